@@ -1,0 +1,134 @@
+"""From hardware integers to network inputs: an offset and a shift per input, the only place where this is defined.
+
+Training, the C++ and the RTL all take their numbers from an ``InputScaling``:
+
+    float level       x = (hw + offset) * 2^-shift
+    firmware levels   v = clip((hw + offset) >> drop, range of `bits`) << drop,   x = v * 2^-shift
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from l1trigger.data.objects import class_of_row
+from l1trigger.design import Section
+from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
+
+
+class FeatureScaling(Section):
+    """Scaling of one feature of one object class.
+
+    Attributes:
+        shift: the network sees the integer times 2^-shift.
+        offset: added to the integer first.
+        bits: width that the firmware keeps, saturating; pT is unsigned, angles are signed.
+        drop: low bits that the firmware drops.
+    """
+
+    shift: int = Field(ge=-8, le=16)
+    offset: int = 0
+    bits: int = Field(10, ge=1, le=16)
+    drop: int = Field(0, ge=0, le=8)
+
+
+class ObjectScaling(Section):
+    """Scaling of the three features of one object class."""
+
+    pt: FeatureScaling
+    eta: FeatureScaling
+    phi: FeatureScaling
+
+
+class ObjectInputs(Section):
+    """Scaling of the 19 trigger objects. The defaults bring typical zero-bias objects to order one."""
+
+    met: ObjectScaling = ObjectScaling(
+        pt=FeatureScaling(shift=7), eta=FeatureScaling(shift=6, bits=1), phi=FeatureScaling(shift=6, bits=8)
+    )
+    egamma: ObjectScaling = ObjectScaling(
+        pt=FeatureScaling(shift=4), eta=FeatureScaling(shift=6, bits=8), phi=FeatureScaling(shift=6, bits=8)
+    )
+    muon: ObjectScaling = ObjectScaling(
+        pt=FeatureScaling(shift=4), eta=FeatureScaling(shift=8, bits=9, drop=2),
+        phi=FeatureScaling(shift=8, bits=10, drop=2),
+    )
+    jet: ObjectScaling = ObjectScaling(
+        pt=FeatureScaling(shift=6), eta=FeatureScaling(shift=6, bits=8), phi=FeatureScaling(shift=6, bits=8)
+    )
+
+    def scaling(self) -> InputScaling:
+        """The scaling of the 57 inputs in the order of an event (19, 3)."""
+        features = [getattr(getattr(self, c.name), f) for c in class_of_row() for f in ("pt", "eta", "phi")]
+        return InputScaling(
+            tuple(f.offset for f in features), tuple(f.shift for f in features), tuple(f.drop for f in features),
+            tuple(f.bits - (1 if k % 3 else 0) for k, f in enumerate(features)),
+            tuple(bool(k % 3) for k in range(len(features))),
+        )
+
+
+@dataclass(frozen=True)
+class InputScaling:
+    """Scaling of each network input.
+
+    Attributes:
+        offset, shift, drop: see the module.
+        magnitude_bits: bits that the firmware keeps after dropping, without the sign.
+        signed: whether the input can be negative.
+    """
+
+    offset: tuple[int, ...]
+    shift: tuple[int, ...]
+    drop: tuple[int, ...]
+    magnitude_bits: tuple[int, ...]
+    signed: tuple[bool, ...]
+
+    def __len__(self) -> int:
+        return len(self.shift)
+
+    @property
+    def types(self) -> tuple[FixedPoint, ...]:
+        """Fixed-point type of each input in firmware."""
+        return tuple(
+            FixedPoint(m + s, m + s + d - sh, s, Rounding.TRN, Overflow.SAT)
+            for m, s, d, sh in zip(self.magnitude_bits, self.signed, self.drop, self.shift, strict=True)
+        )
+
+    @property
+    def network_type(self) -> FixedPoint:
+        """The one signed type that holds every input exactly: the network's input type."""
+        fraction = max(t.fraction for t in self.types)
+        integer = max(t.integer + (0 if t.signed else 1) for t in self.types)
+        return FixedPoint(fraction + integer, integer, True, Rounding.RND_CONV, Overflow.SAT)
+
+    def _flat(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
+        return inputs.reshape(len(inputs), len(self)).astype(np.float64) + np.array(self.offset, np.float64)
+
+    def real(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
+        """Inputs of the full-precision reference, shape (events, inputs)."""
+        return self._flat(inputs) * 2.0 ** -np.array(self.shift, np.float64)
+
+    def firmware(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
+        """Inputs of the quantized network, exact multiples of each input's last bit, shape (events, inputs)."""
+        drop = 2.0 ** np.array(self.drop, np.float64)
+        high = 2.0 ** np.array(self.magnitude_bits, np.float64) - 1
+        low = np.where(self.signed, -high - 1, 0)
+        v = np.clip(np.floor(self._flat(inputs) / drop), low, high) * drop
+        return v * 2.0 ** -np.array(self.shift, np.float64)
+
+    def as_dict(self) -> dict[str, list[int]]:
+        """Plain values."""
+        return {k: [int(x) for x in v] for k, v in vars(self).items()}
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> InputScaling:
+        """What ``as_dict`` gave."""
+        return cls(
+            tuple(d["offset"]), tuple(d["shift"]), tuple(d["drop"]), tuple(d["magnitude_bits"]),
+            tuple(bool(s) for s in d["signed"]),
+        )

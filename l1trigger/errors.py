@@ -1,0 +1,91 @@
+"""Every error that the package raises on purpose; all share one base, and the CLI turns them into one sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class L1TriggerError(Exception):
+    """Base of all errors that a user can act upon."""
+
+    exit_code: int = 2
+
+
+class DesignError(L1TriggerError):
+    """A design file asks for something that does not exist or cannot be.
+
+    Args:
+        file: the design file, or None for a design made in Python.
+        key: dotted path of the key, e.g. ``compress.pruning.sparsity``.
+        expectation: what would have been accepted.
+        remedy: what to change.
+    """
+
+    def __init__(self, file: Path | str | None, key: str, expectation: str, remedy: str = "") -> None:
+        self.file, self.key, self.expectation, self.remedy = file, key, expectation, remedy
+        where = f"{file}: " if file else ""
+        at = f"{key}: " if key else ""
+        super().__init__(f"{where}{at}{expectation}" + (f" Remedy: {remedy}" if remedy else ""))
+
+
+class DataError(L1TriggerError):
+    """A data file is missing, damaged, or does not hold what its reader needs."""
+
+    def __init__(self, file: Path | str, problem: str, remedy: str = "") -> None:
+        self.file, self.problem, self.remedy = file, problem, remedy
+        super().__init__(f"{file}: {problem}" + (f" Remedy: {remedy}" if remedy else ""))
+
+
+class UnsupportedLayerError(L1TriggerError):
+    """A model holds layers that cannot be brought to firmware."""
+
+
+class RunFolderError(L1TriggerError):
+    """A run folder is in use, damaged, or from another version."""
+
+
+class ReportError(L1TriggerError):
+    """A report does not follow its schema."""
+
+
+class ToolNotFoundError(L1TriggerError):
+    """A tool is needed and was not found; says where it was looked for."""
+
+
+class ToolFailedError(L1TriggerError):
+    """A tool ran and failed.
+
+    Args:
+        tool: name of the tool.
+        return_code: its exit status, or None when it ran past its time limit.
+        log: file that holds its whole output.
+        last_lines: the end of that output.
+    """
+
+    def __init__(self, tool: str, return_code: int | None, log: Path, last_lines: str = "") -> None:
+        self.tool, self.return_code, self.log = tool, return_code, log
+        how = "ran past its time limit" if return_code is None else f"failed with exit status {return_code}"
+        super().__init__(f"{tool} {how}; its log is {log}." + (f" It ended with:\n{last_lines}" if last_lines else ""))
+
+
+class BitMismatchError(L1TriggerError):
+    """Two levels that must be equal bit for bit are not."""
+
+    exit_code = 1
+
+
+class MissingExtraError(L1TriggerError):
+    """A function needs packages that are installed only with an extra."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"The package {package} is needed here. Remedy: pip install 'l1trigger[{extra}]'")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A sentence that lists what is known, with the nearest match to ``word`` first."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}Known: {', '.join(names)}."

@@ -1,0 +1,169 @@
+"""Fixed-point types and exact quantization, with the semantics of the vendor's ``ap_fixed``.
+
+A value of type ``ap_fixed<W,I,Q,O>`` is an integer of W bits times 2^-(W-I); I counts the sign bit. Arithmetic here
+is on float64, which is exact as long as numbers need at most 53 bits; ``raw`` gives the integers themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import core_schema
+
+
+class Rounding(StrEnum):
+    """What happens to bits below the last: ``TRN`` floors, ``RND`` rounds half up, ``RND_CONV`` half to even."""
+
+    TRN = "TRN"
+    RND = "RND"
+    RND_CONV = "RND_CONV"
+
+
+class Overflow(StrEnum):
+    """What happens to values out of range: ``WRAP`` drops high bits, ``SAT`` clips, ``SAT_SYM`` clips to +-max."""
+
+    WRAP = "WRAP"
+    SAT = "SAT"
+    SAT_SYM = "SAT_SYM"
+
+
+_PATTERN = re.compile(
+    r"\s*(?:ap_)?(u?)(?:fixed|int)\s*<\s*(-?\d+)\s*(?:,\s*(-?\d+)\s*)?(?:,\s*(?:AP_)?(\w+)\s*)?(?:,\s*(?:AP_)?(\w+)\s*)?(?:,\s*\d+\s*)?>\s*"
+)
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A fixed-point type; rounding and overflow are always part of it.
+
+    Args:
+        width: bits in all, 1 to 64.
+        integer: bits left of the binary point, sign included.
+        signed: two's complement or unsigned.
+        rounding, overflow: how values are brought into the type.
+
+    Raises:
+        ValueError: width or integer bits make no sense, e.g. ``ap_fixed<6,16>``.
+    """
+
+    width: int
+    integer: int
+    signed: bool = True
+    rounding: Rounding = Rounding.TRN
+    overflow: Overflow = Overflow.WRAP
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.width <= 64:
+            raise ValueError(f"{self} has a width of {self.width} bits; 1 to 64 are possible")
+        if self.integer > self.width:
+            raise ValueError(
+                f"{self} has more integer bits ({self.integer}) than bits in all ({self.width}); "
+                f"write the total width first, e.g. ap_fixed<{self.integer},{self.width}>"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> FixedPoint:
+        """The type that a string such as ``ap_ufixed<8,3,AP_RND_CONV,AP_SAT>`` names.
+
+        Raises:
+            ValueError: the string does not name a possible type.
+        """
+        m = _PATTERN.fullmatch(text)
+        if not m:
+            raise ValueError(f"'{text}' is not a fixed-point type; write e.g. ap_fixed<16,6,RND_CONV,SAT>")
+        unsigned, width, integer, rounding, overflow = m.groups()
+        try:
+            q, o = Rounding(rounding or "TRN"), Overflow(overflow or "WRAP")
+        except ValueError as e:
+            raise ValueError(f"'{text}': {e}; rounding is TRN, RND or RND_CONV, overflow WRAP, SAT or SAT_SYM") from e
+        return cls(int(width), int(integer if integer is not None else width), not unsigned, q, o)
+
+    @classmethod
+    def from_quantized_bits(cls, bits: int, integer: int, keep_negative: bool = True) -> FixedPoint:
+        """The type of QKeras' ``quantized_bits(bits, integer, alpha=1)``; QKeras does not count the sign bit."""
+        return cls(bits, integer + int(keep_negative), keep_negative, Rounding.RND_CONV, Overflow.SAT)
+
+    @classmethod
+    def from_kif(cls, k: int, i: int, f: int) -> FixedPoint:
+        """The type with k sign bits, i integer bits without sign and f fractional bits."""
+        return cls(k + i + f, k + i, bool(k))
+
+    @property
+    def fraction(self) -> int:
+        """Fractional bits; negative when the last bit is worth more than one."""
+        return self.width - self.integer
+
+    @property
+    def lsb(self) -> float:
+        """Value of the last bit."""
+        return 2.0**-self.fraction
+
+    @property
+    def raw_range(self) -> tuple[int, int]:
+        """Smallest and largest integer that the type holds."""
+        if not self.signed:
+            return 0, 2**self.width - 1
+        top = 2 ** (self.width - 1) - 1
+        return (-top if self.overflow is Overflow.SAT_SYM else -top - 1), top
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest value of the type."""
+        low, high = self.raw_range
+        return low * self.lsb, high * self.lsb
+
+    def raw(self, x: ArrayLike) -> NDArray[np.int64]:
+        """Integers that represent ``x`` brought into the type."""
+        scaled = np.asarray(x, np.float64) * 2.0**self.fraction
+        match self.rounding:
+            case Rounding.TRN:
+                whole = np.floor(scaled)
+            case Rounding.RND:
+                whole = np.floor(scaled + 0.5)
+            case Rounding.RND_CONV:
+                whole = np.rint(scaled)
+        low, high = self.raw_range
+        if self.overflow is Overflow.WRAP:
+            span = 2.0**self.width
+            whole = whole - np.floor((whole - low) / span) * span
+        else:
+            whole = np.clip(whole, low, high)
+        return whole.astype(np.int64)
+
+    def quantize(self, x: ArrayLike) -> NDArray[np.float64]:
+        """``x`` brought into the type."""
+        return self.raw(x) * self.lsb
+
+    def represents(self, x: ArrayLike) -> bool:
+        """Whether every element of ``x`` is exactly a value of the type."""
+        return bool(np.array_equal(self.quantize(x), np.asarray(x, np.float64)))
+
+    def cpp(self) -> str:
+        """The C++ type name with rounding and overflow written out."""
+        kind = "ap_fixed" if self.signed else "ap_ufixed"
+        return f"{kind}<{self.width},{self.integer},AP_{self.rounding},AP_{self.overflow}>"
+
+    def __str__(self) -> str:
+        kind = "ap_fixed" if self.signed else "ap_ufixed"
+        return f"{kind}<{self.width},{self.integer},{self.rounding},{self.overflow}>"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Design files write the type as a string."""
+        from_text = core_schema.no_info_after_validator_function(cls.parse, core_schema.str_schema())
+        return core_schema.json_or_python_schema(
+            json_schema=from_text,
+            python_schema=core_schema.union_schema([core_schema.is_instance_schema(cls), from_text]),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> Any:
+        """A string in the JSON schema, with an example."""
+        return {"type": "string", "examples": ["ap_fixed<16,6,RND_CONV,SAT>"]}

@@ -1,0 +1,52 @@
+"""The one door to Keras 2 (tf-keras), QKeras and tfmot: sets what must be set before TensorFlow is first imported."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+def keras() -> Any:
+    """The tf_keras module, with TensorFlow quiet, on the CPU, and deterministic."""
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import tensorflow as tf
+    import tf_keras
+
+    tf.config.experimental.enable_op_determinism()
+    return tf_keras
+
+
+def qkeras() -> Any:
+    """The qkeras module."""
+    keras()
+    import qkeras as module
+
+    return module
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, NumPy and TensorFlow."""
+    k = keras()
+    random.seed(seed)
+    np.random.seed(seed)
+    k.utils.set_random_seed(seed)
+
+
+@contextlib.contextmanager
+def float64() -> Iterator[None]:
+    """Keras layers made inside compute in float64, in which quantized arithmetic up to 53 bits is exact."""
+    backend = keras().backend
+    before = backend.floatx()
+    backend.set_floatx("float64")
+    try:
+        yield
+    finally:
+        backend.set_floatx(before)

@@ -1,0 +1,95 @@
+"""Result of the stage ``train``: the full-precision reference, one training per seed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger import plugins
+from l1trigger.data.scaling import InputScaling
+from l1trigger.errors import DataError
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of the reference.
+
+    Attributes:
+        seed: random seed.
+        weights: arrays by name, as the architecture understands them.
+        history: loss per epoch by name (``loss``, ``val_loss`` ...).
+        validation_loss: the smallest.
+    """
+
+    seed: int
+    weights: Mapping[str, NDArray[np.float32]]
+    history: Mapping[str, list[float]]
+    validation_loss: float
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """The full-precision reference.
+
+    Attributes:
+        architecture: name of the plugin that understands the weights.
+        options: resolved options of the architecture.
+        scaling: hardware integers to network inputs.
+        trainings: one per seed.
+        best: which of them goes on: the one with the smallest validation loss.
+    """
+
+    architecture: str
+    options: Mapping[str, Any]
+    scaling: InputScaling
+    trainings: tuple[Training, ...]
+    best: int
+
+    def float_score(self, inputs: NDArray[Any], which: int | None = None) -> NDArray[np.float64]:
+        """Scores of the full-precision reference: the yardstick of all other levels.
+
+        Args:
+            inputs: hardware integers, first axis events.
+            which: index of the training; None takes the best.
+        """
+        training = self.trainings[self.best if which is None else which]
+        architecture = plugins.get("l1trigger.models", self.architecture)
+        scores: NDArray[np.float64] = architecture.float_score(self.options, training.weights, self.scaling, inputs)
+        return scores
+
+    def save(self, folder: Path) -> None:
+        """Writes the result into an existing folder."""
+        meta = {
+            "architecture": self.architecture, "options": dict(self.options), "scaling": self.scaling.as_dict(),
+            "best": self.best,
+            "trainings": [
+                {"seed": t.seed, "history": dict(t.history), "validation_loss": t.validation_loss}
+                for t in self.trainings
+            ],
+        }
+        (folder / "train.json").write_text(json.dumps(meta, indent=1))
+        for t in self.trainings:
+            np.savez_compressed(folder / f"weights_seed{t.seed}.npz", **t.weights)
+
+    @classmethod
+    def load(cls, folder: Path) -> TrainResult:
+        """Reads what ``save`` wrote."""
+        try:
+            meta = json.loads((folder / "train.json").read_text())
+            trainings = []
+            for t in meta["trainings"]:
+                with np.load(folder / f"weights_seed{t['seed']}.npz") as z:
+                    weights = {k: z[k] for k in z.files}
+                trainings.append(Training(t["seed"], weights, t["history"], t["validation_loss"]))
+        except (OSError, ValueError, KeyError) as e:
+            raise DataError(folder, f"holds no training ({e})", "run the stage train again") from e
+        return cls(
+            meta["architecture"], meta["options"], InputScaling.from_dict(meta["scaling"]), tuple(trainings),
+            meta["best"],
+        )
