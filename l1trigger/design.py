@@ -235,7 +235,7 @@ class Design(Section):
         return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
 
 
-_PLUGIN_SECTIONS = {
+PLUGIN_SECTIONS = {
     "data": ("l1trigger.sources", "source"),
     "model": ("l1trigger.models", "architecture"),
     "compress": ("l1trigger.scores", "score"),
@@ -269,7 +269,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Design:
 def parse(raw: Mapping[str, Any], file: Path | None = None) -> Design:
     """The design in a mapping; see ``load``."""
     values = dict(raw)
-    for section, (group, key) in _PLUGIN_SECTIONS.items():
+    for section, (group, key) in PLUGIN_SECTIONS.items():
         given = values.get(section)
         if not isinstance(given, Mapping) or key not in given:
             known = ", ".join(plugins.load(group))
@@ -337,7 +337,7 @@ def _override(raw: dict[str, Any], item: str) -> None:
 def json_schema() -> dict[str, Any]:
     """JSON schema of design files, with the options of all installed plugins."""
     schema = Design.model_json_schema()
-    for section, (group, key) in _PLUGIN_SECTIONS.items():
+    for section, (group, key) in PLUGIN_SECTIONS.items():
         options = []
         for name, plugin in plugins.load(group).items():
             one = plugin.Options.model_json_schema(ref_template="#/$defs/{model}")

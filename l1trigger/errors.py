@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -27,7 +27,7 @@ class DesignError(L1TriggerError):
         self.file, self.key, self.expectation, self.remedy = file, key, expectation, remedy
         where = f"{file}: " if file else ""
         at = f"{key}: " if key else ""
-        super().__init__(f"{where}{at}{expectation}" + (f" Remedy: {remedy}" if remedy else ""))
+        super().__init__(f"{where}{at}{_with_remedy(expectation, remedy)}")
 
 
 class DataError(L1TriggerError):
@@ -35,7 +35,7 @@ class DataError(L1TriggerError):
 
     def __init__(self, file: Path | str, problem: str, remedy: str = "") -> None:
         self.file, self.problem, self.remedy = file, problem, remedy
-        super().__init__(f"{file}: {problem}" + (f" Remedy: {remedy}" if remedy else ""))
+        super().__init__(f"{file}: {_with_remedy(problem, remedy)}")
 
 
 class UnsupportedLayerError(L1TriggerError):
@@ -76,6 +76,21 @@ class BitMismatchError(L1TriggerError):
     exit_code = 1
 
 
+class BudgetError(L1TriggerError):
+    """A design does not keep its own budget.
+
+    Args:
+        figures: the figures that are out of bounds, with their values.
+    """
+
+    exit_code = 1
+
+    def __init__(self, figures: Mapping[str, float]) -> None:
+        self.figures = figures
+        listed = ", ".join(f"{name} = {value:.6g}" for name, value in figures.items())
+        super().__init__(f"{len(figures)} limit(s) of the budget are not met: {listed}")
+
+
 class MissingExtraError(L1TriggerError):
     """A function needs packages that are installed only with an extra."""
 
@@ -89,3 +104,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}Known: {', '.join(names)}."
+
+
+def _with_remedy(problem: str, remedy: str) -> str:
+    return f"{problem.rstrip('.')}. Remedy: {remedy}" if remedy else problem

@@ -1,0 +1,237 @@
+"""How a design is taken through the stages: start, stop, skip, resume."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from l1trigger import artefacts, plugins
+from l1trigger.design import PLUGIN_SECTIONS, Design
+from l1trigger.errors import BudgetError, DesignError, RunFolderError, nearest
+from l1trigger.results import Results
+from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
+from l1trigger.stages import STAGES, Display, Job, Stage
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left behind.
+
+    Attributes:
+        folder: the run folder.
+        results: of its stages.
+        records: of the finished stages, by name.
+    """
+
+    folder: Path
+    results: Results
+    records: Mapping[str, StageRecord]
+
+
+def run(
+    design: Design,
+    runs: Path = Path("runs"),
+    start: str | None = None,
+    stop: str | None = None,
+    quick: bool = False,
+    committed: Path | None = None,
+    display: Display | None = None,
+    stages: Sequence[Stage] = STAGES,
+) -> Run:
+    """Takes a design through the stages; those whose inputs are unchanged are skipped.
+
+    Args:
+        design: what to do.
+        runs: folder that holds the run folders.
+        start: first stage that may be run; results before it come from the run folder or from ``committed``.
+            The data are always at hand: they come from the data source.
+        stop: last stage.
+        quick: fewer events and epochs, in a run folder of its own.
+        committed: the design's committed artefacts, which stand in for training.
+        display: is told what happens.
+        stages: in order.
+
+    Raises:
+        L1TriggerError: for every reason that a user can act upon.
+    """
+    display = display or Display()
+    names = [s.name for s in stages]
+    first, last = _index(names, start or names[0], "--from"), _index(names, stop or names[-1], "--to")
+    if first > last:
+        raise DesignError(None, "--from", f"'{start}' comes after --to '{stop}'", f"the order is {' -> '.join(names)}")
+    asked, design = design, quick_design(design) if quick else design
+    folder = RunFolder(runs / run_name(design, quick))
+    digests: dict[str, str] = {}
+    records: dict[str, StageRecord] = {}
+    with folder.locked(), disk_full_is_clear(folder.path):
+        write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
+        for index, stage in enumerate(stages[: last + 1]):
+            folder.recover(stage.name)
+            inputs = stage_inputs(stage, design, digests)
+            digests[stage.name] = inputs.digest()
+            record = folder.record(stage.name)
+            if record is not None and record.inputs == inputs:
+                how = "unchanged" if record.origin == "run" else "unchanged, from the committed artefacts"
+                display.skip(stage.name, how)
+            elif 0 < index < first:
+                record = _from_artefacts(stage, inputs, asked, folder, records, committed)
+                display.skip(stage.name, f"from the committed artefacts in {committed}")
+            else:
+                job = Job(design, Results(folder.path), folder.path, _timings(records), quick, display)
+                record = _run_stage(stage, inputs, job, folder, record)
+            records[stage.name] = record
+        if index < len(stages) - 1 and (folder.path / "report.json").exists():
+            display.note(f"{folder.path / 'report.html'} is of an earlier run; `l1trigger report` brings it up to date")
+    return Run(folder.path, Results(folder.path), records)
+
+
+def run_name(design: Design, quick: bool) -> str:
+    """Name of the run folder; quick runs never mix with others."""
+    return f"{design.name}-quick" if quick else design.name
+
+
+def quick_design(design: Design) -> Design:
+    """The design with few events and epochs, to see in a minute or two that everything works."""
+
+    def at_most(value: int | None, limit: int) -> int:
+        return limit if value is None else min(value, limit)
+
+    data = design.data
+    limit = "limit_events"
+    if limit in type(data).model_fields:
+        data = data.model_copy(update={limit: at_most(getattr(data, limit), 20_000)})
+    train = design.train.model_copy(update={"epochs": at_most(design.train.epochs, 3), "seeds": 1})
+    tune = design.compress.fine_tune
+    tune = tune.model_copy(update={"epochs": at_most(tune.epochs, 2)})
+    compress = design.compress.model_copy(update={"fine_tune": tune})
+    csim = design.csim.model_copy(update={"events": at_most(design.csim.events, 5000)})
+    return design.model_copy(update={"data": data, "train": train, "compress": compress, "csim": csim})
+
+
+def stage_inputs(stage: Stage, design: Design, upstream: Mapping[str, str]) -> StageInputs:
+    """Everything that a stage's result depends on.
+
+    Args:
+        stage: the stage.
+        design: that is run.
+        upstream: digests of the inputs of the stages before, by name.
+    """
+    resolved = design.resolved()
+    return StageInputs(
+        {s: resolved[s] for s in stage.sections},
+        {s: f for s in stage.sections if (f := _fingerprint(design, s))},
+        {u: upstream[u] for u in stage.upstream},
+        {p: _version(p) for p in ("l1trigger", *stage.packages)},
+    )
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def _fingerprint(design: Design, section: str) -> str:
+    """Digest of the files that a section names, where its plugin gives one."""
+    if section not in PLUGIN_SECTIONS:
+        return ""
+    group, key = PLUGIN_SECTIONS[section]
+    options = getattr(design, section)
+    fingerprint = getattr(plugins.get(group, getattr(options, key), section)(), "fingerprint", None)
+    return str(fingerprint(options)) if fingerprint else ""
+
+
+def _index(names: Sequence[str], name: str, option: str) -> int:
+    if name not in names:
+        raise DesignError(None, option, f"there is no stage '{name}'", nearest(name, names))
+    return names.index(name)
+
+
+def _timings(records: Mapping[str, StageRecord]) -> dict[str, float]:
+    """Seconds of the stages that were really run."""
+    return {name: r.seconds for name, r in records.items() if r.origin == "run"}
+
+
+def _run_stage(
+    stage: Stage, inputs: StageInputs, job: Job, folder: RunFolder, before: StageRecord | None
+) -> StageRecord:
+    job.folder, resumed = folder.begin(stage.name, inputs.digest())
+    job.display.begin(stage.name, "continues an interrupted run" if resumed else _reason(before, inputs))
+    began = time.monotonic()
+    try:
+        with disk_full_is_clear(folder.path):
+            result = stage.run(job)
+            if result is not None:
+                result.save(job.folder)
+            record = StageRecord(inputs, round(time.monotonic() - began, 3), resumed=resumed)
+            folder.commit(stage.name, record, stage.at_root)
+    except RunFolderError:
+        folder.abandon(stage.name)
+        raise
+    job.display.end(stage.name, record.seconds)
+    return record
+
+
+def _reason(before: StageRecord | None, inputs: StageInputs) -> str:
+    """Why a stage is run: empty the first time, else what changed since."""
+    if before is None:
+        return ""
+    changed = artefacts.differences(asdict(before.inputs), asdict(inputs))
+    # A changed stage upstream is named by its own line.
+    own = [c.removeprefix("settings.") for c in changed if not c.startswith("upstream.")]
+    return f"again, because {own[0]}" if own else "again, because a stage before it changed"
+
+
+def _from_artefacts(
+    stage: Stage, inputs: StageInputs, asked: Design, folder: RunFolder, records: Mapping[str, StageRecord],
+    committed: Path | None,
+) -> StageRecord:
+    """Brings a committed result into the run folder in place of running the stage."""
+    # A trigger compressed from other weights than those in the run folder would not be of this run.
+    own = [name for name in stage.upstream if name in artefacts.STAGES and records[name].origin == "run"]
+    if stage.name not in artefacts.STAGES or own or committed is None:
+        raise RunFolderError(
+            f"the stage {stage.name} has no result in {folder.path} that fits this design, and there is none that "
+            f"could stand in for it. Remedy: start with --from {stage.name} or earlier"
+        )
+    artefacts.check(committed, asked)
+    work, _ = folder.begin(stage.name, inputs.digest())
+    artefacts.copy_stage(committed, stage.name, work)
+    record = StageRecord(inputs, 0.0, origin="artefacts")
+    folder.commit(stage.name, record)
+    return record
+
+
+def judge(done: Run, strict: bool = False) -> None:
+    """What a finished run must hold: levels that are equal bit for bit, and the budget where that was asked for.
+
+    Args:
+        done: the run.
+        strict: whether a limit of the budget that is not met is an error too.
+
+    Raises:
+        BitMismatchError: quantized and csim differ.
+        BudgetError: a limit is not met.
+    """
+    if "csim" in done.records:
+        for comparison in done.results.csim.comparisons:
+            comparison.require()
+    if strict and "report" in done.records:
+        budget = json.loads((done.folder / "report.json").read_text())["budget"]
+        missed = {_describe(j): j["value"] for j in budget if j["met"] is False}
+        if missed:
+            raise BudgetError(missed)
+
+
+def _describe(judgement: Mapping[str, Any]) -> str:
+    """A figure of the budget with its conditions, e.g. ``auc (signal A4l)``."""
+    conditions = ", ".join(f"{k} {v}" for k, v in judgement["conditions"].items())
+    return f"{judgement['figure']} ({conditions})" if conditions else str(judgement["figure"])
