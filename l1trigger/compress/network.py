@@ -40,7 +40,12 @@ class QuantizedNetwork:
             for i, w in enumerate(layer.get_weights()):
                 q = quantizers[i] if i < len(quantizers) else None
                 weights.append(np.asarray(q(w) if q is not None else w, np.float32))
-        return cls(model.to_json(), tuple(weights), input_type, output_type)
+        config = json.loads(model.to_json())
+        for layer in config["config"]["layers"]:
+            if layer["class_name"] == "QActivation":
+                # QKeras reads this quantizer back from its text only.
+                layer["config"]["activation"] = str(model.get_layer(layer["config"]["name"]).quantizer)
+        return cls(json.dumps(config), tuple(weights), input_type, output_type)
 
     def build(self, exact: bool = True) -> Any:
         """The QKeras model.

@@ -1,0 +1,39 @@
+"""Stage ``train``: the full-precision reference, trained once per seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from l1trigger import plugins
+from l1trigger.data.events import DataSet
+from l1trigger.design import Design
+from l1trigger.train.result import TrainResult, Training
+
+
+def run(
+    design: Design, data: DataSet, work: Path, progress: Callable[[str], None] = lambda message: None
+) -> TrainResult:
+    """Trains the reference of a design.
+
+    Args:
+        design: what to train.
+        data: background to train and validate on; signals are not looked at.
+        work: folder in which an interrupted training finds its finished seeds and epochs again.
+        progress: told what happens, one line at a time.
+    """
+    architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
+    trainings: list[Training] = []
+    for seed in range(design.train.seed, design.train.seed + design.train.seeds):
+        name = f"seed {seed}: "
+        trainings.append(
+            architecture.fit(
+                design.model, design.train, data, seed, work / f"seed{seed}", lambda m, n=name: progress(n + m)
+            )
+        )
+    best = min(range(len(trainings)), key=lambda i: trainings[i].validation_loss)
+    options = design.model.model_dump(mode="json")
+    return TrainResult(design.model.architecture, options, architecture.scaling(design.model), tuple(trainings), best)
+
+
+__all__ = ["TrainResult", "Training", "run"]

@@ -1,0 +1,127 @@
+"""Quantization-aware training with magnitude pruning of a QKeras model (tfmot's polynomial schedule)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger import keras as door
+from l1trigger.design import FineTuneSection, PruningSection
+from l1trigger.errors import DesignError, nearest
+
+_STEPS_BETWEEN_MASKS = 50
+
+
+def prune(model: Any, section: PruningSection, steps: int) -> Any:
+    """The model with pruning wrapped around its dense layers; the same model where nothing is to be pruned.
+
+    Args:
+        model: QKeras model.
+        section: sparsity of all layers and of single ones.
+        steps: training steps, of which the schedule takes the first ``section.end``.
+
+    Raises:
+        DesignError: the section names a layer that does not exist.
+    """
+    k = door.keras()
+    import tensorflow_model_optimization as tfmot
+
+    prunable = [layer.name for layer in model.layers if layer.name and hasattr(layer, "kernel_quantizer")]
+    for name in section.layers:
+        if name not in prunable:
+            raise DesignError(None, f"compress.pruning.layers.{name}", "there is no such layer", nearest(name, prunable))
+    sparsity = {n: section.layers.get(n, section.sparsity) for n in prunable}
+    if not section.prune_output and prunable[-1] not in section.layers:
+        sparsity[prunable[-1]] = 0.0
+    if not any(sparsity.values()):
+        return model
+
+    def wrap(layer: Any) -> Any:
+        target = sparsity.get(layer.name, 0.0)
+        if not target:
+            return layer
+        schedule = tfmot.sparsity.keras.PolynomialDecay(
+            0.0, target, 0, max(2, int(section.end * steps)), frequency=_STEPS_BETWEEN_MASKS
+        )
+        return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
+
+    return k.models.clone_model(model, clone_function=wrap)
+
+
+def fine_tune(
+    model: Any,
+    loss: Callable[[Any, Any], Any],
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    pruning: PruningSection,
+    section: FineTuneSection,
+    seed: int,
+    work: Path,
+    progress: Callable[[str], None],
+) -> tuple[Any, dict[str, list[float]]]:
+    """Trains a quantized model to reproduce targets, pruning on the way.
+
+    Args:
+        model: QKeras model with float weights in it; left as it is.
+        loss: of (target, output).
+        x, y: network inputs and targets.
+        pruning, section: of the design.
+        seed: for the order of events.
+        work: folder for checkpoints, from which an interrupted training goes on.
+        progress: told the loss after each epoch.
+
+    Returns:
+        The trained model without pruning wrappers, and the history.
+    """
+    k = door.keras()
+    import tensorflow_model_optimization as tfmot
+
+    if section.epochs == 0:
+        return model, {}
+    door.seed_everything(seed)
+    steps = section.epochs * -(-len(x) // section.batch_size)
+    wrapped = prune(model, pruning, steps)
+    if wrapped is not model:
+        for layer in wrapped.layers:
+            name = layer.layer.name if hasattr(layer, "layer") else layer.name
+            weights = model.get_layer(name).get_weights()
+            layer.set_weights([*weights, *layer.get_weights()[len(weights) :]])
+    rate = k.optimizers.schedules.CosineDecay(section.learning_rate, steps, alpha=0.01)
+    # The legacy optimizer keeps its step count where tfmot's callback looks for it.
+    wrapped.compile(k.optimizers.legacy.Adam(rate), loss=loss)
+    work.mkdir(parents=True, exist_ok=True)
+    log = work / "history.csv"
+    callbacks = [
+        k.callbacks.CSVLogger(str(log), append=True),
+        k.callbacks.LambdaCallback(
+            on_epoch_end=lambda e, logs: progress(f"epoch {e + 1}/{section.epochs}  loss {logs['loss']:.4g}")
+        ),
+        k.callbacks.BackupAndRestore(str(work / "backup"), delete_checkpoint=False),
+    ]
+    if wrapped is not model:
+        callbacks.insert(0, tfmot.sparsity.keras.UpdatePruningStep())
+    wrapped.fit(x, y, epochs=section.epochs, batch_size=section.batch_size, verbose=0, callbacks=callbacks)
+    rows = np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
+    history = {"loss": [float(v) for v in rows["loss"]]}
+    return _stripped(model, wrapped), history
+
+
+def _stripped(model: Any, wrapped: Any) -> Any:
+    """``model`` with the trained weights; pruned weights are exactly zero."""
+    if wrapped is model:
+        return model
+    for layer in wrapped.layers:
+        if hasattr(layer, "layer"):
+            inner = layer.layer
+            values = {v.name: v.numpy() for v in inner.weights}
+            masks = {w.name: m.numpy() for w, m, _ in layer.pruning_vars}
+            model.get_layer(inner.name).set_weights(
+                [values[v.name] * masks.get(v.name, 1.0) for v in inner.weights]
+            )
+        elif layer.get_weights():
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+    return model

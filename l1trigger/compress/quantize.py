@@ -1,0 +1,155 @@
+"""From float dense layers to a QKeras model: bit widths from the design, binary points fitted to the float network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger import keras as door
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress.result import LayerSummary
+from l1trigger.data.scaling import InputScaling
+from l1trigger.design import LayerBits, QuantizationSection
+from l1trigger.errors import DesignError, nearest
+from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
+
+_LEAST_INTEGER = -2
+_SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class DenseLayer:
+    """A dense layer of the float network, batch normalization folded in."""
+
+    name: str
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    relu: bool
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs of the layer (events, units)."""
+        y = x @ self.kernel + self.bias
+        return np.maximum(y, 0) if self.relu else y
+
+
+def fit_integer(values: NDArray[Any], bits: int, signed: bool = True) -> int:
+    """Bits left of the binary point, without the sign, that give the smallest squared error.
+
+    Args:
+        values: what the type has to represent.
+        bits: width in all.
+        signed: whether one bit is the sign.
+    """
+    values = np.asarray(values, np.float64).ravel()
+    top = int(np.ceil(np.log2(max(float(np.abs(values).max(initial=0)), 2.0**_LEAST_INTEGER))))
+    best, smallest = 0, np.inf
+    # At least one fractional bit stays: without one hls4ml makes the type an integer and loses its rounding.
+    for integer in range(_LEAST_INTEGER, min(top + 1, bits - 1 - int(signed)) + 1):
+        t = FixedPoint(bits, integer + int(signed), signed, Rounding.RND_CONV, Overflow.SAT)
+        error = float(np.square(t.quantize(values) - values).sum())
+        if error < smallest:
+            best, smallest = integer, error
+    return best
+
+
+def covering_integer(values: NDArray[Any], bits: int) -> int:
+    """Bits left of the binary point, without the sign, that hold all values."""
+    largest = float(np.abs(values).max(initial=0))
+    return min(max(int(np.ceil(np.log2(max(largest, 1e-9)))), 0), bits - 2)
+
+
+@dataclass(frozen=True)
+class LayerTypes:
+    """Fixed-point types of one layer."""
+
+    weight: FixedPoint
+    bias: FixedPoint
+    activation: FixedPoint
+
+
+def fit_types(
+    stack: Sequence[DenseLayer], section: QuantizationSection, x: NDArray[np.float64]
+) -> tuple[LayerTypes, ...]:
+    """Types of every layer; binary points that the design leaves open are fitted to weights and activations.
+
+    Args:
+        stack: the float network.
+        section: bit widths.
+        x: typical and untypical network inputs (events, inputs), on which activations are seen.
+
+    Raises:
+        DesignError: the section names a layer that does not exist.
+    """
+    names = [layer.name for layer in stack]
+    for name in section.layers:
+        if name not in names:
+            raise DesignError(None, f"compress.quantization.layers.{name}", "there is no such layer", nearest(name, names))
+    out = []
+    x = x[:_SAMPLE].astype(np.float64)
+    for layer in stack:
+        own = section.layers.get(layer.name, LayerBits())
+        x = layer(x)
+        weights = own.weights or section.weights
+        biases = own.biases or section.biases
+        last = layer is stack[-1]
+        activations = own.activations or (section.score if last else section.activations)
+        wi = _first(own.weights_integer, section.weights_integer, fit_integer(layer.kernel, weights))
+        bi = _first(own.biases_integer, section.biases_integer, covering_integer(layer.bias, biases))
+        if last:
+            # A score that saturates cannot rank the most anomalous events.
+            ai = _first(own.activations_integer, None, covering_integer(x, activations))
+        else:
+            ai = _first(own.activations_integer, section.activations_integer, fit_integer(x, activations, not layer.relu))
+        signed = not layer.relu
+        out.append(
+            LayerTypes(
+                FixedPoint.from_quantized_bits(weights, wi), FixedPoint.from_quantized_bits(biases, bi),
+                FixedPoint.from_quantized_bits(activations, ai, signed),
+            )
+        )
+    return tuple(out)
+
+
+def _first(*values: int | None) -> int:
+    return next(v for v in values if v is not None)
+
+
+def build(stack: Sequence[DenseLayer], types: Sequence[LayerTypes], scaling: InputScaling) -> Any:
+    """The QKeras model with the float weights in it: quantized input, dense layers, quantized output."""
+    k, q = door.keras(), door.qkeras()
+
+    def bits(t: FixedPoint) -> Any:
+        return q.quantized_bits(t.width, t.integer - 1, alpha=1)
+
+    inputs = k.Input((len(scaling),), name="x")
+    h = q.QActivation(bits(scaling.network_type), name="input_type")(inputs)
+    for layer, t in zip(stack, types, strict=True):
+        h = q.QDense(
+            len(layer.bias), kernel_quantizer=bits(t.weight), bias_quantizer=bits(t.bias), name=layer.name
+        )(h)
+        activation = bits(t.activation) if not layer.relu else q.quantized_relu(t.activation.width, t.activation.integer)
+        h = q.QActivation(activation, name=f"{layer.name}_{'relu' if layer.relu else 'type'}")(h)
+    model = k.Model(inputs, h)
+    for layer in stack:
+        model.get_layer(layer.name).set_weights([layer.kernel, layer.bias])
+    return model
+
+
+def export(
+    model: Any, stack: Sequence[DenseLayer], types: Sequence[LayerTypes], scaling: InputScaling
+) -> tuple[QuantizedNetwork, tuple[LayerSummary, ...]]:
+    """The network as plain values, and what became of each layer."""
+    network = QuantizedNetwork.from_keras(model, scaling.network_type, types[-1].activation)
+    summaries = []
+    for i, (layer, t) in enumerate(zip(stack, types, strict=True)):
+        kernel = network.weights[2 * i]
+        summaries.append(
+            LayerSummary(
+                layer.name, int(kernel.size), int((kernel == 0).sum()), str(t.weight), str(t.bias), str(t.activation)
+            )
+        )
+    return network, tuple(summaries)

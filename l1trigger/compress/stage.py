@@ -1,0 +1,86 @@
+"""The work of the stage ``compress``: every seed's network, the threshold, and the spread between seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger import plugins
+from l1trigger.compress.result import CompressResult
+from l1trigger.data.events import DataSet, Events
+from l1trigger.design import Design, ThresholdSection
+from l1trigger.errors import DesignError
+from l1trigger.physics import measure, rates
+from l1trigger.physics.roc import Scored
+from l1trigger.report.figures import Figure, Source
+from l1trigger.train.result import TrainResult
+from l1trigger.trigger import TriggerFunction
+
+
+def compress(
+    design: Design, data: DataSet, trained: TrainResult, work: Path, progress: Callable[[str], None]
+) -> CompressResult:
+    """See ``l1trigger.compress.run``."""
+    plugin = plugins.get("l1trigger.scores", design.compress.score, "compress.score")()
+    results = {}
+    for which, training in enumerate(trained.trainings):
+        name = f"seed {training.seed}: " if len(trained.trainings) > 1 else ""
+        made = plugin.compress(
+            design, data, trained, which, work / f"seed{training.seed}", lambda m, n=name: progress(n + m)
+        )
+        trigger = TriggerFunction(
+            design.name, trained.scaling, made.network, design.compress.score,
+            plugin.score_type(trained.scaling, made.network), 0,
+        )
+        results[which] = (trigger, made)
+    trigger, made = results[trained.best]
+    progress("threshold")
+    trigger = replace(trigger, threshold=find_threshold(design.compress.threshold, trigger, data))
+    value = np.array([trigger.threshold * trigger.score_type.lsb])
+    float_threshold = float(plugin.float_value(value, trained, trained.best)[0])
+    figures: tuple[Figure, ...] = ()
+    if len(results) > 1:
+        figures = tuple(
+            f for which, (t, _) in results.items() for f in seed_figures(t, data, trained, which)
+        )
+    return CompressResult(trigger, made.layers, made.history, float_threshold, figures)
+
+
+def find_threshold(section: ThresholdSection, trigger: TriggerFunction, data: DataSet) -> int:
+    """The lowest threshold, as an integer, whose rate or false positive rate on the test background is not above
+    what the design wants.
+
+    Raises:
+        DesignError: a rate is wanted of a background that is not zero bias.
+    """
+    scores = trigger.evaluate(data.test.inputs).score.astype(np.float64)
+    sample = Scored.of(scores, data.test)
+    if section.rate_khz is None:
+        assert section.false_positive_rate is not None
+        return int(np.floor(sample.spectrum.threshold(section.false_positive_rate)))
+    if not data.zero_bias:
+        raise DesignError(
+            None, "compress.threshold.rate_khz", "this background is not a zero-bias sample and has no rate",
+            "give false_positive_rate instead",
+        )
+    return int(np.floor(rates.threshold_for_rate(sample, section.rate_khz, data.colliding_bunches).threshold))
+
+
+def seed_figures(trigger: TriggerFunction, data: DataSet, trained: TrainResult, which: int) -> list[Figure]:
+    """Physics figures of one seed at levels float and quantized, with the seed among their conditions."""
+    seed = trained.trainings[which].seed
+
+    def scores(of: Callable[[Events], NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {e.name: of(e) for e in data.evaluated}
+
+    reference = scores(lambda e: trained.float_score(e.inputs, which))
+    quantized = scores(lambda e: trigger.value(trigger.evaluate(e.inputs).score))
+    figures = measure.level_figures(reference, data, "float", Source.DATASET)
+    figures += measure.level_figures(quantized, data, "quantized", Source.DATASET)
+    figures += measure.comparison_figures(reference, quantized, data, "quantized", Source.DATASET)
+    return [f.model_copy(update={"conditions": {**f.conditions, "seed": seed}}) for f in figures]

@@ -1,0 +1,93 @@
+"""What every score plugin does alike: its kernel in firmware, and compressing a dense network for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.compress import fine_tune, quantize
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress.outliers import make_outliers
+from l1trigger.compress.result import LayerSummary
+from l1trigger.data.events import DataSet
+from l1trigger.data.scaling import InputScaling
+from l1trigger.design import CompressSection, Design
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.scores.kernels import KERNELS
+from l1trigger.train.result import TrainResult
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A quantized network with what became of its layers and the history of its training."""
+
+    network: QuantizedNetwork
+    layers: tuple[LayerSummary, ...]
+    history: Mapping[str, list[float]]
+
+
+class KernelScore:
+    """Base of scores whose firmware form is one of ``kernels.KERNELS``."""
+
+    kernel: ClassVar[str]
+
+    def score_type(self, scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
+        """Fixed-point type of the score, wide enough to hold it exactly."""
+        return KERNELS[self.kernel].score_type(scaling, network)
+
+    def raw(
+        self, x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
+    ) -> NDArray[np.int64]:
+        """Scores as integers of ``score_type``; see ``trigger.Score``."""
+        return KERNELS[self.kernel].raw(x, present, output, score_type)
+
+    def float_value(self, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:
+        """A firmware score in units of the float score; the same where the network was trained on those units."""
+        return value
+
+
+def quantized(
+    stack: Sequence[quantize.DenseLayer], scaling: InputScaling, section: CompressSection, x: NDArray[np.float64],
+    target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Progress,
+    examples: NDArray[np.float64] | None = None,
+) -> Compressed:
+    """Quantizes a dense network, then trains and prunes it to reproduce ``target``.
+
+    Args:
+        stack: the float network.
+        scaling: of its inputs.
+        section: bit widths, pruning, fine tuning.
+        x: firmware inputs to train on (events, inputs).
+        target: what the network should answer (events, ...), in whatever form ``loss`` takes.
+        loss: of (target, output).
+        seed: random seed.
+        work: folder for checkpoints.
+        progress: told what happens.
+        examples: inputs on which the ranges of activations are seen; None takes ``x``.
+    """
+    types = quantize.fit_types(stack, section.quantization, x if examples is None else examples)
+    model = quantize.build(stack, types, scaling)
+    model, history = fine_tune.fine_tune(
+        model, loss, x.astype(np.float32), target, section.pruning, section.fine_tune, seed, work, progress
+    )
+    network, layers = quantize.export(model, stack, types, scaling)
+    return Compressed(network, layers, history)
+
+
+def with_outliers(data: DataSet, fraction: float, seed: int) -> NDArray[np.int16]:
+    """Training background followed by synthetic outliers, ``fraction`` times as many; hardware integers."""
+    inputs = data.train.inputs
+    n = int(fraction * len(inputs))
+    return np.concatenate([inputs, make_outliers(inputs, n, seed)]) if n else inputs
+
+
+def seed_of(design: Design, trained: TrainResult, which: int) -> int:
+    """Seed of a training."""
+    return trained.trainings[which].seed

@@ -1,0 +1,65 @@
+"""The sum of squares of the latent means: the score of AXOL1TL, of which only the encoder goes into firmware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from l1trigger import keras as door
+from l1trigger.compress.quantize import DenseLayer
+from l1trigger.data.events import DataSet
+from l1trigger.design import CompressSection, Design
+from l1trigger.errors import DesignError
+from l1trigger.models import dense
+from l1trigger.models.variational_autoencoder import VariationalAutoencoder, VariationalAutoencoderOptions
+from l1trigger.scores import base
+from l1trigger.train.result import TrainResult
+
+
+class LatentNormOptions(CompressSection):
+    """Options of the score ``latent_norm``.
+
+    Attributes:
+        outliers: synthetic outliers per background event, on which the quantized encoder follows the float one.
+    """
+
+    score: str = "latent_norm"
+    outliers: float = Field(0.5, ge=0, le=5)
+
+
+class LatentNorm(base.KernelScore):
+    """Quantized encoder; the firmware squares and adds its outputs."""
+
+    Options = LatentNormOptions
+    kernel: ClassVar[str] = "sum_of_squares"
+
+    def compress(
+        self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
+    ) -> base.Compressed:
+        """Quantizes, prunes and fine-tunes the encoder to reproduce the float latent means.
+
+        Raises:
+            DesignError: the reference has no latent means.
+        """
+        if trained.architecture != "variational_autoencoder":
+            raise DesignError(
+                None, "compress.score", f"latent_norm needs latent means, which {trained.architecture} does not have",
+                "take the architecture variational_autoencoder, or the score student or reconstruction_error",
+            )
+        options = design.compress
+        assert isinstance(options, LatentNormOptions)
+        training = trained.trainings[which]
+        model, encoder = VariationalAutoencoder.build(VariationalAutoencoderOptions.model_validate(trained.options))
+        dense.set_weights(model, training.weights)
+        layers = dense.folded_dense(encoder)
+        stack = [DenseLayer(n, w, b, relu=i < len(layers) - 1) for i, (n, w, b) in enumerate(layers)]
+        events = base.with_outliers(data, options.outliers, training.seed)
+        x = trained.scaling.firmware(events)
+        target = encoder.predict(trained.scaling.real(events).astype(np.float32), batch_size=8192, verbose=0)
+        return base.quantized(
+            stack, trained.scaling, options, x, target, door.keras().losses.MeanSquaredError(), training.seed,
+            work, progress, examples=x[-len(x) // 3 :],
+        )

@@ -1,0 +1,86 @@
+"""The whole autoencoder on chip, scored by its masked reconstruction error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from l1trigger.compress.quantize import DenseLayer
+from l1trigger.data.events import DataSet
+from l1trigger.design import CompressSection, Design
+from l1trigger.errors import DesignError
+from l1trigger.models import dense
+from l1trigger.models.autoencoder import Autoencoder, AutoencoderOptions
+from l1trigger.scores import base
+from l1trigger.train.result import TrainResult
+
+
+class ReconstructionErrorOptions(CompressSection):
+    """Options of the score ``reconstruction_error``.
+
+    Attributes:
+        outliers: synthetic outliers per background event, on which the quantized network follows the float one.
+    """
+
+    score: str = "reconstruction_error"
+    outliers: float = Field(0.5, ge=0, le=5)
+
+
+class ReconstructionError(base.KernelScore):
+    """Quantized encoder and decoder; the firmware adds the squared differences of the objects that are there."""
+
+    Options = ReconstructionErrorOptions
+    kernel: ClassVar[str] = "masked_squared_error"
+
+    def compress(
+        self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
+    ) -> base.Compressed:
+        """Quantizes, prunes and fine-tunes the autoencoder to reproduce the float one's outputs.
+
+        Raises:
+            DesignError: the reference is not an autoencoder.
+        """
+        if trained.architecture != "autoencoder":
+            raise DesignError(
+                None, "compress.score", f"reconstruction_error needs an autoencoder, not {trained.architecture}",
+                "take the architecture autoencoder, or the score student",
+            )
+        options = design.compress
+        assert isinstance(options, ReconstructionErrorOptions)
+        training = trained.trainings[which]
+        model = Autoencoder.build(AutoencoderOptions.model_validate(trained.options))
+        dense.set_weights(model, training.weights)
+        layers = dense.folded_dense(model)
+        linear = {"latent", "decoded"}
+        stack = [DenseLayer(n, w, b, relu=n not in linear) for n, w, b in layers]
+        events = base.with_outliers(data, options.outliers, training.seed)
+        x = trained.scaling.firmware(events)
+        _, mask = dense.network_inputs(trained.scaling, events)
+        target = _forward(stack, trained.scaling.real(events))
+        return base.quantized(
+            stack, trained.scaling, options, x, np.concatenate([target, mask], 1), _masked_difference, training.seed,
+            work, progress, examples=x[-len(x) // 3 :],
+        )
+
+    def float_value(self, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:
+        """The standardized logarithm of the error, as the float score is."""
+        weights = trained.trainings[which].weights
+        log_error = np.log(np.asarray(value, np.float64) + 1e-6)
+        return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
+
+
+def _forward(stack: list[DenseLayer], x: NDArray[np.float64]) -> NDArray[np.float32]:
+    for layer in stack:
+        x = layer(x)
+    return x.astype(np.float32)
+
+
+def _masked_difference(target_and_mask: Any, output: Any) -> Any:
+    import tensorflow as tf
+
+    target, mask = tf.split(target_and_mask, 2, axis=-1)
+    return tf.reduce_mean(mask * tf.square(target - output), axis=-1)
