@@ -1,0 +1,50 @@
+"""Stage ``convert``: from the trigger function to an HLS project with test bench, vectors and build script."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from l1trigger.convert.result import ConvertResult
+from l1trigger.design import Design
+from l1trigger.trigger import TriggerFunction
+
+VECTORS = 1000
+"""Events that the test bench gets."""
+
+
+def run(design: Design, trigger: TriggerFunction, folder: Path, vectors: NDArray[Any] | None) -> ConvertResult:
+    """The HLS project of a trigger function, written into ``folder/project``.
+
+    Args:
+        design: its section ``convert`` says for which backend, part and clock, and how parallel.
+        trigger: the trigger function.
+        folder: of the stage; also takes ``hls4ml.log``.
+        vectors: events (hardware integers) for the test bench; the first thousand are taken. None writes no vectors.
+
+    Raises:
+        UnsupportedLayerError: the network holds layers that cannot be brought to firmware exactly.
+        DesignError: a reuse factor does not fit a layer, or too much would be unrolled.
+    """
+    from l1trigger.convert import hls4ml, project
+
+    section = design.convert
+    final, part = folder / "project", folder / "project.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    network = hls4ml.convert(trigger.network, section, project.network_name(trigger), part, folder / "hls4ml.log")
+    features = None if vectors is None or vectors.ndim < 3 else int(vectors.shape[-1])
+    project.write(trigger, network, section, part, features)
+    if vectors is not None:
+        project.write_vectors(trigger, vectors[:VECTORS], part)
+    shutil.rmtree(final, ignore_errors=True)
+    os.replace(part, final)
+    return ConvertResult(
+        project=final, top=project.top_name(trigger), backend=section.backend, part=section.part,
+        clock_ns=section.clock_ns, layer_types={layer.name: dict(layer.types) for layer in network.layers},
+        reuse_factors=dict(network.reuse_factors),
+    )

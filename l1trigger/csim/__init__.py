@@ -1,0 +1,127 @@
+"""Stage ``csim``: the HLS project's C++ over all test events, compared bit for bit with the quantized network."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.bit_exact import Comparison, compare
+from l1trigger.csim.result import CsimResult
+from l1trigger.design import Design
+from l1trigger.trigger import TriggerFunction, TriggerOutputs
+
+if TYPE_CHECKING:
+    from l1trigger.compress.result import CompressResult
+    from l1trigger.convert.result import ConvertResult
+    from l1trigger.csim.compile import Executable
+    from l1trigger.data.events import DataSet
+    from l1trigger.train.result import TrainResult
+
+LEVELS = ("quantized", "csim")
+_BATCH = 50_000
+
+
+def run(
+    design: Design,
+    data: DataSet,
+    reference: TrainResult,
+    compressed: CompressResult,
+    converted: ConvertResult,
+    folder: Path,
+    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+) -> CsimResult:
+    """Scores of test background and signals at every level, and how the levels compare.
+
+    A mismatch is recorded with its layer and type, not raised.
+
+    Args:
+        design: its section ``csim`` gives compiler, processes, events and time limit.
+        data: the data set; its test background and signals are simulated.
+        reference: the full-precision reference.
+        compressed: the quantized trigger.
+        converted: the HLS project.
+        folder: of the stage; also takes logs, the program, and chunks until the stage is done.
+        progress: called with (what, events done, events in all).
+
+    Raises:
+        ToolNotFoundError: there is no C++ compiler.
+        ToolFailedError: the compiler or the program failed or ran past its time limit.
+    """
+    from l1trigger.csim import compile, simulate
+
+    section, trigger = design.csim, compressed.trigger
+    executable = compile.build(converted, section, folder)
+    chunks = folder / "checkpoints" / "chunks"
+    scores: dict[str, dict[str, NDArray[np.float64]]] = {"float": {}, "quantized": {}, "csim": {}}
+    accepts: dict[str, NDArray[np.bool_]] = {}
+    comparisons: list[Comparison] = []
+    events = {level: 0 for level in LEVELS}
+    seconds = {level: 0.0 for level in LEVELS}
+    for sample in data.evaluated:
+        inputs = sample.inputs[: section.events]
+        began = time.monotonic()
+        quantized = _evaluate(trigger, inputs, lambda d, t, n=sample.name: progress(f"{n} quantized", d, t))
+        seconds["quantized"] += time.monotonic() - began
+        events["quantized"] += len(inputs)
+        simulated = simulate.simulate(
+            executable, inputs, quantized.network.shape[1], section, chunks, progress, sample.name
+        )
+        seconds["csim"] += simulated.seconds
+        events["csim"] += simulated.events
+        scores["float"][sample.name] = reference.float_score(inputs)
+        scores["quantized"][sample.name] = trigger.value(quantized.score)
+        scores["csim"][sample.name] = trigger.value(simulated.outputs.score)
+        accepts[sample.name] = simulated.outputs.accept
+        comparisons += _compare(sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, folder)
+    shutil.rmtree(chunks, ignore_errors=True)
+    return CsimResult(
+        scores=scores, accepts=accepts, comparisons=tuple(comparisons), compile_s=executable.compile_s,
+        events_per_s={level: round(events[level] / seconds[level], 1) for level in LEVELS if events[level]},
+        processes=simulate.processes(section), compiler=executable.compiler,
+    )
+
+
+def _evaluate(
+    trigger: TriggerFunction, inputs: NDArray[Any], progress: Callable[[int, int], None]
+) -> TriggerOutputs:
+    """The level ``quantized``, in batches that bound the memory."""
+    parts = []
+    for start in range(0, len(inputs), _BATCH):
+        parts.append(trigger.evaluate(inputs[start : start + _BATCH]))
+        progress(min(start + _BATCH, len(inputs)), len(inputs))
+    return TriggerOutputs(
+        np.concatenate([p.network for p in parts]), np.concatenate([p.score for p in parts]),
+        np.concatenate([p.accept for p in parts]),
+    )
+
+
+def _compare(
+    name: str, inputs: NDArray[Any], quantized: TriggerOutputs, simulated: TriggerOutputs, executable: Executable,
+    trigger: TriggerFunction, converted: ConvertResult, folder: Path,
+) -> list[Comparison]:
+    """Comparisons of all quantities of one sample; the first mismatch of each says in which layer it arose."""
+    from l1trigger.csim import trace
+
+    pairs = (
+        (quantized.network, simulated.network, "network outputs"),
+        (quantized.score, simulated.score, "score"),
+        (quantized.accept.astype(np.int64), simulated.accept.astype(np.int64), "accept"),
+    )
+    found = [compare(a, b, LEVELS, f"{what} of {name}") for a, b, what in pairs]
+    places: dict[int, trace.Place] = {}
+    for i, c in enumerate(found):
+        if c.first_mismatch is None:
+            continue
+        event = c.first_mismatch.event
+        if event not in places:
+            places[event] = trace.locate(executable, trigger, converted, inputs[event], folder)
+        place = places[event]
+        found[i] = replace(c, first_mismatch=replace(c.first_mismatch, layer=place.layer, type=place.type))
+    return found

@@ -1,0 +1,234 @@
+"""The one module that imports hls4ml: a quantized network becomes HLS sources, bit for bit the same function.
+
+hls4ml 1.3 is exact under conditions that it does not check itself, so they are met and then checked here:
+
+- its Keras 2 converter is chosen by the installed version of ``keras``, which is masked during the calls;
+- ``bit_exact=True`` needs a configuration by layer name, or it silently uses ``ap_fixed<16,6>``;
+- a quantizer without fractional bits would become ``int<>`` and lose its rounding and saturation;
+- the types of the network's input and output must come out as the network has them;
+- reuse factors must come out as requested.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from l1trigger import keras as door
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.convert import quantizers
+from l1trigger.design import ConvertSection
+from l1trigger.errors import DesignError, UnsupportedLayerError
+from l1trigger.fixed_point import FixedPoint
+
+
+@dataclass(frozen=True)
+class HlsLayer:
+    """One layer as hls4ml has it.
+
+    Attributes:
+        name: of the layer.
+        kind: hls4ml's class name.
+        size: number of its outputs; 0 when it gives none of its own.
+        types: its types by role (``result``, ``weight``, ``accum`` ...), in hls4ml's words.
+    """
+
+    name: str
+    kind: str
+    size: int
+    types: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class HlsNetwork:
+    """A network as HLS sources.
+
+    Attributes:
+        function: name of the C++ function, its header and its source.
+        inputs, outputs: how many numbers go in and out.
+        input_name, output_name: C++ names of the types of its ports.
+        input_beats, output_beats: transfers per event when the ports are streams.
+        layers: in order.
+        reuse_factors: layer name to (requested, effective) reuse factor.
+        pipeline_ii: initiation interval that the function is pipelined with; None when it is a dataflow.
+    """
+
+    function: str
+    inputs: int
+    outputs: int
+    input_name: str
+    output_name: str
+    input_beats: int
+    output_beats: int
+    layers: tuple[HlsLayer, ...]
+    reuse_factors: Mapping[str, tuple[int, int]]
+    pipeline_ii: int | None
+
+
+@contextlib.contextmanager
+def keras_mask() -> Iterator[None]:
+    """Lets the installed Keras 3 read as Keras 2.15, so that hls4ml takes the converter that fits tf-keras models."""
+    import keras
+
+    version = keras.__version__
+    keras.__version__ = "2.15.0"
+    try:
+        yield
+    finally:
+        keras.__version__ = version
+
+
+@contextlib.contextmanager
+def printing_into(log: Path) -> Iterator[None]:
+    """Sends what hls4ml prints and warns into a file; the file is there even when the conversion fails."""
+    text = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+            yield
+    finally:
+        log.write_text(text.getvalue())
+
+
+def supported_layers() -> frozenset[str]:
+    """Keras and QKeras layer classes for which hls4ml has a converter."""
+    import hls4ml
+
+    return frozenset(hls4ml.converters.get_supported_keras_layers())
+
+
+def version() -> str:
+    """The version of hls4ml."""
+    import hls4ml
+
+    return str(hls4ml.__version__)
+
+
+def graph(network: QuantizedNetwork, section: ConvertSection, function: str, folder: Path) -> Any:
+    """hls4ml's ModelGraph of a network; nothing is written yet.
+
+    Args:
+        network: the quantized network.
+        section: backend, part, clock, strategy, reuse factor, io type.
+        function: name of the C++ function.
+        folder: where ``write`` will put the sources.
+
+    Raises:
+        UnsupportedLayerError: hls4ml refuses the network, or gives its ports other types.
+        DesignError: hls4ml changed a reuse factor.
+    """
+    import hls4ml
+
+    model = network.build(exact=False)
+    with keras_mask():
+        config = hls4ml.utils.config_from_keras_model(
+            model, granularity="name", backend=section.backend, default_reuse_factor=section.reuse_factor
+        )
+        config["Model"] |= {"Strategy": section.strategy, "TraceOutput": True}
+        types = quantizers.activation_types(model)
+        for name, layer in config["LayerName"].items():
+            layer["Trace"] = True
+            layer["Strategy"] = section.strategy
+            if name in types:
+                layer["Precision"]["result"] = _hls4ml_type(types[name])
+        try:
+            result = hls4ml.converters.convert_from_keras_model(
+                model, hls_config=config, output_dir=str(folder), project_name=function, backend=section.backend,
+                bit_exact=True, part=section.part, clock_period=section.clock_ns, io_type=section.io_type,
+                write_weights_txt=False, write_tar=False,
+            )
+        except Exception as e:  # hls4ml raises plain exceptions of many kinds for what it cannot convert
+            raise UnsupportedLayerError(
+                f"hls4ml {hls4ml.__version__} does not convert this network: {type(e).__name__}: {e}"
+            ) from e
+    _require_types(result, network)
+    _require_reuse(result, section)
+    return result
+
+
+def convert(
+    network: QuantizedNetwork, section: ConvertSection, function: str, folder: Path, log: Path
+) -> HlsNetwork:
+    """Writes the HLS sources of a network into a folder; raises as ``graph`` does.
+
+    Args:
+        network, section, function, folder: see ``graph``.
+        log: takes what hls4ml prints.
+    """
+    with printing_into(log):
+        g = graph(network, section, function, folder)
+        g.write()
+    (source,), (sink,) = g.get_input_variables(), g.get_output_variables()
+    style = g.config.pipeline_style
+    # Without an interval of its own, hls4ml's function starts an event every reuse_factor cycles.
+    interval = int(g.config.pipeline_ii or section.reuse_factor) if style == "pipeline" else None
+    return HlsNetwork(
+        function=function, inputs=math.prod(source.shape), outputs=math.prod(sink.shape),
+        input_name=source.type.name, output_name=sink.type.name,
+        input_beats=_beats(source), output_beats=_beats(sink),
+        layers=tuple(_layer(node) for node in g.get_layers()), reuse_factors=_reuse(g, section),
+        pipeline_ii=interval,
+    )
+
+
+def precision(text: object) -> FixedPoint:
+    """The type behind one of hls4ml's precisions, e.g. ``fixed<16,7,RND_CONV,SAT,0>``.
+
+    Raises:
+        ValueError: it is no fixed-point type of 1 to 64 bits.
+    """
+    return FixedPoint.parse(str(text))
+
+
+def _hls4ml_type(t: FixedPoint) -> str:
+    return f"{'' if t.signed else 'u'}fixed<{t.width},{t.integer},{t.rounding},{t.overflow}>"
+
+
+def _beats(variable: Any) -> int:
+    elements = getattr(variable.type, "n_elem", None)
+    return math.prod(variable.shape) // elements if elements else 1
+
+
+def _layer(node: Any) -> HlsLayer:
+    types = {role.removesuffix("_t"): str(t.precision) for role, t in node.types.items()}
+    traced = bool(node.get_attr("function_cpp", None)) and bool(node.get_attr("trace", False))
+    return HlsLayer(node.name, node.class_name, math.prod(node.get_output_variable().shape) if traced else 0, types)
+
+
+def _reuse(g: Any, section: ConvertSection) -> dict[str, tuple[int, int]]:
+    return {
+        node.name: (section.reuse_factor, int(node.get_attr("reuse_factor", 1)))
+        for node in g.get_layers() if "weight" in node.weights
+    }
+
+
+def _require_types(g: Any, network: QuantizedNetwork) -> None:
+    """The ports must have the network's types, rounding and overflow included."""
+    inputs: Sequence[Any] = g.get_input_variables()
+    outputs: Sequence[Any] = g.get_output_variables()
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise UnsupportedLayerError(
+            f"the network has {len(inputs)} inputs and {len(outputs)} outputs; the trigger function takes one of each. "
+            "Remedy: concatenate them in the model"
+        )
+    ports = (("input", inputs[0], network.input_type), ("output", outputs[0], network.output_type))
+    for what, variable, expected in ports:
+        given = precision(variable.type.precision)
+        if given != expected:
+            raise UnsupportedLayerError(
+                f"hls4ml gave the network's {what} the type {given} where the network has {expected}. Remedy: put a "
+                f"QActivation(quantized_bits(bits, integer, alpha=1)) at its {what}"
+            )
+
+
+def _require_reuse(g: Any, section: ConvertSection) -> None:
+    for name, (requested, effective) in _reuse(g, section).items():
+        if requested != effective:
+            raise DesignError(
+                None, "convert.reuse_factor", f"layer {name} cannot have {requested}; hls4ml would take {effective}",
+                f"take a reuse factor that all layers accept, e.g. {effective} if they do",
+            )

@@ -1,0 +1,148 @@
+"""The score functions that exist in firmware, each with its C++ name and the exact type of its result.
+
+Every kernel is exact in full width and cast to the score type once, at the end. The sums here are float64: each
+term is a multiple of one power of two, and full widths are held below 54 bits, so no sum is ever rounded. The C++
+twins lie in ``firmware/hls/scores.h``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.data.scaling import InputScaling
+from l1trigger.errors import DesignError
+from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
+
+_CHUNK = 65_536
+_EXACT_BITS = 53
+
+RawScore = Callable[[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], FixedPoint], NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A score function with its two forms.
+
+    Attributes:
+        name: of the score in words.
+        cpp: name of the function template in ``firmware/hls/scores.h``.
+        raw: scores as integers of a score type, from network inputs, presence, network outputs and that type.
+        score_type: type that holds every score without loss.
+    """
+
+    name: str
+    cpp: str
+    raw: RawScore
+    score_type: Callable[[InputScaling, QuantizedNetwork], FixedPoint]
+
+
+def identity(
+    x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
+) -> NDArray[np.int64]:
+    """The first network output, as integers of the score type (events,)."""
+    return score_type.raw(output[:, 0])
+
+
+def identity_type(scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
+    """The type of the network's outputs; what does not fit a narrower one saturates."""
+    t = network.output_type
+    return FixedPoint(t.width, t.integer, t.signed, Rounding.TRN, Overflow.SAT)
+
+
+def sum_of_squares(
+    x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
+) -> NDArray[np.int64]:
+    """The sum of the squares of all network outputs, as integers of the score type (events,)."""
+    return score_type.raw(np.einsum("ij,ij->i", output, output))
+
+
+def sum_of_squares_type(scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
+    """The unsigned type that holds the largest possible sum of squares.
+
+    Raises:
+        DesignError: it needs more than 53 bits.
+    """
+    t = network.output_type
+    largest = outputs(network) * max(abs(v) for v in t.raw_range) ** 2
+    return _unsigned(largest, 2 * t.fraction)
+
+
+def masked_squared_error(
+    x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
+) -> NDArray[np.int64]:
+    """The squared differences of inputs and outputs, summed over present objects, as integers (events,)."""
+    raw = np.empty(len(x), np.int64)
+    for start in range(0, len(x), _CHUNK):
+        s = slice(start, start + _CHUNK)
+        difference = np.where(present[s], x[s] - output[s], 0.0)
+        raw[s] = score_type.raw(np.einsum("ij,ij->i", difference, difference))
+    return raw
+
+
+def masked_squared_error_type(scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
+    """The unsigned type that holds the largest possible squared error.
+
+    Raises:
+        DesignError: it needs more than 53 bits, or inputs and outputs differ in number.
+    """
+    t = network.output_type
+    if outputs(network) != len(scaling):
+        raise DesignError(
+            None, "compress.score", f"the network gives {outputs(network)} numbers for {len(scaling)} inputs",
+            "take a score that does not compare outputs with inputs, or a network that gives one output per input",
+        )
+    fraction = max(t.fraction, *(i.fraction for i in scaling.types))
+    low, high = (v << (fraction - t.fraction) for v in t.raw_range)
+    largest = 0
+    for i in scaling.types:
+        a, b = (v << (fraction - i.fraction) for v in i.raw_range)
+        largest += max(b - low, high - a) ** 2
+    return _unsigned(largest, 2 * fraction)
+
+
+def outputs(network: QuantizedNetwork) -> int:
+    """Number of outputs of a network."""
+    return math.prod(network.build(exact=False).output_shape[1:])
+
+
+def _unsigned(largest: int, fraction: int) -> FixedPoint:
+    width = max(largest.bit_length(), fraction, 1)
+    if width > _EXACT_BITS:
+        raise DesignError(
+            None, "compress.quantization", f"the exact score needs {width} bits; up to {_EXACT_BITS} are possible",
+            "take fewer bits for the outputs (quantization.score) or for the inputs (data)",
+        )
+    return FixedPoint(width, width - fraction, False, Rounding.TRN, Overflow.SAT)
+
+
+KERNELS: dict[str, Kernel] = {
+    k.cpp: k
+    for k in (
+        Kernel("first network output", "identity", identity, identity_type),
+        Kernel("sum of squared outputs", "sum_of_squares", sum_of_squares, sum_of_squares_type),
+        Kernel("squared error of present objects", "masked_squared_error", masked_squared_error,
+               masked_squared_error_type),
+    )
+}
+"""All kernels by their C++ name, which a score plugin names in its attribute ``kernel``."""
+
+
+def kernel(plugin: Any) -> Kernel:
+    """The kernel of a score plugin.
+
+    Raises:
+        DesignError: the plugin names a kernel that has no C++ form.
+    """
+    from l1trigger.errors import nearest
+
+    name = str(plugin.kernel)
+    if name not in KERNELS:
+        raise DesignError(None, "compress.score", f"there is no score kernel '{name}'", nearest(name, KERNELS))
+    return KERNELS[name]
