@@ -1,0 +1,262 @@
+"""A user's own events from HDF5, ROOT or Parquet files, with the columns named in the design file.
+
+For example::
+
+    data:
+      source: table
+      background: [minbias_1.root, minbias_2.root]
+      test_background: minbias_3.root
+      signal_files: {VBF: vbf.root}
+      tree: l1/objects
+      columns:
+        met: {pt: met, phi: met_phi}
+        egamma: {pt: eg_pt, eta: eg_eta, phi: eg_phi}
+        muon: {pt: mu_pt, eta: mu_eta, phi: mu_phi}
+        jet: {pt: jet_pt, eta: jet_eta, phi: jet_phi}
+        event_id: event
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from l1trigger.data import readers
+from l1trigger.data.events import UNKNOWN, DataSet, Events
+from l1trigger.data.objects import (
+    CLASSES,
+    FEATURES,
+    OBJECTS,
+    ObjectClass,
+    Objects,
+    class_of_row,
+    maximum_table,
+    to_hardware,
+)
+from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files
+from l1trigger.design import Section
+from l1trigger.errors import DataError
+
+
+class ObjectColumns(Section):
+    """Columns of one class of objects, each with one entry per object (jagged or of fixed length).
+
+    Attributes:
+        pt: transverse momentum, in any order.
+        eta: pseudorapidity; missing ET has none.
+        phi: azimuth.
+    """
+
+    pt: str
+    eta: str | None = None
+    phi: str
+
+
+class Columns(Section):
+    """Which column holds what; classes that are left out have no objects.
+
+    Attributes:
+        met, egamma, muon, jet: columns of each class of objects.
+        objects: one column with whole events in their place: (n, 19, 3), (n, 19, 4) or (n, 57).
+        weight: weight of each event.
+        event_id: generator event; events that share it never lie on both sides of a split.
+    """
+
+    met: ObjectColumns | None = None
+    egamma: ObjectColumns | None = None
+    muon: ObjectColumns | None = None
+    jet: ObjectColumns | None = None
+    objects: str | None = None
+    weight: str | None = None
+    event_id: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Columns:
+        given = self.classes()
+        if bool(given) == (self.objects is not None):
+            raise ValueError("name either columns of met, egamma, muon or jet, or one column objects with whole events")
+        for kind, columns in given:
+            if columns.eta is None and kind.name != "met":
+                raise ValueError(f"name the column {kind.name}.eta")
+        return self
+
+    def classes(self) -> list[tuple[ObjectClass, ObjectColumns]]:
+        """The classes that have columns."""
+        named = ((c, getattr(self, c.name)) for c in CLASSES)
+        return [(c, columns) for c, columns in named if columns is not None]
+
+    def names(self) -> list[str]:
+        """Every column to read, once."""
+        wanted = [self.objects, self.weight, self.event_id]
+        for _, c in self.classes():
+            wanted += [c.pt, c.eta, c.phi]
+        return list(dict.fromkeys(n for n in wanted if n is not None))
+
+
+class TableOptions(FileOptions):
+    """Options of the source ``table``.
+
+    Attributes:
+        columns: which column holds what.
+        tree: name of the tree in ROOT files; None takes the only one.
+        units: physical (GeV, radians) or hardware (integers in the units of ``l1trigger.data.objects``).
+        zero_bias: whether the background represents bunch crossings, so that rates in kHz have a meaning.
+    """
+
+    source: str = "table"
+    columns: Columns
+    tree: str | None = None
+    units: Literal["physical", "hardware"] = "physical"
+    zero_bias: bool = False
+
+    @model_validator(mode="after")
+    def _some_file(self) -> TableOptions:
+        if not self.background:
+            raise ValueError("name at least one file under background")
+        return self
+
+
+class Table:
+    """Data source: a user's own files."""
+
+    Options = TableOptions
+
+    def load(self, options: TableOptions) -> DataSet:
+        """The data set, in hardware integers.
+
+        Raises:
+            DataError: a file is missing, damaged, or holds something else; or samples overlap.
+            DesignError: an unknown signal is asked for.
+        """
+
+        def read(path: Path, first: int | None) -> Sample:
+            return read_events(path, options.columns, first, units=options.units, tree=options.tree)
+
+        return load_files(options, options.background, options.signal_files, read, options.zero_bias)
+
+    def files(self, options: TableOptions) -> tuple[Path, ...]:
+        """Every file that ``load`` reads."""
+        signals = chosen_signals(options, options.signal_files).values()
+        return (*options.background, *options.test_background, *signals)
+
+
+def read_events(
+    path: Path, columns: Columns, first: int | None = None, *, units: Literal["physical", "hardware"] = "physical",
+    tree: str | None = None, chunk: int = readers.CHUNK,
+) -> Sample:
+    """Events of one file in hardware integers, and their generator events where there is a column for them.
+
+    Args:
+        path: of the file.
+        columns: which column holds what.
+        first: only so many events from the start.
+        units: of the columns.
+        tree: name of the tree in a ROOT file.
+        chunk: events read at once.
+
+    Raises:
+        DataError: the file is missing, damaged, has no events, or a column is missing or holds something else.
+    """
+    table = readers.open_table(path, tree)
+    inputs, weights, ids = [], [], []
+    done = 0
+    for part in table.chunks(columns.names(), first, chunk):
+        objects = _objects(table, columns, part, done)
+        inputs.append(to_hardware(objects) if units == "physical" else _whole(path, objects, done))
+        if columns.weight:
+            weights.append(_scalar(table, columns.weight, part[columns.weight]).astype(np.float64))
+            readers.check_values(
+                path, f"weight in {table.where} '{columns.weight}'", weights[-1], done, negative=False
+            )
+        if columns.event_id:
+            event_id = _scalar(table, columns.event_id, part[columns.event_id])
+            if event_id.dtype.kind not in "iu":
+                problem = f"event id in {table.where} '{columns.event_id}' is not an integer (it is {event_id.dtype})"
+                raise DataError(path, problem, "name an integer column")
+            ids.append(event_id.astype(np.int64))
+        done += len(objects)
+    weight = np.concatenate(weights) if weights else np.ones(done)
+    if weight.sum() <= 0:
+        raise DataError(path, f"all weights in {table.where} '{columns.weight}' are zero", "name another column")
+    card = {"file": path.name, "units": units, "columns": columns.model_dump(mode="json", exclude_none=True)}
+    return (
+        Events(
+            path.stem, np.concatenate(inputs), weight / weight.sum(), np.full(done, UNKNOWN, np.int16),
+            np.full(done, UNKNOWN, np.int32), card,
+        ),
+        np.concatenate(ids) if ids else None,
+    )
+
+
+def _objects(
+    table: readers.Table, columns: Columns, part: dict[str, readers.Column], first: int
+) -> NDArray[np.float64]:
+    """Objects (events, 19, 3) of a chunk, checked and sorted, in the units of the file."""
+    if columns.objects:
+        values = part[columns.objects].values
+        objects = readers.as_objects(table.path, columns.objects, values)
+        where = f"{table.where} '{columns.objects}'"
+        readers.check_values(table.path, f"pT in {where}", objects[..., 0], first, negative=False)
+        readers.check_values(table.path, f"eta or phi in {where}", objects[..., 1:], first)
+        return readers.sort_objects(objects)
+    events = len(next(iter(part.values())).count)
+    objects = np.zeros((events, OBJECTS, len(FEATURES)))
+    for kind, names in columns.classes():
+        mine = _class_objects(table, names, part, first)[:, : kind.count]
+        objects[:, kind.first : kind.first + mine.shape[1]] = mine
+    return objects
+
+
+def _class_objects(
+    table: readers.Table, names: ObjectColumns, part: dict[str, readers.Column], first: int
+) -> NDArray[np.float64]:
+    """All objects of one class (events, longest, 3), sorted by falling pT."""
+    features: list[NDArray[np.float64]] = []
+    for feature, name in zip(FEATURES, (names.pt, names.eta, names.phi), strict=True):
+        if name is None:
+            features.append(np.zeros_like(features[0]))
+            continue
+        column, pt = part[name], part[names.pt]
+        where = f"{feature} in {table.where} '{name}'"
+        if column.values.ndim > 2:
+            shape = ", ".join(str(s) for s in ("n", *column.values.shape[1:]))
+            raise DataError(table.path, f"{where} has the shape ({shape})", "one number per object is needed")
+        unequal = column.count != pt.count
+        if unequal.any():
+            event = int(np.argmax(unequal))
+            raise DataError(
+                table.path, f"{where} has {column.count[event]} entries in event {first + event}, but '{names.pt}' "
+                f"has {pt.count[event]}", "name columns of the same objects",
+            )
+        readers.check_values(table.path, where, column.values, first, negative=feature != "pt")
+        per_object = column.values if column.values.ndim == 2 else column.values[:, None]
+        features.append(per_object.astype(np.float64))
+    objects = np.stack(features, axis=2)
+    order = np.argsort(-objects[..., 0], axis=1, kind="stable")
+    return np.take_along_axis(objects, order[..., None], axis=1)
+
+
+def _whole(path: Path, objects: NDArray[np.float64], first: int) -> Objects:
+    """Hardware integers that the file holds already."""
+    objects = np.where(objects[..., :1] > 0, objects, 0.0)
+    wrong = (objects != np.rint(objects)) | (np.abs(objects) > maximum_table())
+    if wrong.any():
+        event, row, feature = (int(i) for i in np.argwhere(wrong)[0])
+        kind = class_of_row()[row]
+        raise DataError(
+            path, f"{FEATURES[feature]} of {kind.name} {row - kind.first} in event {first + event} is "
+            f"{objects[event, row, feature]:g}; hardware units are whole numbers up to {kind.maximum[feature]}, "
+            "angles signed", "set data.units to physical, or convert the file",
+        )
+    return objects.astype(np.int16)
+
+
+def _scalar(table: readers.Table, name: str, column: readers.Column) -> NDArray[Any]:
+    """A column with one number per event."""
+    if column.values.ndim != 1:
+        raise DataError(table.path, f"{table.where} '{name}' has more than one number per event", "name another one")
+    return column.values

@@ -1,0 +1,115 @@
+"""Training, validation and test samples that share no generator event.
+
+Where an event goes is a fixed function of its id, so that files can be read by chunks in any order. Events without
+an id take a hash of their contents as id: identical events then never lie on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.data.events import UNKNOWN, Events
+from l1trigger.errors import DataError
+
+BLOCKS = 32
+_LEAST_OBJECTS = 3
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finalizer of splitmix64: every input bit changes half of the output bits."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def content_id(inputs: NDArray[np.int16]) -> NDArray[np.uint64]:
+    """A 64-bit hash of each event (n, 19, 3)."""
+    flat = inputs.reshape(len(inputs), -1).astype(np.int64).view(np.uint64)
+    odd = _mix(_GOLDEN * np.arange(1, flat.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
+    return _mix((flat * odd).sum(axis=1, dtype=np.uint64))
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """How a background is divided; what is left is for training.
+
+    Attributes:
+        validation, test: fractions of the generator events.
+    """
+
+    validation: float
+    test: float
+
+
+def with_ids(events: Events, ids: NDArray[np.int64] | None) -> tuple[Events, NDArray[np.uint64]]:
+    """Events that carry block and row by their ids, and the ids.
+
+    Args:
+        events: of one sample.
+        ids: generator event of each, or None when nothing is known.
+    """
+    if ids is None:
+        return events, content_id(events.inputs)
+    key = ids.astype(np.int64).view(np.uint64)
+    _, row = np.unique(key, return_inverse=True)
+    block = _mix(key + np.uint64(1)) % np.uint64(BLOCKS)
+    return replace(events, row=row.astype(np.int32), block=block.astype(np.int16)), key
+
+
+def split(events: Events, ids: NDArray[np.uint64], fractions: Fractions) -> tuple[Events, Events, Events]:
+    """Training, validation and test events; those that share an id stay together."""
+    place = _mix(_mix(ids) + _GOLDEN).astype(np.float64) / 2.0**64
+    test = place < fractions.test
+    validation = ~test & (place < fractions.test + fractions.validation)
+    parts = (~test & ~validation, validation, test)
+    train, valid, tested = (events.select(p) for p in parts)
+    return train, valid, tested
+
+
+def require_disjoint_files(train: Iterable[Path], test: Iterable[Path]) -> None:
+    """Checks that no file is used for training and for testing.
+
+    Raises:
+        DataError: one is.
+    """
+    seen = {p.resolve() for p in train}
+    for p in test:
+        if p.resolve() in seen:
+            raise DataError(p, "is named both for training and for testing", "give different files, or set fractions")
+
+
+def require_disjoint(train: Events, test: Events, file: Path) -> None:
+    """Checks that no event is in both samples.
+
+    Only events with at least three objects count: emptier ones agree by chance, since inputs are few-bit integers.
+
+    Args:
+        train: training sample.
+        test: test sample.
+        file: of the test sample, for the message.
+
+    Raises:
+        DataError: some events are the same.
+    """
+    same = np.isin(_crowded(test.inputs), _crowded(train.inputs))
+    if same.any():
+        raise DataError(
+            file, f"{int(same.sum())} of its events are also in the training sample",
+            "test on other events; figures from events that were trained on mean nothing",
+        )
+
+
+def _crowded(inputs: NDArray[np.int16]) -> NDArray[np.uint64]:
+    return content_id(inputs[(inputs[..., 0] > 0).sum(axis=1) >= _LEAST_OBJECTS])
+
+
+def independent(events: Events) -> int:
+    """Distinct generator events in a sample, as far as known."""
+    known = events.row != UNKNOWN
+    return int(np.count_nonzero(~known) + len(np.unique(events.row[known])))

@@ -1,0 +1,240 @@
+"""A user's own tables become the same data set from every format; what cannot be is refused by name."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from l1trigger import design
+from l1trigger.data.objects import CLASSES, lsb_table, to_hardware
+from l1trigger.data.readers import padded
+from l1trigger.data.sources.table import Columns, Table, TableOptions, read_events
+from l1trigger.errors import DataError, DesignError
+
+COLUMNS = {
+    "met": {"pt": "met", "phi": "met_phi"},
+    **{c: {f: f"{c}_{f}" for f in ("pt", "eta", "phi")} for c in ("egamma", "muon", "jet")},
+}
+
+
+def events(n=300, seed=1):
+    """Jagged columns in no order: {name: (flat, count) or array}."""
+    rng = np.random.default_rng(seed)
+    columns = {"met": rng.exponential(30, n), "met_phi": rng.uniform(-3, 3, n), "event": np.arange(n) // 3}
+    for c in ("egamma", "muon", "jet"):
+        count = rng.integers(0, 14 if c == "jet" else 4, n)
+        k = count.sum()
+        values = {"pt": rng.exponential(30, k) + 1, "eta": rng.uniform(-2, 2, k), "phi": rng.uniform(-3.1, 3.1, k)}
+        columns |= {f"{c}_{f}": (v, count) for f, v in values.items()}
+    return columns
+
+
+def expected(columns):
+    """The objects that the reader should find, written independently of it."""
+    n = len(columns["met"])
+    out = np.zeros((n, 19, 3))
+    out[:, 0, 0], out[:, 0, 2] = columns["met"], columns["met_phi"]
+    for c in CLASSES[1:]:
+        pt, count = columns[f"{c.name}_pt"]
+        stop = np.cumsum(count)
+        for i in range(n):
+            here = slice(stop[i] - count[i], stop[i])
+            order = np.argsort(-pt[here])[: c.count]
+            for f in range(3):
+                flat = columns[f"{c.name}_{('pt', 'eta', 'phi')[f]}"][0]
+                out[i, c.first : c.first + len(order), f] = flat[here][order]
+    return to_hardware(out)
+
+
+def write_hdf5(path, columns):
+    with h5py.File(path, "w") as f:
+        for name, c in columns.items():
+            f[name] = padded(*c) if isinstance(c, tuple) else c
+
+
+def write_root(path, columns):
+    uproot, ak = pytest.importorskip("uproot"), pytest.importorskip("awkward")
+    with uproot.recreate(path) as f:
+        f["events"] = {k: ak.unflatten(*c) if isinstance(c, tuple) else c for k, c in columns.items()}
+
+
+def write_parquet(path, columns):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    def arrow(c):
+        if not isinstance(c, tuple):
+            return pa.array(c)
+        return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(c[1])]).astype(np.int32), c[0])
+
+    pq.write_table(pa.table({k: arrow(c) for k, c in columns.items()}), path)
+
+
+WRITERS = {"h5": write_hdf5, "root": write_root, "parquet": write_parquet}
+
+
+def options(path, **more):
+    return TableOptions.model_validate({"background": path, "columns": COLUMNS, **more})
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("chunk", [7, 100_000])
+def test_every_format_gives_the_same_events(tmp_path, suffix, chunk):
+    path = tmp_path / f"a.{suffix}"
+    columns = events()
+    WRITERS[suffix](path, columns)
+    found, ids = read_events(path, Columns.model_validate(COLUMNS | {"event_id": "event"}), chunk=chunk)
+    assert np.array_equal(found.inputs, expected(columns))
+    assert np.array_equal(ids, columns["event"])
+    assert found.equally_weighted and found.weight.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_a_data_set_from_one_file(tmp_path):
+    write_parquet(tmp_path / "a.parquet", events())
+    write_parquet(tmp_path / "s.parquet", events(40, 2))
+    given = options(
+        tmp_path / "a.parquet", columns=COLUMNS | {"event_id": "event"}, signal_files={"S": tmp_path / "s.parquet"},
+        zero_bias=True, colliding_bunches=2000,
+    )
+    data = Table().load(given)
+    assert data.zero_bias and data.colliding_bunches == 2000
+    rows = [set(p.row) for p in (data.train, data.validation, data.test)]
+    assert sum(map(len, rows)) == 100 and len(set.union(*rows)) == 100
+    assert data.signals[0].name == "S" and len(data.signals[0]) == 40
+    assert Table().files(given) == (tmp_path / "a.parquet", tmp_path / "s.parquet")
+
+
+def test_weights_travel_with_the_events(tmp_path):
+    columns = events() | {"w": np.linspace(0, 1, 300)}
+    write_hdf5(tmp_path / "a.h5", columns)
+    found, _ = read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
+    assert np.allclose(found.weight, columns["w"] / columns["w"].sum(), rtol=1e-12)
+    for bad, message in ((-1.0, "is negative"), (np.nan, "is not finite")):
+        columns["w"][5] = bad
+        write_hdf5(tmp_path / "a.h5", columns)
+        with pytest.raises(DataError, match=f"weight in dataset 'w' {message} .* in event 5"):
+            read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
+    write_hdf5(tmp_path / "a.h5", columns | {"w": np.zeros(300)})
+    with pytest.raises(DataError, match="all weights in dataset 'w' are zero"):
+        read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
+
+
+def test_whole_events_in_hardware_units(tmp_path):
+    whole = expected(events())
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        f["x"], f["flat"], f["physical"] = whole, whole.reshape(300, 57), (whole + np.array([0.5, 0, 0])) * lsb_table()
+    for name, units in (("x", "hardware"), ("flat", "hardware")):
+        found, ids = read_events(tmp_path / "a.h5", Columns(objects=name), units=units)
+        assert np.array_equal(found.inputs, whole) and ids is None
+    with pytest.raises(DataError, match=r"hardware units are whole numbers up to 4095.*data\.units to physical"):
+        read_events(tmp_path / "a.h5", Columns(objects="physical"), units="hardware")
+
+
+def test_identical_events_never_lie_on_both_sides(tmp_path):
+    whole = expected(events())
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        f["x"] = np.concatenate([whole] * 4)
+    data = Table().load(options(tmp_path / "a.h5", columns={"objects": "x"}, units="hardware"))
+    train = {e.tobytes() for e in data.train.inputs}
+    assert not train & {e.tobytes() for e in data.test.inputs}
+
+
+def test_overlapping_train_and_test_are_refused(tmp_path):
+    a, b, c = tmp_path / "a.h5", tmp_path / "b.h5", tmp_path / "c.h5"
+    write_hdf5(a, events())
+    write_hdf5(b, events(100))  # another multiplicity sequence: other events
+    write_hdf5(c, events())
+    with pytest.raises(DataError, match=r"a\.h5: is named both for training and for testing"):
+        Table().load(options(a, test_background=tmp_path / "x" / ".." / "a.h5"))
+    with pytest.raises(DataError, match=r"c\.h5: \d+ of its events are also in the training sample"):
+        Table().load(options(a, test_background=c))
+    with pytest.raises(DataError, match=r"a\.h5: is named both"):
+        Table().load(options(a, signal_files={"S": a}))
+    assert len(Table().load(options(a, test_background=b)).test) == 100
+
+
+def change(name, event, value):
+    def f(columns):
+        flat, count = columns[name]
+        flat[np.cumsum(count)[event] - count[event]] = value
+    return f
+
+
+def drop_last(columns):
+    flat, count = columns["jet_eta"]
+    count = count.copy()
+    event = int(np.flatnonzero(count)[-1])
+    count[event] -= 1
+    columns["jet_eta"] = (flat[:-1], count)
+
+
+JETS = int(np.flatnonzero(events()["jet_pt"][1])[20])
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("damage, message", [
+    (change("jet_pt", JETS, np.nan), rf"pt in \w+ 'jet_pt' is not finite \(nan\) in event {JETS} .* Remedy: remove"),
+    (change("jet_pt", JETS, -2.0), rf"pt in \w+ 'jet_pt' is negative \(-2\.0\) in event {JETS}"),
+    (change("jet_eta", JETS, np.inf), rf"eta in \w+ 'jet_eta' is not finite \(inf\) in event {JETS}"),
+    (lambda c: c.pop("jet_pt"), r"has no \w+ 'jet_pt'; did you mean 'jet_phi'\? Known: egamma_eta"),
+])
+def test_bad_columns_are_named(tmp_path, suffix, damage, message):
+    columns = events()
+    damage(columns)
+    path = tmp_path / f"a.{suffix}"
+    WRITERS[suffix](path, columns)
+    with pytest.raises(DataError, match=rf"a\.{suffix}: {message}"):
+        Table().load(options(path))
+
+
+@pytest.mark.parametrize("suffix", ["root", "parquet"])
+def test_columns_of_different_multiplicity(tmp_path, suffix):
+    columns = events()
+    drop_last(columns)
+    WRITERS[suffix](tmp_path / f"a.{suffix}", columns)
+    with pytest.raises(DataError, match=r"eta in \w+ 'jet_eta' has \d+ entries in event \d+, but 'jet_pt' has \d+"):
+        Table().load(options(tmp_path / f"a.{suffix}"))
+
+
+def test_wrong_shapes(tmp_path):
+    wrong = {"jet_pt": np.ones((300, 4, 2)), "w": np.ones((300, 2)), "x": np.ones((300, 5))}
+    write_hdf5(tmp_path / "a.h5", events() | wrong)
+    with pytest.raises(DataError, match=r"pt in dataset 'jet_pt' has the shape \(n, 4, 2\)"):
+        Table().load(options(tmp_path / "a.h5"))
+    with pytest.raises(DataError, match="dataset 'w' has more than one number per event"):
+        read_events(tmp_path / "a.h5", Columns.model_validate({"met": COLUMNS["met"], "weight": "w"}))
+    with pytest.raises(DataError, match=r"dataset 'x' has the shape \(n, 5\).*\(n, 57\) is needed"):
+        read_events(tmp_path / "a.h5", Columns(objects="x"))
+    with pytest.raises(DataError, match=r"event id in dataset 'met' is not an integer \(it is float64\)"):
+        read_events(tmp_path / "a.h5", Columns.model_validate({"met": COLUMNS["met"], "event_id": "met"}))
+
+
+def test_empty_missing_and_too_small_files(tmp_path):
+    empty = {k: (c[0][:0], c[1][:0]) if isinstance(c, tuple) else c[:0] for k, c in events().items()}
+    write_hdf5(tmp_path / "a.h5", empty)
+    with pytest.raises(DataError, match=r"a\.h5: .*holds no events"):
+        Table().load(options(tmp_path / "a.h5"))
+    with pytest.raises(DataError, match=r"b\.h5: does not exist"):
+        Table().load(options(tmp_path / "b.h5"))
+    write_hdf5(tmp_path / "a.h5", events(2))
+    with pytest.raises(DataError, match=r"leaves no events for the \w+ sample \(2 events in all\)"):
+        Table().load(options(tmp_path / "a.h5"))
+
+
+def test_options_name_what_is_wrong():
+    def problem(data):
+        with pytest.raises(DesignError) as e:
+            design._validated(TableOptions, {"source": "table", **data}, None, "data")
+        return str(e.value)
+
+    assert "data.columns: is missing" in problem({"background": "a.h5"})
+    assert "name at least one file under background" in problem({"columns": COLUMNS})
+    assert "data.columns.jet.ptt: is not a known key" in problem(
+        {"background": "a.h5", "columns": {"jet": {"pt": "a", "ptt": "b", "eta": "c", "phi": "d"}}}
+    )
+    assert "name the column jet.eta" in problem({"background": "a.h5", "columns": {"jet": {"pt": "a", "phi": "d"}}})
+    assert "one column objects with whole events" in problem({"background": "a.h5", "columns": {}})
+    assert "data.units" in problem({"background": "a.h5", "columns": COLUMNS, "units": "MeV"})
+    good = {"background": "a.h5", "signal_files": {"S": "s.h5"}, "columns": COLUMNS, "units": "hardware"}
+    assert design._validated(TableOptions, good, None, "data").background == (Path("a.h5"),)
