@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,7 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """The entry of ``report.json``."""
-        first = None if self.first_mismatch is None else vars(self.first_mismatch)
-        return {**vars(self), "between": list(self.between), "first_mismatch": first}
+        return {**asdict(self), "between": list(self.between)}
 
 
 def compare(
@@ -77,8 +77,8 @@ def compare(
     """
     if expected.shape != got.shape:
         raise ValueError(f"{between[0]} has shape {expected.shape}, {between[1]} has {got.shape}")
-    a = expected.reshape(len(expected), -1)
-    b = got.reshape(len(got), -1)
+    shape = (len(expected), math.prod(expected.shape[1:]))
+    a, b = expected.reshape(shape), got.reshape(shape)
     different = a != b
     first = None
     if different.any():

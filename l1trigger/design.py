@@ -1,211 +1,47 @@
 """The design file: what a physicist writes down, validated before anything runs.
 
 One section per stage. Sections that a plugin fills (``data``, ``model``, ``compress``) take the options of the
-plugin that they name, checked as strictly as the others.
+plugin that they name, checked as strictly as the others: a number in quotes is not a number, a misspelled key is an
+error that names the nearest key there is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from l1trigger import plugins
 from l1trigger.errors import DesignError, nearest
-from l1trigger.units import COLLIDING_BUNCHES
+from l1trigger.sections import (
+    PARTS,
+    CompressSection,
+    ConvertSection,
+    CsimSection,
+    DataSection,
+    FineTuneSection,
+    LayerBits,
+    Limit,
+    ModelSection,
+    PruningSection,
+    QuantizationSection,
+    Section,
+    ThresholdSection,
+    TrainSection,
+)
 
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, validate_default=True)
-
-
-class DataSection(Section):
-    """Base of the options of data sources; a source adds its own keys.
-
-    Attributes:
-        source: name of the data source.
-        colliding_bunches: colliding bunches that rates are quoted for.
-        signals: signal samples to measure; None takes all that the source has.
-    """
-
-    source: str
-    colliding_bunches: int = Field(COLLIDING_BUNCHES, ge=1, le=3564)
-    signals: tuple[str, ...] | None = None
-
-
-class ModelSection(Section):
-    """Base of the options of architectures; an architecture adds its own keys."""
-
-    architecture: str
-
-
-class TrainSection(Section):
-    """How the full-precision reference is trained.
-
-    Attributes:
-        epochs, batch_size, learning_rate: of Adam with a cosine schedule.
-        patience: epochs without a better validation loss before it stops.
-        seed: random seed; further seeds count up from it.
-        seeds: how many trainings; the report shows their spread, and the best validation loss goes on.
-    """
-
-    epochs: int = Field(25, ge=1)
-    batch_size: int = Field(1024, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
-    patience: int = Field(8, ge=1)
-    seed: int = Field(1, ge=0)
-    seeds: int = Field(1, ge=1)
-
-
-class PruningSection(Section):
-    """Magnitude pruning by tfmot's polynomial schedule.
-
-    Attributes:
-        sparsity: fraction of weights that end as zero, 0 to below 1.
-        end: fraction of the training steps after which the sparsity is reached.
-        prune_output: whether the last layer is pruned too; narrow output layers suffer from it.
-        layers: sparsity of single layers by name, in place of ``sparsity``.
-    """
-
-    sparsity: float = Field(0.0, ge=0, lt=1)
-    end: float = Field(0.6, gt=0, le=1)
-    prune_output: bool = False
-    layers: dict[str, Annotated[float, Field(ge=0, lt=1)]] = {}
-
-
-class LayerBits(Section):
-    """Bit widths of one layer; what is left out comes from the section above.
-
-    Attributes:
-        weights, biases, activations: bits in all.
-        weights_integer, biases_integer, activations_integer: bits left of the binary point without the sign, as
-            QKeras counts them; None fits the binary point to the float reference.
-    """
-
-    weights: int | None = Field(None, ge=2, le=16)
-    weights_integer: int | None = None
-    biases: int | None = Field(None, ge=2, le=24)
-    biases_integer: int | None = None
-    activations: int | None = Field(None, ge=2, le=24)
-    activations_integer: int | None = None
-
-
-class QuantizationSection(LayerBits):
-    """Bit widths of all layers, and of single ones by name.
-
-    Attributes:
-        score: bits of the network's outputs in firmware.
-        layers: what differs in single layers, by name.
-    """
-
-    weights: int = Field(6, ge=2, le=16)
-    biases: int = Field(8, ge=2, le=24)
-    activations: int = Field(8, ge=2, le=24)
-    score: int = Field(12, ge=2, le=24)
-    layers: dict[str, LayerBits] = {}
-
-
-class FineTuneSection(Section):
-    """Quantization-aware training, starting from the float weights."""
-
-    epochs: int = Field(15, ge=0)
-    batch_size: int = Field(1024, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
-
-
-class ThresholdSection(Section):
-    """Where the trigger cuts: a wanted rate (zero bias) or a false positive rate; exactly one of them."""
-
-    rate_khz: float | None = Field(None, gt=0)
-    false_positive_rate: float | None = Field(None, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _one(self) -> ThresholdSection:
-        if (self.rate_khz is None) == (self.false_positive_rate is None):
-            raise ValueError("give exactly one of rate_khz and false_positive_rate")
-        return self
-
-
-class CompressSection(Section):
-    """Base of the options of scores: what is brought to firmware and how small; a score adds its own keys."""
-
-    score: str
-    pruning: PruningSection = PruningSection()
-    quantization: QuantizationSection = QuantizationSection()
-    fine_tune: FineTuneSection = FineTuneSection()
-    threshold: ThresholdSection = ThresholdSection(false_positive_rate=1e-3)
-
-
-PARTS = {
-    "xcvu9p-flga2104-2-e": "Virtex UltraScale+ VU9P", "xcvu13p-flga2577-2-e": "Virtex UltraScale+ VU13P",
-    "xcku115-flvb2104-2-i": "Kintex UltraScale KU115", "xc7vx690tffg1927-2": "Virtex 7 VX690T",
-    "xc7z020clg400-1": "Zynq 7020", "xcu250-figd2104-2L-e": "Alveo U250",
-}
-
-
-class ConvertSection(Section):
-    """The HLS project.
-
-    Attributes:
-        backend: of hls4ml.
-        part: FPGA part number.
-        clock_ns: clock period [ns].
-        strategy: Latency unrolls every multiplication, Resource shares them.
-        reuse_factor: how many multiplications share one multiplier; must divide each layer's multiplications.
-        io_type: whether data arrive all at once or as a stream.
-    """
-
-    backend: Literal["Vitis", "Vivado"] = "Vitis"
-    part: str = "xcvu9p-flga2104-2-e"
-    clock_ns: float = Field(5.0, gt=0)
-    strategy: Literal["Latency", "Resource"] = "Latency"
-    reuse_factor: int = Field(1, ge=1)
-    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
-
-    @field_validator("part")
-    @classmethod
-    def _known(cls, part: str) -> str:
-        if not any(part == p or p.startswith(part) for p in PARTS):
-            raise ValueError(f"unknown part '{part}'; {nearest(part, PARTS)}")
-        return next(p for p in PARTS if p == part or p.startswith(part))
-
-
-class CsimSection(Section):
-    """The C-simulation.
-
-    Attributes:
-        compiler: C++ compiler to call.
-        events: most events per sample; None takes all.
-        processes: parallel processes; None takes one per core.
-        time_limit_s: longest time for compiling and for one chunk of events [s].
-    """
-
-    compiler: str = "g++"
-    events: int | None = Field(None, ge=1)
-    processes: int | None = Field(None, ge=1)
-    time_limit_s: float = Field(600, gt=0)
-
-
-class Limit(Section):
-    """Bounds of one figure, optionally under conditions such as ``{signal: A4l}``."""
-
-    max: float | None = None
-    min: float | None = None
-    level: str | None = None
-    conditions: dict[str, str | float] = {}
-
-    @model_validator(mode="after")
-    def _some(self) -> Limit:
-        if self.max is None and self.min is None:
-            raise ValueError("give max or min")
-        return self
+__all__ = [
+    "PARTS", "PLUGIN_SECTIONS", "CompressSection", "ConvertSection", "CsimSection", "DataSection", "Design",
+    "FineTuneSection", "LayerBits", "Limit", "ModelSection", "PruningSection", "QuantizationSection", "Section",
+    "ThresholdSection", "TrainSection", "from_mapping", "json_schema", "load",
+]
 
 
 class Design(Section):
@@ -219,12 +55,12 @@ class Design(Section):
     compress: CompressSection
     convert: ConvertSection = ConvertSection()
     csim: CsimSection = CsimSection()
-    budget: dict[str, Limit] = {}
+    budget: dict[str, Limit] = Field(default_factory=dict)
 
     def section_digest(self, *names: str) -> str:
-        """Digest of some sections, by which a stage knows whether its input changed."""
-        dump = {n: getattr(self, n).model_dump(mode="json") if n != "budget" else None for n in names}
-        return hashlib.sha256(json.dumps(dump, sort_keys=True).encode()).hexdigest()
+        """Digest of some sections, resolved."""
+        resolved = self.resolved()
+        return _digest({n: resolved[n] for n in names})
 
     def resolved(self) -> dict[str, Any]:
         """Everything, defaults included, as plain values."""
@@ -232,7 +68,7 @@ class Design(Section):
 
     def digest(self) -> str:
         """Digest of the resolved design."""
-        return hashlib.sha256(json.dumps(self.resolved(), sort_keys=True).encode()).hexdigest()
+        return _digest(self.resolved())
 
 
 PLUGIN_SECTIONS = {
@@ -240,6 +76,11 @@ PLUGIN_SECTIONS = {
     "model": ("l1trigger.models", "architecture"),
     "compress": ("l1trigger.scores", "score"),
 }
+"""Section to the group of the plugins that fill it, and the key that names the plugin."""
+
+
+def _digest(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Design:
@@ -254,84 +95,156 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Design:
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as e:
         raise DesignError(path, "", f"cannot be read ({e.strerror})", "give the path of a design file") from e
+    except UnicodeDecodeError as e:
+        raise DesignError(path, "", "is not a text file", "give the path of a design file") from e
     except yaml.YAMLError as e:
-        raise DesignError(path, "", f"is not YAML ({e})") from e
+        raise DesignError(path, "", f"is not YAML ({_one_line(e)})", "mend that line") from e
     if not isinstance(raw, dict):
-        raise DesignError(path, "", "is not a mapping of sections", f"start with the keys {', '.join(Design.model_fields)}")
+        raise DesignError(
+            path, "", "is not a mapping of sections", f"start with the keys {', '.join(Design.model_fields)}"
+        )
     for item in overrides:
         _override(raw, item)
-    return parse(raw, path)
+    return from_mapping(raw, path)
 
 
-def parse(raw: Mapping[str, Any], file: Path | None = None) -> Design:
-    """The design in a mapping; see ``load``."""
-    values = dict(raw)
-    for section, (group, key) in PLUGIN_SECTIONS.items():
-        given = values.get(section)
-        if not isinstance(given, Mapping) or key not in given:
-            known = ", ".join(plugins.load(group))
-            raise DesignError(file, f"{section}.{key}", "is missing", f"name one of: {known}")
-        try:
-            plugin = plugins.get(group, str(given[key]), f"{section}.{key}")
-        except DesignError as e:
-            raise DesignError(file, e.key, e.expectation, e.remedy) from None
-        values[section] = _validated(plugin.Options, dict(given), file, section)
-    design: Design = _validated(Design, values, file, "")
-    return design
+def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
+    """The design that plain values describe, e.g. what ``resolved`` gave.
+
+    Args:
+        raw: sections by name.
+        file: where they come from, for messages.
+
+    Raises:
+        DesignError: a key or value is wrong.
+    """
+    for key in raw:
+        if key not in Design.model_fields:
+            raise DesignError(file, str(key), "is not a known section", nearest(str(key), Design.model_fields))
+    values: dict[str, Any] = {}
+    for name, field in Design.model_fields.items():
+        kind: Any = Annotated[field.annotation, field] if field.metadata else field.annotation
+        given = raw.get(name)
+        if name in PLUGIN_SECTIONS:
+            kind = _options_class(name, given, file)
+        elif given is None:
+            if field.is_required():
+                raise DesignError(file, name, "is missing", "add this key")
+            continue
+        values[name] = _validated(kind, given, file, name)
+    return Design(**values)
 
 
-def _validated(model: type[BaseModel], values: dict[str, Any], file: Path | None, prefix: str) -> Any:
+def _options_class(section: str, given: Any, file: Path | None) -> type[Section]:
+    """The options of the plugin that a section names."""
+    group, key = PLUGIN_SECTIONS[section]
+    if not isinstance(given, Mapping) or key not in given:
+        raise DesignError(file, f"{section}.{key}", "is missing", f"name one of: {', '.join(plugins.names(group))}")
     try:
-        return model.model_validate(values)
+        options: type[Section] = plugins.get(group, str(given[key]), f"{section}.{key}").Options
+    except DesignError as e:
+        raise DesignError(file, e.key, e.expectation, e.remedy) from e.__cause__
+    return options
+
+
+def _validated(kind: Any, given: Any, file: Path | None, section: str) -> Any:
+    """A value of a section. It goes through JSON, whose strict mode takes lists for tuples and no text for numbers."""
+    try:
+        return TypeAdapter(kind).validate_json(json.dumps(given, default=str), strict=True)
     except ValidationError as e:
-        first = e.errors()[0]
-        path = [p for p in (prefix, *map(str, first["loc"])) if p]
-        key = ".".join(path)
-        if first["type"] == "extra_forbidden":
-            known = _fields_at(model, first["loc"][:-1])
-            raise DesignError(file, key, "is not a known key", nearest(path[-1], known)) from None
-        if first["type"] == "missing":
-            raise DesignError(file, key, "is missing", "add this key") from None
-        message = first["msg"].removeprefix("Value error, ")
-        raise DesignError(file, key, f"{message} (got {first['input']!r})") from None
+        # A misspelled key is often the reason why another one is missing.
+        first = min(e.errors(), key=lambda error: error["type"] != "extra_forbidden")
+        raise _design_error(first, kind, file, section) from None
 
 
-def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+def _design_error(error: ErrorDetails, kind: Any, file: Path | None, section: str) -> DesignError:
+    path = [section, *map(str, error["loc"])]
+    key = ".".join(path)
+    got = f"(got {_short(error['input'])})"
+    match error["type"]:
+        case "extra_forbidden":
+            return DesignError(file, key, "is not a known key", nearest(path[-1], _fields_at(kind, error["loc"][:-1])))
+        case "missing":
+            return DesignError(file, key, "is missing", "add this key")
+        case "literal_error" | "enum":
+            known = re.findall(r"'([^']*)'", str(error["ctx"]["expected"]))
+            return DesignError(file, key, f"is not a possible value {got}", nearest(str(error["input"]), known))
+        case "model_type" | "dict_type":
+            return DesignError(file, key, f"must be a mapping of keys {got}", "indent its keys below it")
+        case _:
+            message = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            must = "must be " if error["msg"].startswith("Input should be ") else ""
+            # What a check of a whole section refuses, it names itself.
+            return DesignError(file, key, message if isinstance(error["input"], dict) else f"{must}{message} {got}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _fields_at(kind: Any, loc: Sequence[int | str]) -> list[str]:
+    """Keys that a section knows at a place inside it."""
     for part in loc:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            # A mapping of sections by name, or an optional section: look for the one model inside.
-            annotation = next((a for a in _models_in(annotation)), None)
-            if annotation is None:
-                continue
-        model = annotation
-    return list(model.model_fields)
+        model = _model_in(kind)
+        if get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        elif model is not None and part in model.model_fields:
+            kind = model.model_fields[str(part)].annotation
+    found = _model_in(kind)
+    return list(found.model_fields) if found else []
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    found = []
-    for a in getattr(annotation, "__args__", ()):
-        if isinstance(a, type) and issubclass(a, BaseModel):
-            found.append(a)
-        else:
-            found.extend(_models_in(a))
-    return found
+def _model_in(kind: Any) -> type[BaseModel] | None:
+    """The one model inside a type such as ``dict[str, Model]`` or ``Model | None``."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next((m for a in get_args(kind) if (m := _model_in(a)) is not None), None)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which 2e-3 is a number, as in YAML 1.2, and a key that is given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping with distinct keys."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key '{key}' is given twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return f"line {mark.line + 1}: {problem}" if mark is not None and problem else str(error).splitlines()[0]
 
 
 def _override(raw: dict[str, Any], item: str) -> None:
     key, separator, value = item.partition("=")
-    if not separator:
-        raise DesignError(None, item, "is not of the form key=value", "write e.g. --set train.epochs=5")
+    if not separator or not key:
+        raise DesignError(None, "--set", f"'{item}' is not of the form key=value", "write e.g. --set train.epochs=5")
     *parents, last = key.split(".")
     at = raw
     for p in parents:
-        at = at.setdefault(p, {})
+        if at.get(p) is None:
+            at[p] = {}
+        at = at[p]
         if not isinstance(at, dict):
-            raise DesignError(None, key, f"'{p}' is a value, not a section")
-    at[last] = yaml.safe_load(value)
+            raise DesignError(None, "--set", f"'{item}': {p} is a value, not a section", "name a key of a section")
+    try:
+        at[last] = yaml.load(value, _Loader)
+    except yaml.YAMLError as e:
+        raise DesignError(None, "--set", f"'{item}' has a value that is not YAML ({_one_line(e)})") from e
 
 
 def json_schema() -> dict[str, Any]:
@@ -339,8 +252,8 @@ def json_schema() -> dict[str, Any]:
     schema = Design.model_json_schema()
     for section, (group, key) in PLUGIN_SECTIONS.items():
         options = []
-        for name, plugin in plugins.load(group).items():
-            one = plugin.Options.model_json_schema(ref_template="#/$defs/{model}")
+        for name in plugins.names(group):
+            one = plugins.get(group, name, section).Options.model_json_schema(ref_template="#/$defs/{model}")
             schema["$defs"] |= one.pop("$defs", {})
             one["properties"][key] = {"const": name}
             schema["$defs"][f"{section}_{name}"] = one

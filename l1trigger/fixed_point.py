@@ -1,7 +1,7 @@
 """Fixed-point types and exact quantization, with the semantics of the vendor's ``ap_fixed``.
 
-A value of type ``ap_fixed<W,I,Q,O>`` is an integer of W bits times 2^-(W-I); I counts the sign bit. Arithmetic here
-is on float64, which is exact as long as numbers need at most 53 bits; ``raw`` gives the integers themselves.
+A value of type ``ap_fixed<W,I,Q,O>`` is an integer of W bits times 2^-(W-I); I counts the sign bit. Quantizing here
+is exact for every finite float64, into types of at most 53 bits; ``raw`` gives the integers themselves.
 """
 
 from __future__ import annotations
@@ -33,9 +33,11 @@ class Overflow(StrEnum):
     SAT_SYM = "SAT_SYM"
 
 
+_MODES = r"(?:,\s*(?:AP_)?([A-Z]\w*)\s*)?(?:,\s*(?:AP_)?([A-Z]\w*)\s*)?(?:,\s*\d+\s*)?"
 _PATTERN = re.compile(
-    r"\s*(?:ap_)?(u?)(?:fixed|int)\s*<\s*(-?\d+)\s*(?:,\s*(-?\d+)\s*)?(?:,\s*(?:AP_)?(\w+)\s*)?(?:,\s*(?:AP_)?(\w+)\s*)?(?:,\s*\d+\s*)?>\s*"
+    rf"\s*(?:ap_)?(u?)(?:fixed\s*<\s*(-?\d+)\s*,\s*(-?\d+)\s*{_MODES}|int\s*<\s*(-?\d+)\s*)>\s*"
 )
+_EXACT_BITS = 53  # of a float64
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,13 @@ class FixedPoint:
         m = _PATTERN.fullmatch(text)
         if not m:
             raise ValueError(f"'{text}' is not a fixed-point type; write e.g. ap_fixed<16,6,RND_CONV,SAT>")
-        unsigned, width, integer, rounding, overflow = m.groups()
+        unsigned, width, integer, rounding, overflow, int_width = m.groups()
+        width, integer = (width, integer) if width else (int_width, int_width)
         try:
             q, o = Rounding(rounding or "TRN"), Overflow(overflow or "WRAP")
         except ValueError as e:
             raise ValueError(f"'{text}': {e}; rounding is TRN, RND or RND_CONV, overflow WRAP, SAT or SAT_SYM") from e
-        return cls(int(width), int(integer if integer is not None else width), not unsigned, q, o)
+        return cls(int(width), int(integer), not unsigned, q, o)
 
     @classmethod
     def from_quantized_bits(cls, bits: int, integer: int, keep_negative: bool = True) -> FixedPoint:
@@ -96,7 +99,7 @@ class FixedPoint:
 
     @property
     def fraction(self) -> int:
-        """Fractional bits; negative when the last bit is worth more than one."""
+        """Bits right of the binary point."""
         return self.width - self.integer
 
     @property
@@ -119,26 +122,37 @@ class FixedPoint:
         return low * self.lsb, high * self.lsb
 
     def raw(self, x: ArrayLike) -> NDArray[np.int64]:
-        """Integers that represent ``x`` brought into the type."""
+        """Integers that represent ``x`` brought into the type.
+
+        Raises:
+            ValueError: ``x`` holds NaN or infinity, or the type is wider than 53 bits.
+        """
+        if self.width > _EXACT_BITS:
+            raise ValueError(f"{self} is wider than the {_EXACT_BITS} bits that a float64 holds exactly")
         scaled = np.asarray(x, np.float64) * 2.0**self.fraction
+        if not np.isfinite(scaled).all():
+            raise ValueError(f"only finite values can be brought into {self}")
         match self.rounding:
             case Rounding.TRN:
                 whole = np.floor(scaled)
             case Rounding.RND:
-                whole = np.floor(scaled + 0.5)
+                below = np.floor(scaled)
+                # Not floor(scaled + 0.5): that sum is itself rounded, e.g. just below one half.
+                whole = below + (scaled - below >= 0.5)
             case Rounding.RND_CONV:
                 whole = np.rint(scaled)
         low, high = self.raw_range
         if self.overflow is Overflow.WRAP:
             span = 2.0**self.width
-            whole = whole - np.floor((whole - low) / span) * span
+            whole = np.fmod(whole, span)
+            whole = np.where(whole < low, whole + span, np.where(whole > high, whole - span, whole))
         else:
             whole = np.clip(whole, low, high)
         return whole.astype(np.int64)
 
     def quantize(self, x: ArrayLike) -> NDArray[np.float64]:
         """``x`` brought into the type."""
-        return self.raw(x) * self.lsb
+        return np.asarray(self.raw(x) * self.lsb, np.float64)
 
     def represents(self, x: ArrayLike) -> bool:
         """Whether every element of ``x`` is exactly a value of the type."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -9,14 +10,17 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from l1trigger import artefacts, plugins
-from l1trigger.design import PLUGIN_SECTIONS, Design
+from l1trigger.design import PLUGIN_SECTIONS, Design, Section
 from l1trigger.errors import BudgetError, DesignError, RunFolderError, nearest
 from l1trigger.results import Results
 from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
 from l1trigger.stages import STAGES, Display, Job, Stage
+
+_S = TypeVar("_S", bound=Section)
+_LARGE_FILE = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -67,26 +71,25 @@ def run(
         raise DesignError(None, "--from", f"'{start}' comes after --to '{stop}'", f"the order is {' -> '.join(names)}")
     asked, design = design, quick_design(design) if quick else design
     folder = RunFolder(runs / run_name(design, quick))
-    digests: dict[str, str] = {}
+    inputs = all_inputs(stages, design)
     records: dict[str, StageRecord] = {}
     with folder.locked(), disk_full_is_clear(folder.path):
         write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
         for index, stage in enumerate(stages[: last + 1]):
             folder.recover(stage.name)
-            inputs = stage_inputs(stage, design, digests)
-            digests[stage.name] = inputs.digest()
             record = folder.record(stage.name)
-            if record is not None and record.inputs == inputs:
+            if record is not None and record.inputs == inputs[stage.name]:
                 how = "unchanged" if record.origin == "run" else "unchanged, from the committed artefacts"
                 display.skip(stage.name, how)
             elif 0 < index < first:
-                record = _from_artefacts(stage, inputs, asked, folder, records, committed)
+                record = _from_artefacts(stage, inputs[stage.name], asked, folder, records, committed)
                 display.skip(stage.name, f"from the committed artefacts in {committed}")
             else:
                 job = Job(design, Results(folder.path), folder.path, _timings(records), quick, display)
-                record = _run_stage(stage, inputs, job, folder, record)
+                record = _run_stage(stage, inputs[stage.name], job, folder, record)
             records[stage.name] = record
-        if index < len(stages) - 1 and (folder.path / "report.json").exists():
+        final = folder.record(names[-1])
+        if final is not None and final.inputs != inputs[names[-1]]:
             display.note(f"{folder.path / 'report.html'} is of an earlier run; `l1trigger report` brings it up to date")
     return Run(folder.path, Results(folder.path), records)
 
@@ -96,39 +99,43 @@ def run_name(design: Design, quick: bool) -> str:
     return f"{design.name}-quick" if quick else design.name
 
 
+QUICK = {"epochs": 3, "seeds": 1, "limit_events": 20_000, "events": 20_000, "signal_events": 5_000}
+"""Most that a quick run takes of each setting of this name, in any section."""
+
+
 def quick_design(design: Design) -> Design:
     """The design with few events and epochs, to see in a minute or two that everything works."""
-
-    def at_most(value: int | None, limit: int) -> int:
-        return limit if value is None else min(value, limit)
-
-    data = design.data
-    limit = "limit_events"
-    if limit in type(data).model_fields:
-        data = data.model_copy(update={limit: at_most(getattr(data, limit), 20_000)})
-    train = design.train.model_copy(update={"epochs": at_most(design.train.epochs, 3), "seeds": 1})
     tune = design.compress.fine_tune
-    tune = tune.model_copy(update={"epochs": at_most(tune.epochs, 2)})
+    tune = tune.model_copy(update={"epochs": min(tune.epochs, 2)})
+    csim = design.csim.model_copy(update={"events": min(design.csim.events or 5000, 5000)})
     compress = design.compress.model_copy(update={"fine_tune": tune})
-    csim = design.csim.model_copy(update={"events": at_most(design.csim.events, 5000)})
-    return design.model_copy(update={"data": data, "train": train, "compress": compress, "csim": csim})
+    return _at_most(design.model_copy(update={"csim": csim, "compress": compress}), QUICK)
 
 
-def stage_inputs(stage: Stage, design: Design, upstream: Mapping[str, str]) -> StageInputs:
-    """Everything that a stage's result depends on.
+def _at_most(section: _S, limits: Mapping[str, int]) -> _S:
+    """A section whose settings, and those of the sections inside, keep the limits; None means without limit."""
+    changed: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            changed[name] = _at_most(value, limits)
+        elif name in limits and (value is None or value > limits[name]):
+            changed[name] = limits[name]
+    return section.model_copy(update=changed)
 
-    Args:
-        stage: the stage.
-        design: that is run.
-        upstream: digests of the inputs of the stages before, by name.
-    """
+
+def all_inputs(stages: Sequence[Stage], design: Design) -> dict[str, StageInputs]:
+    """Everything that the result of each stage depends on."""
     resolved = design.resolved()
-    return StageInputs(
-        {s: resolved[s] for s in stage.sections},
-        {s: f for s in stage.sections if (f := _fingerprint(design, s))},
-        {u: upstream[u] for u in stage.upstream},
-        {p: _version(p) for p in ("l1trigger", *stage.packages)},
-    )
+    inputs: dict[str, StageInputs] = {}
+    for stage in stages:
+        inputs[stage.name] = StageInputs(
+            {s: resolved[s] for s in stage.sections},
+            {s: f for s in stage.sections if (f := _fingerprint(design, s))},
+            {u: inputs[u].digest() for u in stage.upstream},
+            {p: _version(p) for p in ("l1trigger", *stage.packages)},
+        )
+    return inputs
 
 
 @cache
@@ -145,8 +152,22 @@ def _fingerprint(design: Design, section: str) -> str:
         return ""
     group, key = PLUGIN_SECTIONS[section]
     options = getattr(design, section)
-    fingerprint = getattr(plugins.get(group, getattr(options, key), section)(), "fingerprint", None)
-    return str(fingerprint(options)) if fingerprint else ""
+    plugin = plugins.get(group, getattr(options, key), section)()
+    if hasattr(plugin, "fingerprint"):
+        return str(plugin.fingerprint(options))
+    if hasattr(plugin, "files"):
+        return " ".join(_file_digest(Path(f)) for f in plugin.files(options))
+    return ""
+
+
+def _file_digest(path: Path) -> str:
+    """Digest of a file's content, or of its size and time where reading it would take long."""
+    if not path.is_file():
+        return "absent"
+    facts = path.stat()
+    if facts.st_size > _LARGE_FILE:
+        return f"{facts.st_size}-{facts.st_mtime_ns}"
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _index(names: Sequence[str], name: str, option: str) -> int:

@@ -15,10 +15,6 @@ from l1trigger.run_folder import CHECKPOINTS
 if TYPE_CHECKING:
     from l1trigger.data.events import DataSet
 
-VECTORS = 1000
-"""Events of the test background that go into the HLS project's test bench."""
-
-
 class Result(Protocol):
     """What a stage gives: a frozen value that can be written into a folder."""
 
@@ -94,23 +90,24 @@ def _convert(job: Job) -> Result:
     from l1trigger import convert
 
     r = job.results
-    return convert.run(job.design, r.compress.trigger, job.folder, r.data.test.inputs[:VECTORS])
+    return convert.run(job.design, r.compress.trigger, job.folder, r.data.test.inputs)
 
 
 def _csim(job: Job) -> Result:
     from l1trigger import csim
 
+    def progress(sample: str, done: int, total: int) -> None:
+        job.display.progress(f"{sample}  {done:,} of {total:,} events")
+
     r = job.results
-    return csim.run(job.design, r.data, r.train, r.compress, r.convert, job.folder, job.display.progress)
+    return csim.run(job.design, r.data, r.train, r.compress, r.convert, job.checkpoints, progress)
 
 
 def _report(job: Job) -> None:
     from l1trigger import report
 
     r = job.results
-    report.run(
-        job.design, r.data, r.train, r.compress, r.convert, r.csim, job.timings, job.quick, job.folder
-    )
+    report.run(job.design, r.data, r.train, r.compress, r.convert, r.csim, job.timings, job.quick, job.folder)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,236 @@
+"""The sections of a design file: which keys there are, what they may be, and what they are when left out.
+
+A plugin's options derive from the section that names it (``DataSection``, ``ModelSection``, ``CompressSection``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from l1trigger.errors import nearest
+from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
+from l1trigger.units import COLLIDING_BUNCHES
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, unknown keys are errors, and numbers are finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+
+
+class DataSection(Section):
+    """Base of the options of data sources; a source adds its own keys.
+
+    Attributes:
+        source: name of the data source.
+        colliding_bunches: colliding bunches that rates are quoted for.
+        signals: signal samples to measure; None takes all that the source has.
+    """
+
+    source: str
+    colliding_bunches: int = Field(COLLIDING_BUNCHES, ge=1, le=3564)
+    signals: tuple[str, ...] | None = None
+
+
+class ModelSection(Section):
+    """Base of the options of architectures; an architecture adds its own keys."""
+
+    architecture: str
+
+
+class TrainSection(Section):
+    """How the full-precision reference is trained.
+
+    Attributes:
+        epochs, batch_size, learning_rate: of Adam with a cosine schedule.
+        patience: epochs without a better validation loss before it stops.
+        seed: random seed; further seeds count up from it.
+        seeds: how many trainings; the report shows their spread, and the best validation loss goes on.
+    """
+
+    epochs: int = Field(25, ge=1)
+    batch_size: int = Field(1024, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    patience: int = Field(8, ge=1)
+    seed: int = Field(1, ge=0)
+    seeds: int = Field(1, ge=1)
+
+
+class PruningSection(Section):
+    """Magnitude pruning by tfmot's polynomial schedule.
+
+    Attributes:
+        sparsity: fraction of weights that end as zero, 0 to below 1.
+        end: fraction of the training steps after which the sparsity is reached.
+        prune_output: whether the last layer is pruned too; narrow output layers suffer from it.
+        layers: sparsity of single layers by name, in place of ``sparsity``.
+    """
+
+    sparsity: float = Field(0.0, ge=0, lt=1)
+    end: float = Field(0.6, gt=0, le=1)
+    prune_output: bool = False
+    layers: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+
+
+class LayerBits(Section):
+    """Bit widths of one layer; what is left out comes from the section above.
+
+    A width may also be written as a type, which fixes the binary point too: ``weights: ap_fixed<6,1>``, and
+    ``ap_ufixed<8,3>`` for activations, which are not negative behind a ReLU. ``I`` counts the sign there.
+
+    Attributes:
+        weights, biases, activations: bits in all.
+        weights_integer, biases_integer, activations_integer: bits left of the binary point without the sign, as
+            QKeras counts them; None fits the binary point to the float reference.
+    """
+
+    weights: int | None = Field(None, ge=2, le=16)
+    weights_integer: int | None = None
+    biases: int | None = Field(None, ge=2, le=24)
+    biases_integer: int | None = None
+    activations: int | None = Field(None, ge=2, le=24)
+    activations_integer: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _types(cls, values: Any) -> Any:
+        """Takes types apart into width and binary point."""
+        if not isinstance(values, Mapping):
+            return values
+        out = dict(values)
+        for key in ("weights", "biases", "activations"):
+            if isinstance(out.get(key), str):
+                out[key], integer = _bits(key, out[key])
+                if f"{key}_integer" in values:
+                    raise ValueError(f"{key}: a type says where the binary point is; leave {key}_integer out")
+                out[f"{key}_integer"] = integer
+        return out
+
+
+def _bits(key: str, text: str) -> tuple[int, int]:
+    """Width, and bits left of the binary point without the sign, of a type in a design file."""
+    try:
+        found = FixedPoint.parse(text)
+    except ValueError as e:
+        raise ValueError(f"{key}: {e}, or the number of bits alone") from None
+    if found.signed == (key == "activations"):
+        kind = "ap_ufixed, as they follow a ReLU" if key == "activations" else "ap_fixed, as they can be negative"
+        raise ValueError(f"{key}: '{text}' has the wrong sign; {key} are {kind}")
+    written_out = text.count(",") > 1
+    if written_out and (found.rounding, found.overflow) != (Rounding.RND_CONV, Overflow.SAT):
+        raise ValueError(f"{key}: '{text}': quantizers round to even and saturate; write RND_CONV,SAT or nothing")
+    return found.width, found.integer - int(found.signed)
+
+
+class QuantizationSection(LayerBits):
+    """Bit widths of all layers, and of single ones by name.
+
+    Attributes:
+        score: bits of the network's outputs in firmware.
+        layers: what differs in single layers, by name.
+    """
+
+    weights: int = Field(6, ge=2, le=16)
+    biases: int = Field(8, ge=2, le=24)
+    activations: int = Field(8, ge=2, le=24)
+    score: int = Field(12, ge=2, le=24)
+    layers: dict[str, LayerBits] = Field(default_factory=dict)
+
+
+class FineTuneSection(Section):
+    """Quantization-aware training, starting from the float weights."""
+
+    epochs: int = Field(15, ge=0)
+    batch_size: int = Field(1024, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+
+
+class ThresholdSection(Section):
+    """Where the trigger cuts: a wanted rate (zero bias) or a false positive rate; exactly one of them."""
+
+    rate_khz: float | None = Field(None, gt=0)
+    false_positive_rate: float | None = Field(None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _one(self) -> ThresholdSection:
+        if (self.rate_khz is None) == (self.false_positive_rate is None):
+            raise ValueError("give exactly one of rate_khz and false_positive_rate")
+        return self
+
+
+class CompressSection(Section):
+    """Base of the options of scores: what is brought to firmware and how small; a score adds its own keys."""
+
+    score: str
+    pruning: PruningSection = PruningSection()
+    quantization: QuantizationSection = QuantizationSection()
+    fine_tune: FineTuneSection = FineTuneSection()
+    threshold: ThresholdSection = ThresholdSection(false_positive_rate=1e-3)
+
+
+PARTS = {
+    "xcvu9p-flga2104-2-e": "Virtex UltraScale+ VU9P", "xcvu13p-flga2577-2-e": "Virtex UltraScale+ VU13P",
+    "xcku115-flvb2104-2-i": "Kintex UltraScale KU115", "xc7vx690tffg1927-2": "Virtex 7 VX690T",
+    "xc7z020clg400-1": "Zynq 7020", "xcu250-figd2104-2L-e": "Alveo U250",
+}
+
+
+class ConvertSection(Section):
+    """The HLS project.
+
+    Attributes:
+        backend: of hls4ml.
+        part: FPGA part number.
+        clock_ns: clock period [ns].
+        strategy: Latency unrolls every multiplication, Resource shares them.
+        reuse_factor: how many multiplications share one multiplier; must divide each layer's multiplications.
+        io_type: whether data arrive all at once or as a stream.
+    """
+
+    backend: Literal["Vitis", "Vivado"] = "Vitis"
+    part: str = "xcvu9p-flga2104-2-e"
+    clock_ns: float = Field(5.0, gt=0)
+    strategy: Literal["Latency", "Resource"] = "Latency"
+    reuse_factor: int = Field(1, ge=1)
+    io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
+
+    @field_validator("part")
+    @classmethod
+    def _known(cls, part: str) -> str:
+        if not any(part == p or p.startswith(part) for p in PARTS):
+            raise ValueError(f"unknown part '{part}'; {nearest(part, PARTS)}")
+        return next(p for p in PARTS if p == part or p.startswith(part))
+
+
+class CsimSection(Section):
+    """The C-simulation.
+
+    Attributes:
+        compiler: C++ compiler to call.
+        events: most events per sample; None takes all.
+        processes: parallel processes; None takes one per core.
+        time_limit_s: longest time for compiling and for one chunk of events [s].
+    """
+
+    compiler: str = "g++"
+    events: int | None = Field(None, ge=1)
+    processes: int | None = Field(None, ge=1)
+    time_limit_s: float = Field(600, gt=0)
+
+
+class Limit(Section):
+    """Bounds of one figure, optionally under conditions such as ``{signal: A4l}``."""
+
+    max: float | None = None
+    min: float | None = None
+    level: str | None = None
+    conditions: dict[str, str | float] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _some(self) -> Limit:
+        if self.max is None and self.min is None:
+            raise ValueError("give max or min")
+        return self
