@@ -1,0 +1,61 @@
+"""The design's budget held against the figures. What was not measured is never a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from l1trigger.design import Limit
+from l1trigger.report.figures import Figure, Judgement
+
+SEPARATOR = "/"
+"""``auc/A4l`` in a budget is a limit on the figure ``auc``; the part behind only tells several limits apart."""
+
+
+def judge(budget: Mapping[str, Limit], figures: Sequence[Figure]) -> list[Judgement]:
+    """Holds every limit against the figures that it names.
+
+    A limit that names neither level nor conditions holds for all figures of that name; the worst decides. Baselines
+    are judged only by limits that ask for that level.
+    """
+    return [_judge(key.partition(SEPARATOR)[0], limit, figures) for key, limit in budget.items()]
+
+
+def _judge(name: str, limit: Limit, figures: Sequence[Figure]) -> Judgement:
+    found = [
+        f for f in figures
+        if f.matches(name, limit.level, **limit.conditions) and (limit.level == "baseline" or f.level != "baseline")
+    ]
+    measured = [f for f in found if f.value is not None]
+    worst = max(measured, key=lambda f: _excess(f, limit), default=None)
+    met: bool | None = None
+    reason: str | None = None
+    if worst is not None and _excess(worst, limit) > 0:
+        met = False
+    elif not found:
+        where = f" at level {limit.level}" if limit.level else ""
+        reason = f"no stage of this run measures {name}{where}" + (" under these conditions" * bool(limit.conditions))
+    elif len(measured) < len(found):
+        reason = next(f.reason for f in found if f.value is None)
+    else:
+        met = True
+    return Judgement(
+        figure=name, minimum=limit.min, maximum=limit.max, level=limit.level or (worst.level if worst else None),
+        conditions={**limit.conditions, **_which(worst, found, limit)}, value=worst.value if worst else None, met=met,
+        reason=reason,
+    )
+
+
+def _excess(figure: Figure, limit: Limit) -> float:
+    """By how much a figure is out of bounds; at most 0 when it is within."""
+    value = figure.value
+    assert value is not None
+    above = value - limit.max if limit.max is not None else float("-inf")
+    below = limit.min - value if limit.min is not None else float("-inf")
+    return max(above, below)
+
+
+def _which(worst: Figure | None, found: Sequence[Figure], limit: Limit) -> Mapping[str, str | float | int]:
+    """Which signal decided, where several were held against one limit."""
+    if worst is None or len(found) < 2 or "signal" in limit.conditions or "signal" not in worst.conditions:
+        return {}
+    return {"signal": worst.conditions["signal"]}

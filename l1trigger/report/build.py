@@ -1,0 +1,203 @@
+"""From the results of the stages to the report."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from l1trigger.bit_exact import Comparison
+from l1trigger.compress.result import CompressResult
+from l1trigger.convert.result import ConvertResult
+from l1trigger.csim.result import CsimResult
+from l1trigger.data.events import DataSet, Events
+from l1trigger.data.pythia import SIGNAL_TITLES
+from l1trigger.design import Design
+from l1trigger.physics.figure_maker import FigureMaker
+from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
+from l1trigger.physics.turn_on import turn_on_figures
+from l1trigger.report.budget import judge
+from l1trigger.report.figures import Figure, Source
+from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
+from l1trigger.report.model import BitExact, DataCard, DesignRecord, Layer, Report, Sample, Spread
+from l1trigger.report.text import plain_title
+from l1trigger.train.result import TrainResult
+from l1trigger.units import crossing_rate_khz
+
+PACKAGES = (
+    "l1trigger", "numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "qkeras",
+    "tensorflow-model-optimization", "hls4ml",
+)
+
+
+def build(
+    design: Design,
+    data: DataSet,
+    trained: TrainResult,
+    compressed: CompressResult,
+    converted: ConvertResult,
+    simulated: CsimResult,
+    timings: Mapping[str, float],
+    quick: bool,
+    measured: Measurement | None = None,
+) -> Report:
+    """The report without its pictures.
+
+    Args:
+        design: that was run.
+        data: result of the stage ``data``.
+        trained: of ``train``.
+        compressed: of ``compress``.
+        converted: of ``convert``.
+        simulated: of ``csim``.
+        timings: seconds per stage.
+        quick: whether it was a quick run.
+        measured: the scores joined with their events, where that was done before.
+    """
+    measured = measured or measure(data, trained, compressed, simulated)
+    figures = [
+        *physics_figures(measured, design.compress.threshold.rate_khz),
+        *_agreement_figures(simulated), *_network_figures(compressed), *_speed_figures(simulated),
+    ]
+    return Report(
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        quick=quick,
+        design=DesignRecord(name=design.name, digest=design.digest(), resolved=design.resolved()),
+        versions=_versions(data, converted, simulated),
+        timings=dict(timings),
+        data=_data_card(data, measured),
+        levels=list(measured.levels),
+        figures=figures,
+        bit_exact=[BitExact.model_validate(c.as_dict() | {"between": c.between}) for c in simulated.comparisons],
+        budget=judge(design.budget, figures),
+        layers=[Layer(**asdict(layer)) for layer in compressed.layers],
+        seeds=spread(compressed.seed_figures),
+    )
+
+
+def physics_figures(measured: Measurement, design_rate_khz: float | None = None) -> list[Figure]:
+    """Every physics figure of every level, and of the baselines beside them."""
+    data, figures = measured.data, list[Figure]()
+    rates_khz = sorted({*RATES_KHZ, *([design_rate_khz] if design_rate_khz else [])})
+    reference = measured.levels.get("float")
+    for level, scores in measured.levels.items():
+        source, tool, threshold = SOURCES[level], measured.tools[level], measured.thresholds[level]
+        figures += level_figures(scores, data, level, source, tool, threshold=threshold, rates_khz=rates_khz)
+        if level != "float" and reference is not None:
+            figures += comparison_figures(
+                reference, scores, data, level, source, tool,
+                float_threshold=measured.thresholds["float"], threshold=threshold,
+            )
+    for name, scores in measured.baselines.items():
+        source, tool = SOURCES["baseline"], measured.tools["baseline"]
+        figures += level_figures(scores, data, "baseline", source, tool, baseline=name, rates_khz=rates_khz)
+        if reference is not None:
+            figures += comparison_figures(reference, scores, data, "baseline", source, tool, baseline=name)
+    last = measured.last
+    return figures + turn_on_figures(measured.accepts, data.signals, last, SOURCES[last], measured.tools[last])
+
+
+def _agreement_figures(simulated: CsimResult) -> list[Figure]:
+    """``bit_mismatches`` of all comparisons between the same two levels together."""
+    pairs: dict[tuple[str, str], list[Comparison]] = {}
+    for c in simulated.comparisons:
+        pairs.setdefault(c.between, []).append(c)
+    make = FigureMaker("csim", Source.CSIM, simulated.compiler)
+    if not pairs:
+        return [make("bit_mismatches", None, "no levels were compared")]
+    return [
+        make(
+            "bit_mismatches", sum(c.mismatches for c in cs), between=" and ".join(between),
+            integers=sum(c.outputs for c in cs),
+        )
+        for between, cs in pairs.items()
+    ]
+
+
+def _network_figures(compressed: CompressResult) -> list[Figure]:
+    make = FigureMaker("quantized", Source.DATASET, f"qkeras {package_version('qkeras')}")
+    weights = sum(layer.weights for layer in compressed.layers)
+    zeros = sum(layer.zeros for layer in compressed.layers)
+    return [
+        make("weights", weights), make("nonzero_weights", weights - zeros),
+        make("sparsity", zeros / weights if weights else None, "the network has no weights"),
+    ]
+
+
+def _speed_figures(simulated: CsimResult) -> list[Figure]:
+    figures = [
+        FigureMaker("csim", Source.CSIM, simulated.compiler)("compile_s", simulated.compile_s, unit="s")
+    ]
+    for what, value in simulated.events_per_s.items():
+        make = FigureMaker("csim" if what == "csim" else "quantized", Source.CSIM, simulated.compiler)
+        processes = simulated.processes if what == "csim" else 1
+        figures.append(make("events_per_s", value, unit="1/s", computed_by=what, processes=processes))
+    return figures
+
+
+def _versions(data: DataSet, converted: ConvertResult, simulated: CsimResult) -> dict[str, str]:
+    versions = {"python": platform.python_version()} | {p: package_version(p) for p in PACKAGES}
+    generator = data.test.card.get("generator")
+    if isinstance(generator, str):
+        versions["event generator"] = generator
+    return versions | {"C++ compiler": simulated.compiler, "HLS backend": converted.backend, "part": converted.part}
+
+
+def _data_card(data: DataSet, measured: Measurement) -> DataCard:
+    card = data.test.card
+    pileup = card.get("pileup")
+    notes = [*card.get("approximations", ())]
+    for s in data.signals:
+        notes += [a for a in s.card.get("approximations", ()) if a not in notes]
+    evaluated = {e.name: len(e) for e in measured.data.evaluated}
+    return DataCard(
+        zero_bias=data.zero_bias,
+        colliding_bunches=data.colliding_bunches,
+        crossing_rate_khz=crossing_rate_khz(data.colliding_bunches),
+        pileup=float(pileup) if isinstance(pileup, int | float) else None,
+        samples=[
+            _sample(data.train, "train"), _sample(data.validation, "validation"),
+            _sample(data.test, "test", evaluated), *(_sample(s, "signal", evaluated) for s in data.signals),
+        ],
+        approximations=[str(n) for n in notes],
+    )
+
+
+def _sample(events: Events, role: str, evaluated: Mapping[str, int] | None = None) -> Sample:
+    def distinct(ids: np.ndarray[tuple[int, ...], np.dtype[np.integer]]) -> int:
+        return len(np.unique(ids[ids >= 0]))
+
+    plain = {k: v for k, v in events.card.items() if isinstance(v, str | int | float | bool)}
+    return Sample.model_validate({
+        "name": events.name, "title": plain_title(SIGNAL_TITLES.get(events.name, events.name)), "role": role,
+        "events": len(events), "evaluated": None if evaluated is None else evaluated[events.name],
+        "equally_weighted": events.equally_weighted, "sub_pools": distinct(events.block),
+        "rows": distinct(events.row), "card": plain,
+    })
+
+
+def spread(seed_figures: Sequence[Figure]) -> list[Spread]:
+    """Mean and standard deviation over seeds of each figure that was measured for at least two."""
+    groups: dict[str, list[Figure]] = {}
+    for f in seed_figures:
+        groups.setdefault(json.dumps([f.name, f.level, _meaning(f)], sort_keys=True), []).append(f)
+    spreads = []
+    for found in groups.values():
+        known = [(int(f.conditions.get("seed", 0)), f.value) for f in found if f.value is not None]
+        if len(known) > 1:
+            values = [v for _, v in known]
+            spreads.append(Spread.model_validate({
+                "name": found[0].name, "level": found[0].level, "conditions": _meaning(found[0]),
+                "seeds": [s for s, _ in known],
+                "values": values, "mean": float(np.mean(values)), "standard_deviation": float(np.std(values, ddof=1)),
+            }))
+    return spreads
+
+
+def _meaning(figure: Figure) -> dict[str, str | float | int]:
+    """The conditions that say what a figure is, without those that were measured along with it."""
+    return {k: v for k, v in figure.conditions.items() if k in {"signal", "false_positive_rate", "rate_khz"}}

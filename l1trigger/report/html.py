@@ -1,0 +1,121 @@
+"""The report as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+
+from l1trigger.report import run_tables, tables
+from l1trigger.report.figures import Figure
+from l1trigger.report.model import Report
+from l1trigger.report.tables import Book, Cell, Table
+from l1trigger.report.text import fixed, number
+
+Images = Mapping[str, tuple[str, bytes]]
+"""Picture name to (MIME type, content)."""
+
+
+def render(report: Report, images: Images) -> str:
+    """The page.
+
+    Args:
+        report: what it says.
+        images: what it shows; a picture of the report without an image is left out.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("l1trigger.report"), undefined=StrictUndefined, autoescape=True, trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    book = Book(report)
+    pictures: dict[str, list[tuple[object, str]]] = {}
+    for p in report.pictures:
+        if p.name in images:
+            mime, content = images[p.name]
+            uri = f"data:{mime};base64,{base64.b64encode(content).decode()}"
+            pictures.setdefault(p.section, []).append((p, uri))
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        report=report, verdicts=verdicts(report), tiles=tiles(book), tables=all_tables(book), pictures=pictures,
+        number=number, seconds=_seconds,
+    )
+
+
+def verdicts(report: Report) -> list[tuple[str, str, str]]:
+    """(style, headline, sentence) of the questions that a reader has first."""
+    exact = report.exact
+    integers = sum(b.outputs for b in report.bit_exact)
+    wrong = sum(b.mismatches for b in report.bit_exact)
+    if exact is None:
+        first = ("unknown", "Not compared", "No levels were compared bit by bit.")
+    elif exact:
+        first = ("good", "Bit-exact", f"0 mismatches in {number(integers)} integers.")
+    else:
+        first = ("bad", "Not bit-exact", f"{number(wrong)} of {number(integers)} integers differ.")
+    met = [j.met for j in report.budget]
+    if not met:
+        second = ("unknown", "No budget", "The design sets no limits.")
+    elif False in met:
+        second = ("bad", "Over budget", f"{met.count(False)} of {len(met)} limits missed.")
+    elif None in met:
+        second = ("unknown", "Budget open", f"{met.count(None)} of {len(met)} limits not measured.")
+    else:
+        second = ("good", "Within budget", f"All {len(met)} limits met.")
+    return [first, second]
+
+
+def tiles(book: Book) -> list[tuple[str, Cell, str]]:
+    """The summary strip: (label, value, source)."""
+    report, last = book.report, book.report.levels[-1]
+    wanted: list[tuple[str, Figure | None, int | None]] = [
+        ("rank correlation ρ with float", report.figure("spearman_rho", last), 4),
+        ("mean AUC", report.figure("mean_auc", last), 4),
+        ("mean AUC loss against float", report.figure("mean_auc_loss", last), 4),
+        ("rate at threshold", report.figure("rate_khz", last), None),
+        ("false positive rate at threshold", report.figure("false_positive_rate", last), None),
+        ("weights left", report.figure("nonzero_weights"), None),
+        ("C-simulation speed", report.figure("events_per_s", computed_by="csim"), None),
+    ]
+    if report.data.zero_bias:
+        wanted = [w for w in wanted if not w[0].startswith("false")]
+    else:
+        wanted = [w for w in wanted if not w[0].startswith("rate ")]
+    strip = []
+    for label, figure, decimals in wanted:
+        if figure is None:
+            continue
+        cell = book.cell(figure, (lambda v: number(v, 3)) if decimals is None else _decimals(decimals))
+        unit = {"1/s": " events/s"}.get(figure.unit, f" {figure.unit}" if figure.unit else "")
+        n_eff = figure.conditions.get("n_eff")
+        source = f"{figure.level} · {figure.source}" + (f" · n_eff {number(float(n_eff), 3)}" if n_eff else "")
+        strip.append((label, Cell(cell.text + unit * (figure.value is not None), cell.note, cell.hint, cell.style,
+                                  cell.figure, cell.value), source))
+    return strip
+
+
+def _decimals(decimals: int) -> Callable[[float], str]:
+    return lambda v: fixed(v, decimals)
+
+
+def all_tables(book: Book) -> dict[str, list[Table]]:
+    """Tables by section of the page."""
+    report = book.report
+    zero_bias = report.data.zero_bias
+    return {
+        "budget": [run_tables.budget_table(book)] if report.budget else [],
+        "physics": [tables.auc_table(book), tables.tpr_table(book)],
+        "rates": [run_tables.rate_table(book), *([tables.tpr_at_rate_table(book)] if zero_bias else [])],
+        "fidelity": [tables.loss_table(book)],
+        "turn_on": [run_tables.turn_on_table(book)] if report.find("pt_at_95_percent") else [],
+        "bit_exact": [run_tables.bit_exact_table(report)] if report.bit_exact else [],
+        "network": [run_tables.layer_table(report)] if report.layers else [],
+        "speed": [run_tables.speed_table(book)],
+        "seeds": [run_tables.seed_table(report)] if report.seeds else [],
+        "data": [run_tables.sample_table(report)],
+        "figures": [run_tables.figure_table(book)],
+    }
+
+
+def _seconds(value: float) -> str:
+    return f"{value / 60:.1f} min" if value >= 120 else f"{value:.1f} s"

@@ -1,0 +1,96 @@
+"""Scores of every level and baseline joined with their events: what figures and pictures are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.compress.result import CompressResult
+from l1trigger.csim.result import CsimResult
+from l1trigger.data.events import DataSet
+from l1trigger.physics.baselines import LinearModel, baseline_scores
+from l1trigger.physics.measure import scored
+from l1trigger.physics.roc import Scored, aligned
+from l1trigger.report.figures import Level, Source
+from l1trigger.train.result import TrainResult
+
+LEVEL_ORDER: tuple[Level, ...] = ("float", "quantized", "csim", "rtl")
+SOURCES: Mapping[Level, Source] = {
+    "float": Source.DATASET, "quantized": Source.DATASET, "csim": Source.CSIM, "rtl": Source.VERILATOR,
+    "baseline": Source.DATASET,
+}
+_LINEAR_EVENTS = 50_000
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Scores joined with their events, the same events at all levels.
+
+    Attributes:
+        data: the events that have scores at every level.
+        levels: level to sample name to scores, in the order of the levels.
+        baselines: baseline to sample name to scores.
+        thresholds: the design's threshold in units of each level's score.
+        accepts: decision bits of the firmware by sample name.
+        tools: what computed each level.
+    """
+
+    data: DataSet
+    levels: Mapping[Level, Mapping[str, Scored]]
+    baselines: Mapping[str, Mapping[str, Scored]]
+    thresholds: Mapping[Level, float]
+    accepts: Mapping[str, NDArray[np.bool_]]
+    tools: Mapping[Level, str]
+
+    @property
+    def last(self) -> Level:
+        """The level nearest to hardware."""
+        return list(self.levels)[-1]
+
+    def background(self, level: Level) -> Scored:
+        """Scores of the test background."""
+        return self.levels[level][self.data.test.name]
+
+
+def measure(data: DataSet, trained: TrainResult, compressed: CompressResult, simulated: CsimResult) -> Measurement:
+    """Cuts all levels to the events that every level has, and adds the baselines."""
+    present = [level for level in LEVEL_ORDER if level in simulated.scores]
+    counts = {e.name: min(len(simulated.scores[lv][e.name]) for lv in present) for e in data.evaluated}
+    common = replace(
+        data, test=aligned(data.test, counts[data.test.name]),
+        signals=tuple(aligned(s, counts[s.name]) for s in data.signals),
+    )
+    levels = {
+        lv: scored({n: simulated.scores[lv][n][:k] for n, k in counts.items()}, common) for lv in present
+    }
+    few = data.train.select(slice(0, _LINEAR_EVENTS))
+    linear = LinearModel.fit(trained.scaling, few, trained.float_score(few.inputs))
+    baselines = {name: scored(s, common) for name, s in baseline_scores(common, linear).items()}
+    firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
+    thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
+    accepts = {n: simulated.accepts[n][:k] for n, k in counts.items()}
+    return Measurement(common, levels, baselines, thresholds, accepts, _tools(simulated))
+
+
+def _tools(simulated: CsimResult) -> dict[Level, str]:
+    def named(package: str) -> str:
+        return f"{package} {package_version(package)}"
+
+    tools = {
+        "float": named("tf-keras"), "quantized": named("qkeras"),
+        "csim": f"{named('hls4ml')}, {simulated.compiler}", "baseline": f"numpy {np.__version__}",
+    }
+    return cast("dict[Level, str]", tools)
+
+
+def package_version(package: str) -> str:
+    """Version of an installed package."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,131 @@
+"""Pictures of the report: their style, their files, and the order in which they are drawn."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from l1trigger.compress.result import CompressResult
+from l1trigger.report.measurement import Measurement
+from l1trigger.report.model import DataCard, Picture, Report
+from l1trigger.train.result import TrainResult
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+LEVEL_STYLE: Mapping[str, Mapping[str, Any]] = {
+    "float": {"color": "#5790fc", "linestyle": "-", "linewidth": 3.5},
+    "quantized": {"color": "#f89c20", "linestyle": "-", "linewidth": 3.0},
+    "csim": {"color": "#e42536", "linestyle": (0, (5, 2.5)), "linewidth": 2.5},
+    "rtl": {"color": "#964a8b", "linestyle": (0, (1.5, 2)), "linewidth": 2.5},
+}
+"""Later levels are drawn over earlier ones, broken, so that equal ones show both."""
+
+BASELINE_STYLE: Mapping[str, Any] = {"linewidth": 1.8}
+BASELINE_COLORS = ("#3c3f45", "#717581", "#92857a", "#5a7d6c", "#a88b4d", "#9c9ca1")
+BASELINE_DASHES = ((0, (1, 1.5)), (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5)), (0, (2, 1)), (0, (8, 2)), (0, (3, 3)))
+SIGNAL_COLORS = ("#e42536", "#5790fc", "#f89c20", "#964a8b", "#7a21dd", "#86c8dd", "#b9ac70")
+
+_CHANGES: Mapping[str, Any] = {
+    "font.size": 21, "figure.figsize": (10, 8.6), "legend.fontsize": 15.5, "svg.hashsalt": "l1trigger",
+    "svg.fonttype": "path", "axes.linewidth": 1.6, "figure.dpi": 100, "axes.formatter.limits": (-4, 5),
+}
+
+Draw = Callable[["Axes"], None]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture that is yet to be drawn.
+
+    Attributes:
+        picture: name, section, title and caption.
+        draw: draws it onto axes.
+        label: the text at the upper right.
+    """
+
+    picture: Picture
+    draw: Draw
+    label: str
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The CMS style of mplhep with smaller letters, for what is drawn inside; nothing else is touched."""
+    import matplotlib as mpl
+    import mplhep
+
+    settings: Any = {**mplhep.style.CMS, **_CHANGES}
+    with mpl.rc_context(settings):
+        yield
+
+
+def drawings(
+    measured: Measurement, report: Report, trained: TrainResult, compressed: CompressResult
+) -> list[Drawing]:
+    """All pictures of a report, in the order of the page."""
+    from l1trigger.report import plots_network, plots_physics
+
+    label = data_label(report.data)
+    found: Iterable[tuple[Picture, Draw]] = (
+        *plots_physics.roc_plots(measured, report),
+        *plots_physics.efficiency_bars(report),
+        *plots_physics.rate_plots(measured),
+        *plots_physics.shift_plots(measured),
+        *plots_physics.score_plots(measured, report),
+        *plots_physics.correlation_plots(measured),
+        *plots_physics.turn_on_plots(measured, report),
+        *plots_network.history_plots(trained, compressed),
+        *plots_network.layer_plots(report),
+    )
+    return [Drawing(picture, draw, label) for picture, draw in found]
+
+
+def data_label(data: DataCard) -> str:
+    """What the events are: energy and pile-up, as far as the card says."""
+    card = next((s.card for s in data.samples if s.role == "test"), {})
+    energy = f"{card['energy_tev']:g} TeV" if isinstance(card.get("energy_tev"), int | float) else ""
+    pileup = f"pile-up {data.pileup:g}" if data.pileup is not None else ""
+    return ", ".join(x for x in (pileup, energy) if x)
+
+
+def render(drawing: Drawing) -> Canvas:
+    """Draws one picture."""
+    import mplhep
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(layout="constrained")
+    FigureCanvasAgg(canvas)
+    axes = canvas.subplots()
+    drawing.draw(axes)
+    mplhep.label.exp_label(
+        exp="l1trigger", text="Simulation", rlabel=drawing.label, ax=canvas.axes[0], loc=0, fontsize=21
+    )
+    return canvas
+
+
+def write(drawings: Iterable[Drawing], folder: Path) -> dict[str, tuple[str, bytes]]:
+    """Writes every picture as PNG and PDF.
+
+    Returns:
+        Picture name to MIME type and content, for the page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    images = {}
+    with style():
+        for d in drawings:
+            canvas = render(d)
+            save = partial(canvas.savefig, bbox_inches="tight", pad_inches=0.1)
+            save(folder / f"{d.picture.name}.png", dpi=110, metadata={"Software": "l1trigger"})
+            save(folder / f"{d.picture.name}.pdf", metadata={"CreationDate": None, "Creator": "l1trigger"})
+            buffer = io.BytesIO()
+            save(buffer, format="svg", metadata={"Date": None, "Creator": "l1trigger"})
+            images[d.picture.name] = ("image/svg+xml", buffer.getvalue())
+    return images

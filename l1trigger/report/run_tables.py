@@ -1,0 +1,209 @@
+"""Tables of the report page that are not about scores and signals: budget, rates, bits, layers, speed, data."""
+
+from __future__ import annotations
+
+import re
+
+from l1trigger.report.figures import Judgement
+from l1trigger.report.model import Layer, Report
+from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
+from l1trigger.report.text import fixed, half_width, number
+
+
+def budget_table(book: Book) -> Table:
+    """The limits of the design."""
+    rows = []
+    for j in book.report.budget:
+        verdict = {True: ("met", "good"), False: ("missed", "bad"), None: ("not judged", "unknown")}[j.met]
+        measured = number(j.value) if j.value is not None else "not measured"
+        rows.append(Row([
+            Cell(j.figure), Cell(_level(j), style=f"level {j.level or ''}"), Cell(_conditions(j)), Cell(_limit(j)),
+            Cell(measured, j.reason or "", style="" if j.met is not None else "withheld"),
+            Cell(verdict[0], style=f"badge {verdict[1]}"),
+        ]))
+    return Table("Budget", ["figure", "level", "conditions", "limit", "measured", "verdict"], rows)
+
+
+def _level(j: Judgement) -> str:
+    return j.level or "any"
+
+
+def _limit(j: Judgement) -> str:
+    low = f"≥ {number(j.minimum)}" if j.minimum is not None else ""
+    high = f"≤ {number(j.maximum)}" if j.maximum is not None else ""
+    return " and ".join(x for x in (low, high) if x)
+
+
+def _conditions(j: Judgement) -> str:
+    return ", ".join(f"{k} {_plain(v)}" for k, v in j.conditions.items()) or "all"
+
+
+def _plain(value: str | float | int) -> str:
+    return value if isinstance(value, str) else number(float(value))
+
+
+def rate_table(book: Book) -> Table:
+    """Rate, false positive rate and rate shift at the design's threshold, and thresholds for wanted rates."""
+    report = book.report
+    rates = sorted({float(f.conditions["rate_khz"]) for f in report.find("threshold_for_rate")})
+    rates = rates if report.data.zero_bias else []
+    rows: list[Row] = []
+    for what, level, more in book.scores():
+        rate = report.figure("rate_khz", level, **more)
+        source = next((f.source for f in report.figures if f.level == level), "")
+        n_eff = rate.conditions.get("n_eff") if rate else None
+        cells = [
+            Cell(what), Cell(level, style=f"level {level}"), Cell(source, style="source"),
+            Cell(number(float(rate.conditions["threshold"]), 5)) if rate else Cell(ABSENT, style="absent"),
+            book.cell(rate, lambda v: number(v, 3)),
+            Cell(number(float(n_eff), 3)) if n_eff is not None else Cell(ABSENT, style="absent"),
+            book.cell(report.figure("false_positive_rate", level, **more), lambda v: number(v, 3)),
+            book.cell(report.figure("rate_shift_khz", level, **more), lambda v: fixed(v, 3)),
+        ]
+        for r in rates:
+            cells.append(book.cell(
+                report.figure("threshold_for_rate", level, rate_khz=r, **more), lambda v: number(v, 5)
+            ))
+        first_baseline = level == "baseline" and not any(x.style == "baselines" for x in rows)
+        rows.append(Row(cells, style="baselines" if first_baseline else ""))
+    head = ["score", "level", "source", "threshold", "rate [kHz]", "n_eff", "false positive rate",
+            "rate shift [kHz]", *(f"threshold for {number(r)} kHz" for r in rates)]
+    method = next((f.interval_method for f in report.find("rate_khz") if f.interval_method), None)
+    note = (
+        "An event is accepted when its score is greater than the threshold. n_eff = (rate / error)²: the effective "
+        f"number of independent events; rates with fewer than 30 are withheld. Errors: {method or 'none'}. Rate shift: "
+        "rate of the level minus that of float, each at its fixed threshold."
+    )
+    return Table("Rates at the design's threshold", head, rows, note)
+
+
+def turn_on_table(book: Book) -> Table:
+    """Where the efficiency of each signal reaches 95 %."""
+    found = book.report.find("pt_at_95_percent")
+    names = {"leading_jet_pt": "leading jet pT", "sum_pt": "sum of pT"}
+    rows = [
+        Row([
+            Cell(names.get(q, q)), Cell(f"{level}", style=f"level {level}"), Cell(source, style="source"),
+            *(book.cell(book.report.figure("pt_at_95_percent", signal=s, quantity=q), lambda v: number(v, 3))
+              for s in book.signals),
+        ])
+        for q, level, source in dict.fromkeys((str(f.conditions["quantity"]), f.level, f.source) for f in found)
+    ]
+    head = ["quantity", "level", "source", *(book.titles[s] for s in book.signals)]
+    return Table("Where the efficiency reaches 95 % [GeV]", head, rows)
+
+
+def bit_exact_table(report: Report) -> Table:
+    """Every comparison of integers."""
+    rows = []
+    for b in report.bit_exact:
+        first, m = "none", b.first_mismatch
+        if m is not None:
+            place = f", layer {m.layer}, {m.type}" if m.layer else ""
+            first = f"event {m.event}, output {m.output}: {m.expected} against {m.got}{place}"
+        good = b.mismatches == 0
+        rows.append(Row([
+            Cell(" = ".join(b.between) if good else " ≠ ".join(b.between)), Cell(b.what),
+            Cell("equal" if good else "different", style="badge " + ("good" if good else "bad")),
+            Cell(number(b.events)), Cell(number(b.outputs)), Cell(number(b.mismatches)),
+            Cell(number(b.max_difference)), Cell(first),
+        ]))
+    head = ["levels", "quantity", "verdict", "events", "integers", "mismatches", "largest difference",
+            "first mismatch"]
+    return Table("Bit-exactness", head, rows, "Equality of integers, every event, no tolerance.")
+
+
+def layer_table(report: Report) -> Table:
+    """Types and sparsity of every layer."""
+    rows = [
+        Row([
+            Cell(x.name), Cell(x.weight_type, style="code"), Cell(x.bias_type, style="code"),
+            Cell(x.activation_type, style="code"), Cell(number(x.weights)), Cell(number(x.weights - x.zeros)),
+            Cell(_percent(x)),
+        ])
+        for x in report.layers
+    ]
+    weights, zeros = (sum(getattr(x, k) for x in report.layers) for k in ("weights", "zeros"))
+    if len(report.layers) > 1 and weights:
+        total = Layer(name="all", weights=weights, zeros=zeros, weight_type="", bias_type="", activation_type="")
+        rows.append(Row([
+            Cell("all"), Cell(""), Cell(""), Cell(""), Cell(number(weights)), Cell(number(weights - zeros)),
+            Cell(_percent(total)),
+        ], style="total"))
+    head = ["layer", "weights", "biases", "activations", "weights in all", "not zero", "sparsity"]
+    return Table("Layers of the quantized network", head, rows, "Level quantized, source dataset.", numeric=4)
+
+
+def _percent(layer: Layer) -> str:
+    return f"{100 * layer.zeros / layer.weights:.0f} %" if layer.weights else ABSENT
+
+
+def bits(type_name: str) -> int | None:
+    """Width of a fixed-point type's name; None when it names none."""
+    m = re.search(r"<\s*(\d+)", type_name)
+    return int(m.group(1)) if m else None
+
+
+def speed_table(book: Book) -> Table:
+    """How fast the C-simulation is."""
+    report = book.report
+    rows = []
+    for f in report.find("events_per_s") + report.find("compile_s"):
+        what = f.conditions.get("computed_by", "compiling")
+        rows.append(Row([
+            Cell(str(what)), Cell(f.level or "", style=f"level {f.level}"), Cell(f.source, style="source"),
+            book.cell(f, lambda v: number(v, 3)), Cell({"1/s": "events/s"}.get(f.unit, f.unit)),
+            Cell(_plain(f.conditions["processes"]) if "processes" in f.conditions else ABSENT), Cell(f.tool or ""),
+        ]))
+    return Table("Speed of the simulation", ["what", "level", "source", "value", "unit", "processes", "tool"], rows)
+
+
+def seed_table(report: Report) -> Table:
+    """Spread of figures over the seeds."""
+    rows = [
+        Row([
+            Cell(s.name), Cell(s.level or "", style=f"level {s.level}"),
+            Cell(", ".join(f"{k} {_plain(v)}" for k, v in s.conditions.items())),
+            Cell(fixed(s.mean, 4)), Cell(fixed(s.standard_deviation, 4)),
+            *(Cell(fixed(v, 4)) for v in s.values), *(Cell(ABSENT) for _ in range(_most_seeds(report) - len(s.values))),
+        ])
+        for s in report.seeds
+    ]
+    longest = max(report.seeds, key=lambda s: len(s.seeds)).seeds
+    head = ["figure", "level", "conditions", "mean", "standard deviation", *(f"seed {k}" for k in longest)]
+    return Table("Spread over training seeds", head, rows)
+
+
+def _most_seeds(report: Report) -> int:
+    return max(len(s.seeds) for s in report.seeds)
+
+
+def sample_table(report: Report) -> Table:
+    """The samples."""
+    rows = []
+    for s in report.data.samples:
+        rows.append(Row([
+            Cell(s.title), Cell(s.role), Cell("equal" if s.equally_weighted else "weighted"), Cell(number(s.events)),
+            Cell(number(s.evaluated)) if s.evaluated is not None else Cell(ABSENT, style="absent"),
+            Cell(number(s.sub_pools)) if s.sub_pools else Cell("unknown", style="absent"),
+            Cell(number(s.rows)) if s.rows else Cell("unknown", style="absent"),
+        ]))
+    head = ["sample", "role", "weights", "events", "evaluated at all levels", "sub-pools", "distinct hardest rows"]
+    return Table("Samples", head, rows, "Source dataset.")
+
+
+def figure_table(book: Book) -> Table:
+    """Every figure of ``report.json``."""
+    rows = []
+    for f in book.report.figures:
+        cell = book.cell(f, lambda v: number(v, 6))
+        error = half_width(f)
+        value = Cell(cell.text, f.reason or (f"± {number(error, 3)}" if error is not None else ""), cell.hint,
+                     cell.style, cell.figure, cell.value)
+        conditions = ", ".join(f"{k} {_plain(v)}" for k, v in f.conditions.items())
+        rows.append(Row([
+            Cell(f.name), Cell(f.level or "", style=f"level {f.level}"), Cell(f.source, style="source"), value,
+            Cell(f.unit), Cell(conditions), Cell(f.tool or ""), Cell(f.interval_method or ""),
+        ]))
+    head = ["figure", "level", "source", "value", "unit", "conditions", "tool", "interval"]
+    return Table("All figures", head, rows)

@@ -1,0 +1,191 @@
+"""Tables of the report page as plain values; the template only writes them down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
+from l1trigger.report.figures import Figure
+from l1trigger.report.model import Report
+from l1trigger.report.text import fixed, half_width, number
+
+ABSENT = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        text: what is printed.
+        note: small print behind it, e.g. an error.
+        hint: shown on hovering.
+        style: CSS classes.
+        figure: index of the figure in ``report.json`` whose value is printed.
+        value: that value in full.
+    """
+
+    text: str
+    note: str = ""
+    hint: str = ""
+    style: str = ""
+    figure: int | None = None
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row; ``group`` starts a new group with a heading of its own."""
+
+    cells: Sequence[Cell]
+    group: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table.
+
+    Attributes:
+        title: above it.
+        head: of the columns; those from ``numeric`` on hold numbers.
+        rows: of cells.
+        note: below it.
+        numeric: index of the first column with numbers.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Row]
+    note: str = ""
+    numeric: int = 3
+    hints: Sequence[str] = field(default_factory=tuple)
+
+
+class Book:
+    """Finds the figures of a report and prints them."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self._index = {id(f): i for i, f in enumerate(report.figures)}
+        self.signals = [s.name for s in report.data.samples if s.role == "signal"]
+        self.titles = {s.name: s.title for s in report.data.samples}
+
+    def cell(self, figure: Figure | None, show: Callable[[float], str], style: str = "") -> Cell:
+        """A figure as a cell: its value and error, or 'not measured' with the reason."""
+        if figure is None:
+            return Cell(ABSENT, style="absent")
+        if figure.value is None:
+            return Cell("not measured", "", figure.reason or "", "withheld", self._index[id(figure)])
+        error = half_width(figure)
+        note = f"± {show(error)}" if error is not None else ""
+        return Cell(show(figure.value), note, describe(figure), style, self._index[id(figure)], figure.value)
+
+    def scores(self) -> list[tuple[str, str, dict[str, str]]]:
+        """What has a row in tables of scores: (title, level, conditions)."""
+        rows = [("network", level, dict[str, str]()) for level in self.report.levels]
+        names = dict.fromkeys(str(f.conditions["baseline"]) for f in self.report.figures if "baseline" in f.conditions)
+        return rows + [(BASELINE_TITLES.get(n, n), "baseline", {"baseline": n}) for n in names]
+
+    def find(self, name: str, level: str, **conditions: str | float) -> Figure | None:
+        """The figure of a level; rows of the network do not find those of baselines."""
+        return self.report.figure(name, level, **conditions)
+
+
+def describe(figure: Figure) -> str:
+    """Where a figure comes from, in one line."""
+    parts = [f"{figure.name} = {figure.value!r}{' ' + figure.unit if figure.unit else ''}", f"level {figure.level}",
+             f"source {figure.source}", figure.tool or ""]
+    if figure.interval:
+        parts.append(f"68 % interval {figure.interval[0]:.6g} to {figure.interval[1]:.6g} ({figure.interval_method})")
+    parts += [f"{k} {v if isinstance(v, str) else format(v, '.6g')}" for k, v in figure.conditions.items()]
+    return "; ".join(p for p in parts if p)
+
+
+def three(value: float) -> str:
+    """Three decimals."""
+    return fixed(value, 3)
+
+
+def per_signal(
+    book: Book, title: str, groups: Iterable[tuple[str, str, dict[str, float]]], show: Callable[[float], str],
+    note: str = "", extra: Sequence[tuple[str, str]] = (),
+) -> Table:
+    """A table with one row per level and baseline, one column per signal.
+
+    Args:
+        book: of the report.
+        title: of the table.
+        groups: (heading, figure name, conditions) of each group of rows.
+        show: prints a value.
+        note: below the table.
+        extra: (heading, figure name) of columns without signal.
+    """
+    rows = []
+    for heading, name, conditions in groups:
+        found = [
+            [book.find(name, level, signal=s, **more, **conditions) for s in book.signals]
+            for _, level, more in book.scores()
+        ]
+        best = [max((f.value for f in column if f and f.value is not None), default=None)
+                for column in zip(*found, strict=True)]
+        for k, (what, level, more) in enumerate(book.scores()):
+            figures = found[k]
+            source = next((f.source for f in figures if f), "")
+            cells = [Cell(what), Cell(level, style=f"level {level}"), Cell(source, style="source")]
+            cells += [
+                book.cell(f, show, "best" if f and f.value is not None and f.value == b and name != "auc_loss" else "")
+                for f, b in zip(figures, best, strict=True)
+            ]
+            cells += [book.cell(book.find(other, level, **more), three) for _, other in extra]
+            first_baseline = level == "baseline" and book.scores()[k - 1][1] != "baseline"
+            rows.append(Row(cells, heading if k == 0 else "", "baselines" if first_baseline else ""))
+    head = ["score", "level", "source", *(book.titles[s] for s in book.signals), *(h for h, _ in extra)]
+    return Table(title, head, rows, note)
+
+
+def auc_table(book: Book) -> Table:
+    """Areas under the ROC, and the rank correlation with the float score."""
+    return per_signal(
+        book, "Area under the ROC", [("", "auc", {})], three,
+        "Bold: best of its column. ± is one standard deviation (DeLong, the background's part from disjoint sub-pools "
+        "where there are any). ρ: Spearman's rank correlation with the float score on the test background. "
+        "Mean AUC alone proves little: compare with the baselines, signal by signal.",
+        [("mean", "mean_auc"), ("ρ with float", "spearman_rho")],
+    )
+
+
+def tpr_table(book: Book) -> Table:
+    """Signal efficiency at false positive rates."""
+    wanted = dict.fromkeys(f.conditions["false_positive_rate"] for f in book.report.find("tpr"))
+    groups = [(f"at a false positive rate of {number(float(w), 2)}", "tpr", {"false_positive_rate": float(w)})
+              for w in wanted]
+    return per_signal(
+        book, "Signal efficiency at a false positive rate", groups, three,
+        "± is half the Clopper-Pearson interval of 68 %, threshold held fixed. Scores tie; the achieved false positive "
+        "rate is never above the stated one. Below 10⁻³ at least 100 background events must remain above threshold.",
+    )
+
+
+def tpr_at_rate_table(book: Book) -> Table:
+    """Signal efficiency at trigger rates."""
+    wanted = sorted({float(f.conditions["rate_khz"]) for f in book.report.find("tpr_at_rate")})
+    groups = [(f"at {number(w)} kHz", "tpr_at_rate", {"rate_khz": w}) for w in wanted]
+    return per_signal(
+        book, "Signal efficiency at a trigger rate", groups, three,
+        f"Rates for {number(book.report.data.colliding_bunches)} colliding bunches "
+        f"({number(book.report.data.crossing_rate_khz)} kHz of crossings); withheld where the rate rests on fewer than "
+        "30 effective independent events.",
+    )
+
+
+def loss_table(book: Book) -> Table:
+    """Loss of AUC against the float level."""
+    table = per_signal(
+        book, "Loss of AUC against the float level", [("", "auc_loss", {})], lambda v: fixed(v, 4),
+        "Positive: worse than float. ± is the error of the paired difference on the same events.",
+        [("mean", "mean_auc_loss"), ("worst", "worst_auc_loss")],
+    )
+    rows = [r for r in table.rows if r.cells[1].text != "float"]
+    return Table(table.title, table.head, rows, table.note)

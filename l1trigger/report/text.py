@@ -1,0 +1,46 @@
+"""Words and numbers as the page prints them."""
+
+from __future__ import annotations
+
+import re
+
+from l1trigger.report.figures import Figure
+
+_SYMBOLS = {
+    r"\to": "→", r"\ell": "ℓ", r"\tau": "τ", r"\nu": "ν", r"^\pm": "±", "^0": "⁰", "^+": "⁺", "^-": "⁻",
+    r"\bar{\mathrm{t}}": "t̄", r"\mu": "μ", r"\gamma": "γ", r"\phi": "φ", r"\eta": "η",
+}
+
+
+def plain_title(mathtext: str) -> str:
+    """A title in matplotlib's mathtext as plain characters."""
+    text = mathtext
+    for tex, character in sorted(_SYMBOLS.items(), key=lambda kv: -len(kv[0])):
+        text = text.replace(tex, character)
+    text = re.sub(r"\\mathrm\{(\w+)\}", r"\1", text)
+    return re.sub(r"\s+", " ", text.replace("$", "").replace("{", "").replace("}", "")).strip()
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number with so many significant digits, thousands set apart by thin spaces, exponents as powers of ten."""
+    if value == 0:
+        return "0"
+    size = abs(value)
+    if size >= 1e7 or size < 1e-4:
+        mantissa, exponent = f"{value:.{max(digits - 2, 0)}e}".split("e")
+        power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
+        return f"10{power}" if mantissa == "1" else f"{mantissa}·10{power}"
+    if size >= 1000 or float(value).is_integer():
+        return f"{value:,.0f}".replace(",", "\u2009")
+    return f"{value:.{digits}g}"
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals, with a true minus sign."""
+    return f"{value:.{decimals}f}".replace("-", "−")
+
+
+def half_width(figure: Figure) -> float | None:
+    """Half the interval of a figure, for ±; None where there is none."""
+    return None if figure.interval is None else 0.5 * (figure.interval[1] - figure.interval[0])
