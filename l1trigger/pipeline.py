@@ -6,11 +6,11 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from l1trigger import artefacts, plugins
 from l1trigger.design import PLUGIN_SECTIONS, Design, Section
@@ -18,6 +18,9 @@ from l1trigger.errors import BudgetError, DesignError, RunFolderError, nearest
 from l1trigger.results import Results
 from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
 from l1trigger.stages import STAGES, Display, Job, Stage
+
+if TYPE_CHECKING:
+    from l1trigger.report.figures import Judgement
 
 _S = TypeVar("_S", bound=Section)
 _LARGE_FILE = 64 << 20
@@ -184,7 +187,8 @@ def _timings(records: Mapping[str, StageRecord]) -> dict[str, float]:
 def _run_stage(
     stage: Stage, inputs: StageInputs, job: Job, folder: RunFolder, before: StageRecord | None
 ) -> StageRecord:
-    job.folder, resumed = folder.begin(stage.name, inputs.digest())
+    work, resumed = folder.begin(stage.name, inputs.digest())
+    job = replace(job, folder=work)
     job.display.begin(stage.name, "continues an interrupted run" if resumed else _reason(before, inputs))
     began = time.monotonic()
     try:
@@ -246,13 +250,15 @@ def judge(done: Run, strict: bool = False) -> None:
         for comparison in done.results.csim.comparisons:
             comparison.require()
     if strict and "report" in done.records:
-        budget = json.loads((done.folder / "report.json").read_text())["budget"]
-        missed = {_describe(j): j["value"] for j in budget if j["met"] is False}
+        from l1trigger.report.model import load_report
+
+        budget = load_report(done.folder / "report.json").budget
+        missed = {_described(j): j.value for j in budget if j.met is False and j.value is not None}
         if missed:
             raise BudgetError(missed)
 
 
-def _describe(judgement: Mapping[str, Any]) -> str:
+def _described(judgement: Judgement) -> str:
     """A figure of the budget with its conditions, e.g. ``auc (signal A4l)``."""
-    conditions = ", ".join(f"{k} {v}" for k, v in judgement["conditions"].items())
-    return f"{judgement['figure']} ({conditions})" if conditions else str(judgement["figure"])
+    conditions = ", ".join(f"{k} {v}" for k, v in judgement.conditions.items())
+    return f"{judgement.figure} ({conditions})" if conditions else judgement.figure

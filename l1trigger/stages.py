@@ -41,7 +41,7 @@ class Display:
         """Something worth knowing."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job:
     """What a stage function is given.
 

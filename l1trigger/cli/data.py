@@ -2,8 +2,141 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+from l1trigger.cli.errors import ClearErrors
+from l1trigger.cli.run import up_to
+
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the sample files.", show_default=False)]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]
+Scale = Annotated[float, typer.Option("--scale", min=0.001, help="Multiplies the number of generated collisions.")]
+Pool = Annotated[Path | None, typer.Option(
+    "--pool", metavar="DIR", help="Generated collisions, which later calls use again; DIR/pool by default.",
+)]
+
+
+class StageOrCommand(ClearErrors):
+    """Reads ``l1trigger data DESIGN.yaml`` as the stage, beside the commands ``make`` and ``info``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts the name of the command in front of a design file."""
+        if args and args[0].endswith((".yaml", ".yml")):
+            args = ["stage", *args]
+        return super().parse_args(ctx, args)
 
 
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
+    data = typer.Typer(
+        cls=StageOrCommand, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
+        help="Makes samples, looks into files; `data DESIGN.yaml` runs the stage data of a design.",
+    )
+    make = typer.Typer(
+        cls=ClearErrors, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
+        help="Makes samples with Pythia8 (extra gen); an interrupted call goes on where it was.",
+    )
+    make.command("zerobias")(make_zerobias)
+    make.command("adc2021")(make_adc2021)
+    data.add_typer(make, name="make")
+    data.command("info")(info)
+    data.command("stage", hidden=True)(up_to("data"))
+    app.add_typer(data, name="data")
+
+
+def make_zerobias(
+    out: Out, pool: Pool = None, scale: Scale = 1.0,
+    natural: Annotated[int, typer.Option(min=0, help="Unweighted crossings to train on.")] = 240_000,
+    weighted: Annotated[int, typer.Option(min=0, help="Weighted crossings to measure rates with.")] = 120_000,
+    signal: Annotated[int, typer.Option(min=0, help="Events of each signal.")] = 6000,
+    regions: Annotated[int, typer.Option(min=0, help="Crossings as 18 x 14 region images.")] = 0,
+    pileup: Annotated[float, typer.Option(min=0, help="Mean collisions per crossing.")] = 50.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 1,
+    workers: Workers = None,
+) -> None:
+    """Makes zero-bias crossings with exact weights, and signals with the same pile-up."""
+    from l1trigger.cli.display import bar
+    from l1trigger.data.pool import make_pool
+    from l1trigger.data.zerobias import make_samples, specs
+
+    folder, cores = pool or out / "pool", workers or _cores()
+    with _writable(out):
+        with bar("pool") as progress:
+            make_pool(folder, scale=scale, workers=cores, progress=progress)
+        with bar("crossings") as progress:
+            wanted = specs(natural, weighted, signal, regions)
+            files = make_samples(out, folder, wanted, pileup, seed, cores, progress)
+    _tell(files)
+
+
+def make_adc2021(
+    out: Out, pool: Pool = None, scale: Scale = 1.0,
+    pileup: Annotated[float, typer.Option(min=0, help="Mean collisions overlaid on each event.")] = 0.0,
+    workers: Workers = None,
+) -> None:
+    """Makes the lepton-filtered cocktail and its signals in the layout of the public ADC2021 files."""
+    from l1trigger.cli.display import bar
+    from l1trigger.data.adc2021 import Settings, make_samples
+
+    with _writable(out), bar("events") as progress:
+        files = make_samples(
+            out, pool or out / "pool", scale=scale, workers=workers or _cores(),
+            settings=Settings(mean_pileup=pileup), progress=progress,
+        )
+    _tell(files)
+
+
+def info(
+    file: Annotated[Path, typer.Argument(help="Any event file: HDF5, ROOT or Parquet.", show_default=False)],
+    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Draws the distributions into this file.")] = None,
+    tree: Annotated[str | None, typer.Option(help="Tree to read in a ROOT file.")] = None,
+    events: Annotated[int | None, typer.Option(min=1, help="Most events to read of a large file.")] = None,
+) -> None:
+    """Says what is in an event file."""
+    from rich.console import Console
+    from rich.tree import Tree
+
+    from l1trigger.data import describe
+
+    found = describe.describe(file, events or describe.FIRST, tree=tree)
+    root = Tree(str(file))
+    _branch(root, found.summary)
+    Console().print(root, highlight=False, soft_wrap=True)
+    if plot is not None:
+        typer.echo(f"picture {describe.plot(found, plot)}")
+
+
+def _branch(at: Any, values: Any) -> None:
+    """Adds nested values to a tree; long lists are cut short."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            _branch(at.add(f"[bold]{key}"), value)
+        else:
+            text = str(value)
+            at.add(f"{key}: {text if len(text) < 200 else text[:197] + '...'}")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _writable(out: Path) -> Any:
+    """Makes the folder; a full disk inside the block is a clear error."""
+    from l1trigger.errors import RunFolderError
+    from l1trigger.run_folder import disk_full_is_clear
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise RunFolderError(f"{out} cannot be made ({e.strerror}). Remedy: choose another folder with --out") from e
+    return disk_full_is_clear(out)
+
+
+def _tell(files: list[Path]) -> None:
+    for f in files:
+        typer.echo(f"{f}  {f.stat().st_size / 1e6:.1f} MB")
+
+

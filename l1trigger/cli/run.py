@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Design = Annotated[Path, typer.Argument(help="Design file, e.g. models/anomaly.yaml.", show_default=False)]
 Start = Annotated[str | None, typer.Option(
@@ -40,8 +43,8 @@ def run(
 
     from l1trigger import pipeline
     from l1trigger.cli.display import RichDisplay
-    from l1trigger.cli.inspect import print_report
     from l1trigger.design import load
+    from l1trigger.errors import DesignError
 
     asked = load(design, [*(settings or []), *([f"train.seeds={seeds}"] if seeds else [])])
     console = Console()
@@ -49,12 +52,23 @@ def run(
     committed = design.parent / "artefacts" / asked.name
     try:
         done = pipeline.run(asked, runs, start, stop, quick, committed, display)
+    except DesignError as e:
+        # What only a stage can find out does not know the file that it was written in.
+        in_file = e.file is None and not e.key.startswith("--")
+        raise DesignError(design if in_file else e.file, e.key, e.expectation, e.remedy) from e
     finally:
         display.stop()
     if "report" in done.records:
-        print_report(done.folder, console)
-        console.print(f"report  {(done.folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
+        _print_report(done.folder, console)
     pipeline.judge(done, strict)
+
+
+def _print_report(folder: Path, console: Console) -> None:
+    from l1trigger.cli.figures import print_report
+    from l1trigger.report.model import load_report
+
+    print_report(load_report(folder / "report.json"), console)
+    console.print(f"report  {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
 
 
 def up_to(stage: str) -> Callable[..., None]:

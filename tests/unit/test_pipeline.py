@@ -14,6 +14,8 @@ import pytest
 from l1trigger import artefacts, pipeline, plugins
 from l1trigger.design import CompressSection, DataSection, Design, ModelSection, TrainSection
 from l1trigger.errors import BudgetError, DataError, DesignError, RunFolderError
+from l1trigger.report.figures import Judgement
+from l1trigger.report.model import DataCard, DesignRecord, Report
 from l1trigger.run_folder import CHECKPOINTS, RunFolder, StageInputs, StageRecord
 from l1trigger.stages import NAMES, STAGES, Display, Job, Stage
 
@@ -359,13 +361,22 @@ def test_record_round_trip(tmp_path: Path) -> None:
 
 
 def test_budget_is_judged_when_strict(tmp_path: Path) -> None:
+    judgement = Judgement(figure="auc", conditions={"signal": "A4l"}, minimum=0.9, value=0.5, met=False)
+    unjudged = Judgement(figure="lut", maximum=1000, reason="not synthesized")
+    report = Report(
+        created="", quick=False, design=DesignRecord(name="tiny", digest="", resolved={}), versions={}, timings={},
+        data=DataCard(
+            zero_bias=False, colliding_bunches=1, crossing_rate_khz=1, pileup=None, samples=[], approximations=[]
+        ),
+        levels=[], figures=[], bit_exact=[], budget=[judgement, unjudged], layers=[], seeds=[],
+    )
+
     def misses(job: Job) -> None:
-        entry = {"figure": "auc", "conditions": {"signal": "A4l"}, "value": 0.5, "met": False}
-        (job.folder / "report.json").write_text(json.dumps({"budget": [entry]}))
+        (job.folder / "report.json").write_text(report.to_json())
 
     stages = (*STEPS[:3], Stage("report", misses, (), ("compress",), at_root=True))
     done = pipeline.run(design(), tmp_path, stages=stages)
     pipeline.judge(done)
-    with pytest.raises(BudgetError, match=r"auc \(signal A4l\) = 0.5") as caught:
+    with pytest.raises(BudgetError, match=r"1 limit.*auc \(signal A4l\) = 0.5") as caught:
         pipeline.judge(done, strict=True)
     assert caught.value.exit_code == 1
