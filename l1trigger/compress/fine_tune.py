@@ -33,7 +33,8 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
     prunable = [layer.name for layer in model.layers if layer.name and hasattr(layer, "kernel_quantizer")]
     for name in section.layers:
         if name not in prunable:
-            raise DesignError(None, f"compress.pruning.layers.{name}", "there is no such layer", nearest(name, prunable))
+            key = f"compress.pruning.layers.{name}"
+            raise DesignError(None, key, "there is no such layer", nearest(name, prunable))
     sparsity = {n: section.layers.get(n, section.sparsity) for n in prunable}
     if not section.prune_output and prunable[-1] not in section.layers:
         sparsity[prunable[-1]] = 0.0

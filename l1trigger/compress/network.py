@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -102,7 +103,7 @@ class QuantizedNetwork:
             meta = json.loads((folder / "network.json").read_text())
             with np.load(folder / "weights.npz") as z:
                 weights = tuple(z[k] for k in z.files)
-        except (OSError, ValueError) as e:
+        except (OSError, ValueError, zipfile.BadZipFile) as e:
             raise DataError(folder, f"holds no quantized network ({e})", "run the stage compress again") from e
         return cls(
             json.dumps(meta["model"]), weights, FixedPoint.parse(meta["input_type"]),

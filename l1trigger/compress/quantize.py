@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.compress.result import LayerSummary
+from l1trigger.convert.quantizers import fixed_point
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import LayerBits, QuantizationSection
 from l1trigger.errors import DesignError, nearest
@@ -87,7 +88,8 @@ def fit_types(
     names = [layer.name for layer in stack]
     for name in section.layers:
         if name not in names:
-            raise DesignError(None, f"compress.quantization.layers.{name}", "there is no such layer", nearest(name, names))
+            key = f"compress.quantization.layers.{name}"
+            raise DesignError(None, key, "there is no such layer", nearest(name, names))
     out = []
     x = x[:_SAMPLE].astype(np.float64)
     for layer in stack:
@@ -103,7 +105,8 @@ def fit_types(
             # A score that saturates cannot rank the most anomalous events.
             ai = _first(own.activations_integer, None, covering_integer(x, activations))
         else:
-            ai = _first(own.activations_integer, section.activations_integer, fit_integer(x, activations, not layer.relu))
+            fitted = fit_integer(x, activations, not layer.relu)
+            ai = _first(own.activations_integer, section.activations_integer, fitted)
         signed = not layer.relu
         out.append(
             LayerTypes(
@@ -131,25 +134,27 @@ def build(stack: Sequence[DenseLayer], types: Sequence[LayerTypes], scaling: Inp
         h = q.QDense(
             len(layer.bias), kernel_quantizer=bits(t.weight), bias_quantizer=bits(t.bias), name=layer.name
         )(h)
-        activation = bits(t.activation) if not layer.relu else q.quantized_relu(t.activation.width, t.activation.integer)
-        h = q.QActivation(activation, name=f"{layer.name}_{'relu' if layer.relu else 'type'}")(h)
+        if layer.relu:
+            h = q.QActivation(q.quantized_relu(t.activation.width, t.activation.integer), name=f"{layer.name}_relu")(h)
+        else:
+            h = q.QActivation(bits(t.activation), name=f"{layer.name}_type")(h)
     model = k.Model(inputs, h)
     for layer in stack:
         model.get_layer(layer.name).set_weights([layer.kernel, layer.bias])
     return model
 
 
-def export(
-    model: Any, stack: Sequence[DenseLayer], types: Sequence[LayerTypes], scaling: InputScaling
-) -> tuple[QuantizedNetwork, tuple[LayerSummary, ...]]:
-    """The network as plain values, and what became of each layer."""
-    network = QuantizedNetwork.from_keras(model, scaling.network_type, types[-1].activation)
-    summaries = []
-    for i, (layer, t) in enumerate(zip(stack, types, strict=True)):
-        kernel = network.weights[2 * i]
-        summaries.append(
-            LayerSummary(
-                layer.name, int(kernel.size), int((kernel == 0).sum()), str(t.weight), str(t.bias), str(t.activation)
+def summarize(network: QuantizedNetwork) -> tuple[LayerSummary, ...]:
+    """What became of each dense layer: weights, zeros, and its fixed-point types."""
+    out: list[LayerSummary] = []
+    activation = network.output_type
+    for layer in reversed(network.build(exact=False).layers):
+        if type(layer).__name__ == "QActivation":
+            activation = fixed_point(layer.quantizer) or activation
+        elif hasattr(layer, "kernel_quantizer"):
+            kernel = layer.get_weights()[0]
+            weight, bias = (str(fixed_point(q)) for q in layer.get_quantizers()[:2])
+            out.append(
+                LayerSummary(layer.name, int(kernel.size), int((kernel == 0).sum()), weight, bias, str(activation))
             )
-        )
-    return network, tuple(summaries)
+    return tuple(reversed(out))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import plugins
+from l1trigger.compress.quantize import summarize
 from l1trigger.compress.result import CompressResult
 from l1trigger.data.events import DataSet, Events
 from l1trigger.design import Design, ThresholdSection
@@ -18,6 +19,7 @@ from l1trigger.errors import DesignError
 from l1trigger.physics import measure, rates
 from l1trigger.physics.roc import Scored
 from l1trigger.report.figures import Figure, Source
+from l1trigger.scores.base import Compressed
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
 
@@ -30,7 +32,7 @@ def compress(
     results = {}
     for which, training in enumerate(trained.trainings):
         name = f"seed {training.seed}: " if len(trained.trainings) > 1 else ""
-        made = plugin.compress(
+        made = _ready_made(trained, which) or plugin.compress(
             design, data, trained, which, work / f"seed{training.seed}", lambda m, n=name: progress(n + m)
         )
         trigger = TriggerFunction(
@@ -49,6 +51,15 @@ def compress(
             f for which, (t, _) in results.items() for f in seed_figures(t, data, trained, which)
         )
     return CompressResult(trigger, made.layers, made.history, float_threshold, figures)
+
+
+def _ready_made(trained: TrainResult, which: int) -> Compressed | None:
+    """The network of a reference that is quantized already, such as a user's QKeras model."""
+    architecture = plugins.get("l1trigger.models", trained.architecture)
+    if not hasattr(architecture, "quantized_network"):
+        return None
+    network = architecture.quantized_network(trained.options, trained.trainings[which].weights, trained.scaling)
+    return None if network is None else Compressed(network, summarize(network), {})
 
 
 def find_threshold(section: ThresholdSection, trigger: TriggerFunction, data: DataSet) -> int:

@@ -96,16 +96,12 @@ def printing_into(log: Path) -> Iterator[None]:
 
 def supported_layers() -> frozenset[str]:
     """Keras and QKeras layer classes for which hls4ml has a converter."""
-    import hls4ml
-
-    return frozenset(hls4ml.converters.get_supported_keras_layers())
+    return frozenset(_hls4ml().converters.get_supported_keras_layers())
 
 
 def version() -> str:
     """The version of hls4ml."""
-    import hls4ml
-
-    return str(hls4ml.__version__)
+    return str(_hls4ml().__version__)
 
 
 def graph(network: QuantizedNetwork, section: ConvertSection, function: str, folder: Path) -> Any:
@@ -121,8 +117,7 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
         UnsupportedLayerError: hls4ml refuses the network, or gives its ports other types.
         DesignError: hls4ml changed a reuse factor.
     """
-    import hls4ml
-
+    hls4ml = _hls4ml()
     model = network.build(exact=False)
     with keras_mask():
         config = hls4ml.utils.config_from_keras_model(
@@ -156,7 +151,10 @@ def convert(
     """Writes the HLS sources of a network into a folder; raises as ``graph`` does.
 
     Args:
-        network, section, function, folder: see ``graph``.
+        network: the quantized network.
+        section: see ``graph``.
+        function: name of the C++ function.
+        folder: where the sources go.
         log: takes what hls4ml prints.
     """
     with printing_into(log):
@@ -182,6 +180,14 @@ def precision(text: object) -> FixedPoint:
         ValueError: it is no fixed-point type of 1 to 64 bits.
     """
     return FixedPoint.parse(str(text))
+
+
+def _hls4ml() -> Any:
+    """The module, imported after Keras 2 has been chosen."""
+    door.qkeras()
+    import hls4ml
+
+    return hls4ml
 
 
 def _hls4ml_type(t: FixedPoint) -> str:

@@ -52,8 +52,8 @@ def write(
         features: numbers per object, the first of which is its pT; None takes those of the trigger objects.
     """
     for pattern in _LEFT_OUT:
-        path = project / pattern.format(function=network.function)
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        unwanted = project / pattern.format(function=network.function)
+        shutil.rmtree(unwanted) if unwanted.is_dir() else unwanted.unlink(missing_ok=True)
     source = firmware_folder() / "hls"
     for header in _HEADERS:
         shutil.copy(source / header, project / "firmware" / header)

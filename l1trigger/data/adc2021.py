@@ -97,7 +97,7 @@ class Chunk:
 
     Attributes:
         rows: float32 (n, 19, 4).
-        tried: generated collisions that they come from.
+        tried: generated collisions that they come from, whole batches; the end of the last one is not used.
         sigma_mb: cross section of the process [mb].
         seed: of this chunk.
         settings: as text, to notice chunks made otherwise.
@@ -328,7 +328,7 @@ def _joined(
     kept, tried = sum(len(c.rows) for c in chunks), sum(c.tried for c in chunks)
     card = {
         "settings": list(pythia.SETTINGS[process.name]), "distinct_events": kept, "copies": process.copies,
-        "generated": tried, "acceptance": kept / tried, "sigma_pb": 1e9 * float(np.mean([c.sigma_mb for c in chunks])),
+        "generated": tried, "sigma_pb": 1e9 * float(np.mean([c.sigma_mb for c in chunks])),
         "seeds": [chunks[0].seed, chunks[-1].seed], "event_id": f"{first} + {_CHUNK_ID} * chunk + number",
     }
     return np.concatenate(rows), np.concatenate(ids), card

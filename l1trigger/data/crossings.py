@@ -13,7 +13,7 @@ collisions in one crossing and for any disjoint classes; n_j = N P_j gives an un
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,7 +113,7 @@ class Pool:
     def means(self, pileup: float) -> NDArray[np.float64]:
         """Mean number of collisions of each class in a crossing."""
         sigma = np.array([c.sigma_mb for c in self.classes])
-        return pileup * sigma / sigma.sum()
+        return np.asarray(pileup * sigma / sigma.sum())
 
     def strata(self, pileup: float) -> NDArray[np.float64]:
         """Probability of each stratum; they sum to 1."""
@@ -121,7 +121,7 @@ class Pool:
         above = np.append(np.cumsum(lam[::-1])[::-1][1:], 0.0)
         p = -np.expm1(-lam) * np.exp(-above)
         p[0] = np.exp(-above[0])
-        return p
+        return np.asarray(p)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,8 @@ def _sum(
     cell += pool.cell[source]
     cell -= CELLS * (cell >= CELLS)
     cell += np.repeat(crossing * CELLS, size)
-    towers = np.bincount(cell, pool.value[source], n * CELLS).reshape(n, TOWERS_PHI, 2, TOWERS_ETA)
+    summed = np.bincount(cell, pool.value[source], n * CELLS).astype(np.float64, copy=False)
+    towers = summed.reshape(n, TOWERS_PHI, 2, TOWERS_ETA)
 
     source, _ = _ranges(pool.muon_start, rows)
     count = pool.muon_start[rows + 1] - pool.muon_start[rows]
@@ -268,7 +269,7 @@ def _sum(
 
 
 def generate(
-    pool: Pool, pileup: float, counts: dict[int | None, int], block: int, rng: np.random.Generator,
+    pool: Pool, pileup: float, counts: Mapping[int, int] | Mapping[None, int], block: int, rng: np.random.Generator,
     signal: str | None = None,
 ) -> Crossings:
     """Crossings from one block of the pool.

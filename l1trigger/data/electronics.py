@@ -131,7 +131,7 @@ def _egammas(
 
 def trigger_primitives(
     deposits: NDArray[np.float64], muon_crossing: NDArray[np.int64], muons: NDArray[np.float64],
-    cut: Thresholds = Thresholds(),  # noqa: B008 (frozen)
+    cut: Thresholds = Thresholds(),
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
     """Objects and regions of a batch of crossings.
 

@@ -76,7 +76,8 @@ def save_events(events: Events, path: Path, layout: str = "objects") -> None:
             f.attrs["name"] = events.name
             f.attrs["card"] = json.dumps(dict(events.card))
             packed: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
-            f.create_dataset(layout, data=events.inputs, chunks=(min(len(events), 4096), *events.inputs.shape[1:]), **packed)
+            chunks = (min(len(events), 4096), *events.inputs.shape[1:])
+            f.create_dataset(layout, data=events.inputs, chunks=chunks, **packed)
             f.create_dataset("weight", data=events.weight, **packed)
             f.create_dataset("block", data=events.block, **packed)
             f.create_dataset("row", data=events.row, **packed)
@@ -98,7 +99,8 @@ def load_events(path: Path, layout: str = "objects", first: int | None = None) -
         DataError: the file is missing, damaged, or lacks the dataset.
     """
     if not path.exists():
-        raise DataError(path, "does not exist", "give the path of a sample file, or make one with `l1trigger data make`")
+        remedy = "give the path of a sample file, or make one with `l1trigger data make`"
+        raise DataError(path, "does not exist", remedy)
     try:
         with h5py.File(path) as f:
             if f.attrs.get("format") != FORMAT:

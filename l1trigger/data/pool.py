@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -148,7 +149,9 @@ def _reduce(
     number = np.cumsum(inside) - 1 + first
     counts = np.zeros(3)
     tags = 0
-    pick_event, pick_tag, pick_muons = [], [], []
+    pick_event: list[NDArray[np.int64]] = []
+    pick_tag: list[NDArray[np.int64]] = []
+    pick_muons: list[NDArray[np.float32]] = []
     for k, m in enumerate(detector.muons(p, rng, process.muon_passes)):
         hard = np.zeros(p.events, bool)
         hard[m.event[m.kinematics[:, 0] >= TAG_MUON_PT]] = True
@@ -232,7 +235,7 @@ def load_chunk(path: Path) -> PoolChunk:
                 detector.Deposits(z["start"], z["cell"], z["value"]), z["muon_start"], z["muons"], z["pthat"],
                 z["tag"], z["collision"], z["fraction"], float(meta["sigma_mb"]), int(meta["seed"]),
             )
-    except (OSError, KeyError, ValueError, EOFError) as e:
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as e:
         raise DataError(path, f"is not a pool chunk ({e})", "delete it and make the pool again") from e
 
 

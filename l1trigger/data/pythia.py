@@ -151,6 +151,10 @@ class Generator:
 
 def version() -> str:
     """Version of pythia8mc."""
+    from importlib.metadata import PackageNotFoundError
     from importlib.metadata import version as of
 
-    return of("pythia8mc")
+    try:
+        return of("pythia8mc")
+    except PackageNotFoundError:
+        return "not installed"

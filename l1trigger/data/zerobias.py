@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 
 from l1trigger.data import detector, electronics, pool, pythia
 from l1trigger.data.crossings import (
-    ALL_BLOCKS, BLOCKS, TEST_BLOCKS, TRAIN_BLOCKS, Crossings, Pool, allocate, generate, natural,
+    ALL_BLOCKS,
+    BLOCKS,
+    TEST_BLOCKS,
+    TRAIN_BLOCKS,
+    Crossings,
+    Pool,
+    allocate,
+    generate,
+    natural,
 )
 from l1trigger.data.events import Events, save_events
 from l1trigger.data.objects import CLASSES
@@ -134,13 +142,13 @@ def _make_block(spec: SampleSpec, block: int, path: Path, pileup: float, seed: i
     rng = np.random.default_rng(stream)
     position = block - spec.blocks.start
     share = spec.events // len(spec.blocks) + (position < spec.events % len(spec.blocks))
-    counts: dict[int | None, int]
+    counts: dict[int, int] | dict[None, int]
     strata = _POOL.strata(pileup)
     match spec.kind:
         case "natural":
-            counts = {**natural(strata, share, rng)}
+            counts = natural(strata, share, rng)
         case "weighted":
-            counts = {**allocate(strata, share, least=20)}
+            counts = allocate(strata, share, least=20)
         case "signal":
             counts = {None: share}
     made = generate(_POOL, pileup, counts, block, rng, spec.signal)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import keras as door
+from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling, ObjectInputs
 from l1trigger.design import ModelSection, TrainSection
@@ -90,6 +91,17 @@ class Autoencoder:
         return Training(seed, weights, history, min(history["val_loss"]))
 
     @classmethod
+    def firmware_layers(
+        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
+    ) -> list[DenseLayer] | None:
+        """Layers that a score brings to firmware: the whole autoencoder for its error; None for other scores."""
+        if score != "reconstruction_error":
+            return None
+        model = cls.build(AutoencoderOptions.model_validate(options))
+        dense.set_weights(model, weights)
+        return dense.folded_dense(model, linear=("latent", "decoded"))
+
+    @classmethod
     def float_score(
         cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], scaling: InputScaling,
         inputs: NDArray[Any],
@@ -98,9 +110,9 @@ class Autoencoder:
         model = cls.build(AutoencoderOptions.model_validate(options))
         dense.set_weights(model, weights)
         log_error = _log_error(model, dense.network_inputs(scaling, inputs))
-        return (log_error - float(weights["score_mean"])) / float(weights["score_std"])
+        return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
 
 
 def _log_error(model: Any, x_and_mask: tuple[NDArray[np.float32], NDArray[np.float32]]) -> NDArray[np.float64]:
     error = model.predict(list(x_and_mask), batch_size=8192, verbose=0)[:, 0].astype(np.float64)
-    return np.log(error + 1e-6)
+    return np.asarray(np.log(error + 1e-6))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import keras as door
+from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.objects import CLASSES, OBJECTS
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
@@ -29,23 +30,32 @@ def hidden_layers(x: Any, sizes: Sequence[int], prefix: str, batch_norm: bool) -
     return x
 
 
-def folded_dense(model: Any) -> list[tuple[str, NDArray[np.float32], NDArray[np.float32]]]:
-    """Kernel and bias of every dense layer in order, batch normalization folded in.
+def folded_dense(model: Any, linear: Sequence[str]) -> list[DenseLayer]:
+    """Every dense layer in order, batch normalization folded in.
 
     gamma (W x + b - mean) / sqrt(var + eps) + beta is again a dense layer.
+
+    Args:
+        model: of dense layers, batch normalization and ReLU.
+        linear: names of the layers that no ReLU follows.
     """
-    out: list[tuple[str, NDArray[np.float32], NDArray[np.float32]]] = []
+    out: list[DenseLayer] = []
     for layer in model.layers:
         kind = type(layer).__name__
         if kind == "Dense":
             kernel, bias = layer.get_weights()
-            out.append((layer.name, kernel, bias))
+            out.append(DenseLayer(layer.name, kernel, bias, layer.name not in linear))
         elif kind == "BatchNormalization":
-            gamma, beta, mean, variance = layer.get_weights()
-            factor = gamma / np.sqrt(variance + layer.epsilon)
-            name, kernel, bias = out[-1]
-            out[-1] = (name, (kernel * factor).astype(np.float32), ((bias - mean) * factor + beta).astype(np.float32))
+            out[-1] = fold(out[-1], layer)
     return out
+
+
+def fold(layer: DenseLayer, normalization: Any) -> DenseLayer:
+    """A dense layer with the batch normalization that follows it folded in."""
+    gamma, beta, mean, variance = normalization.get_weights()
+    factor = gamma / np.sqrt(variance + normalization.epsilon)
+    kernel = (layer.kernel * factor).astype(np.float32)
+    return DenseLayer(layer.name, kernel, ((layer.bias - mean) * factor + beta).astype(np.float32), layer.relu)
 
 
 def output_range(scaling: InputScaling) -> NDArray[np.float32]:
@@ -132,7 +142,7 @@ def fit(
         ],
     )
     rows = np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
-    return {n: [float(v) for v in rows[n]] for n in rows.dtype.names if n != "epoch"}
+    return {n: [float(v) for v in rows[n]] for n in rows.dtype.names or () if n != "epoch"}
 
 
 def cosine(section: Any, events: int) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import keras as door
+from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
@@ -111,6 +112,17 @@ class VariationalAutoencoder:
         weights = dense.weights_by_name(model)
         weights["score_std"] = np.array(score.std(), np.float32)
         return Training(seed, weights, history, history["val_loss"][-1])
+
+    @classmethod
+    def firmware_layers(
+        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
+    ) -> list[DenseLayer] | None:
+        """Layers that a score brings to firmware: the encoder for the norm of its means; None for other scores."""
+        if score != "latent_norm":
+            return None
+        model, encoder = cls.build(VariationalAutoencoderOptions.model_validate(options))
+        dense.set_weights(model, weights)
+        return dense.folded_dense(encoder, linear=("mean",))
 
     @classmethod
     def float_score(

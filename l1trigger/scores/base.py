@@ -10,13 +10,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger import plugins
 from l1trigger.compress import fine_tune, quantize
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.compress.outliers import make_outliers
 from l1trigger.compress.result import LayerSummary
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
-from l1trigger.design import CompressSection, Design
+from l1trigger.design import CompressSection
+from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.train.result import TrainResult
@@ -77,8 +79,8 @@ def quantized(
     model, history = fine_tune.fine_tune(
         model, loss, x.astype(np.float32), target, section.pruning, section.fine_tune, seed, work, progress
     )
-    network, layers = quantize.export(model, stack, types, scaling)
-    return Compressed(network, layers, history)
+    network = QuantizedNetwork.from_keras(model, scaling.network_type, types[-1].activation)
+    return Compressed(network, quantize.summarize(network), history)
 
 
 def with_outliers(data: DataSet, fraction: float, seed: int) -> NDArray[np.int16]:
@@ -88,6 +90,26 @@ def with_outliers(data: DataSet, fraction: float, seed: int) -> NDArray[np.int16
     return np.concatenate([inputs, make_outliers(inputs, n, seed)]) if n else inputs
 
 
-def seed_of(design: Design, trained: TrainResult, which: int) -> int:
-    """Seed of a training."""
-    return trained.trainings[which].seed
+def firmware_layers(trained: TrainResult, which: int, score: str, wanted: str) -> list[quantize.DenseLayer]:
+    """The float layers that a score brings to firmware.
+
+    Raises:
+        DesignError: the architecture has no such layers.
+    """
+    architecture = plugins.get("l1trigger.models", trained.architecture)
+    layers: list[quantize.DenseLayer] | None = architecture.firmware_layers(
+        trained.options, trained.trainings[which].weights, score
+    )
+    if layers is None:
+        raise DesignError(
+            None, "compress.score", f"{score} needs an architecture that gives {wanted}, not {trained.architecture}",
+            "change model.architecture, or take the score student, which follows any reference",
+        )
+    return layers
+
+
+def forward(stack: Sequence[quantize.DenseLayer], x: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Outputs of a stack of float layers (events, outputs)."""
+    for layer in stack:
+        x = layer(x)
+    return x.astype(np.float32)

@@ -5,16 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
 from pydantic import Field
 
 from l1trigger import keras as door
-from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
-from l1trigger.errors import DesignError
-from l1trigger.models import dense
-from l1trigger.models.variational_autoencoder import VariationalAutoencoder, VariationalAutoencoderOptions
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
 
@@ -44,22 +39,13 @@ class LatentNorm(base.KernelScore):
         Raises:
             DesignError: the reference has no latent means.
         """
-        if trained.architecture != "variational_autoencoder":
-            raise DesignError(
-                None, "compress.score", f"latent_norm needs latent means, which {trained.architecture} does not have",
-                "take the architecture variational_autoencoder, or the score student or reconstruction_error",
-            )
         options = design.compress
         assert isinstance(options, LatentNormOptions)
         training = trained.trainings[which]
-        model, encoder = VariationalAutoencoder.build(VariationalAutoencoderOptions.model_validate(trained.options))
-        dense.set_weights(model, training.weights)
-        layers = dense.folded_dense(encoder)
-        stack = [DenseLayer(n, w, b, relu=i < len(layers) - 1) for i, (n, w, b) in enumerate(layers)]
+        stack = base.firmware_layers(trained, which, "latent_norm", "latent means (e.g. variational_autoencoder)")
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
-        target = encoder.predict(trained.scaling.real(events).astype(np.float32), batch_size=8192, verbose=0)
         return base.quantized(
-            stack, trained.scaling, options, x, target, door.keras().losses.MeanSquaredError(), training.seed,
-            work, progress, examples=x[-len(x) // 3 :],
+            stack, trained.scaling, options, x, base.forward(stack, trained.scaling.real(events)),
+            door.keras().losses.MeanSquaredError(), training.seed, work, progress, examples=x[-len(x) // 3 :],
         )

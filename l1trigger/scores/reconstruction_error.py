@@ -9,14 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
-from l1trigger.errors import DesignError
-from l1trigger.models import dense
-from l1trigger.models.autoencoder import Autoencoder, AutoencoderOptions
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
+from l1trigger.trigger import present
 
 
 class ReconstructionErrorOptions(CompressSection):
@@ -44,23 +41,14 @@ class ReconstructionError(base.KernelScore):
         Raises:
             DesignError: the reference is not an autoencoder.
         """
-        if trained.architecture != "autoencoder":
-            raise DesignError(
-                None, "compress.score", f"reconstruction_error needs an autoencoder, not {trained.architecture}",
-                "take the architecture autoencoder, or the score student",
-            )
         options = design.compress
         assert isinstance(options, ReconstructionErrorOptions)
         training = trained.trainings[which]
-        model = Autoencoder.build(AutoencoderOptions.model_validate(trained.options))
-        dense.set_weights(model, training.weights)
-        layers = dense.folded_dense(model)
-        linear = {"latent", "decoded"}
-        stack = [DenseLayer(n, w, b, relu=n not in linear) for n, w, b in layers]
+        stack = base.firmware_layers(trained, which, "reconstruction_error", "a reconstruction (e.g. autoencoder)")
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
-        _, mask = dense.network_inputs(trained.scaling, events)
-        target = _forward(stack, trained.scaling.real(events))
+        target = base.forward(stack, trained.scaling.real(events))
+        mask = present(events).astype(np.float32)
         return base.quantized(
             stack, trained.scaling, options, x, np.concatenate([target, mask], 1), _masked_difference, training.seed,
             work, progress, examples=x[-len(x) // 3 :],
@@ -71,12 +59,6 @@ class ReconstructionError(base.KernelScore):
         weights = trained.trainings[which].weights
         log_error = np.log(np.asarray(value, np.float64) + 1e-6)
         return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
-
-
-def _forward(stack: list[DenseLayer], x: NDArray[np.float64]) -> NDArray[np.float32]:
-    for layer in stack:
-        x = layer(x)
-    return x.astype(np.float32)
 
 
 def _masked_difference(target_and_mask: Any, output: Any) -> Any:

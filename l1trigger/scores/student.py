@@ -79,5 +79,4 @@ class Student(base.KernelScore):
             model, (x.astype(np.float32), target), validation, options.distill, work,
             lambda m: progress(f"float student, {m}"),
         )
-        layers = dense.folded_dense(model)
-        return [DenseLayer(n, w, b, relu=i < len(layers) - 1) for i, (n, w, b) in enumerate(layers)]
+        return dense.folded_dense(model, linear=("output",))

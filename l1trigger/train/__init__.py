@@ -8,7 +8,7 @@ from pathlib import Path
 from l1trigger import plugins
 from l1trigger.data.events import DataSet
 from l1trigger.design import Design
-from l1trigger.train.result import TrainResult, Training
+from l1trigger.train.result import Training, TrainResult
 
 
 def run(

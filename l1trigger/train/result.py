@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,8 @@ class TrainResult:
         }
         (folder / "train.json").write_text(json.dumps(meta, indent=1))
         for t in self.trainings:
-            np.savez_compressed(folder / f"weights_seed{t.seed}.npz", **t.weights)
+            arrays: dict[str, Any] = dict(t.weights)
+            np.savez_compressed(folder / f"weights_seed{t.seed}.npz", **arrays)
 
     @classmethod
     def load(cls, folder: Path) -> TrainResult:
@@ -87,7 +89,7 @@ class TrainResult:
                 with np.load(folder / f"weights_seed{t['seed']}.npz") as z:
                     weights = {k: z[k] for k in z.files}
                 trainings.append(Training(t["seed"], weights, t["history"], t["validation_loss"]))
-        except (OSError, ValueError, KeyError) as e:
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
             raise DataError(folder, f"holds no training ({e})", "run the stage train again") from e
         return cls(
             meta["architecture"], meta["options"], InputScaling.from_dict(meta["scaling"]), tuple(trainings),

@@ -22,8 +22,8 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.objects import EGAMMA, JET, MUON, class_of_row, to_hardware
 from l1trigger.data.sources.files import FileOptions, Read, Sample, chosen_signals, joined, load_files
 from l1trigger.errors import DataError, DesignError
+from l1trigger.resources import samples_folder
 
-SAMPLES = Path(__file__).parent.parent / "samples"
 DERIVED_SPLITS = ("X_train", "X_val", "X_test")
 DERIVED_SIGNAL = "Data"
 
@@ -67,8 +67,9 @@ class Adc2021:
     def _files(options: Adc2021Options) -> tuple[tuple[Path, ...], dict[str, Path]]:
         if options.background:
             return options.background, options.signal_files
-        shipped = {p.stem.removeprefix("adc2021_"): p for p in sorted(SAMPLES.glob("adc2021_*.h5"))}
-        background = shipped.pop("cocktail", SAMPLES / "adc2021_cocktail.h5")
+        folder = samples_folder()
+        shipped = {p.stem.removeprefix("adc2021_"): p for p in sorted(folder.glob("adc2021_*.h5"))}
+        background = shipped.pop("cocktail", folder / "adc2021_cocktail.h5")
         return (background,), shipped | options.signal_files
 
     @staticmethod

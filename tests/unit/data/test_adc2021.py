@@ -10,8 +10,9 @@ from l1trigger import design, plugins
 from l1trigger.data import adc2021, parametric_detector, splits
 from l1trigger.data.objects import CLASSES, JET, class_of_row, to_hardware
 from l1trigger.data.pythia import Particles
-from l1trigger.data.sources.adc2021 import SAMPLES, Adc2021, Adc2021Options, read_events
+from l1trigger.data.sources.adc2021 import Adc2021, Adc2021Options, read_events
 from l1trigger.errors import DataError, DesignError
+from l1trigger.resources import samples_folder
 
 
 def some_events(n=200, seed=1):
@@ -182,7 +183,7 @@ def test_options_are_strict():
 
 
 def test_the_shipped_sample():
-    if not (SAMPLES / "adc2021_cocktail.h5").exists():
+    if not (samples_folder() / "adc2021_cocktail.h5").exists():
         pytest.skip("the ADC2021-like sample is not in this checkout")
     data = Adc2021().load(options())
     assert {s.name for s in data.signals} == {"A4l", "LQ", "h0tt", "hctn"}

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from l1trigger.data.objects import maximum_table, to_hardware, to_physical
+from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, ObjectScaling
+
+
+def random_objects(n=2000, seed=0):
+    limit = maximum_table()
+    rng = np.random.default_rng(seed)
+    objects = rng.integers(-limit, limit + 1, (n, *limit.shape))
+    objects[..., 0] = np.abs(objects[..., 0])
+    return objects.astype(np.int16)
+
+
+def test_firmware_inputs_are_values_of_their_types():
+    scaling = ObjectInputs().scaling()
+    x = scaling.firmware(random_objects())
+    for i, t in enumerate(scaling.types):
+        assert t.represents(x[:, i])
+    assert scaling.network_type.represents(x)
+
+
+def test_firmware_equals_real_where_nothing_is_dropped_or_clipped():
+    one = ObjectScaling(**{f: FeatureScaling(shift=4, bits=14) for f in ("pt", "eta", "phi")})
+    scaling = ObjectInputs(met=one, egamma=one, muon=one, jet=one).scaling()
+    objects = random_objects()
+    np.testing.assert_array_equal(scaling.firmware(objects), scaling.real(objects))
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (1, 0), (7, 4), (127, 60), (-1, -4), (-5, -8), (-300, -64)])
+def test_drop_and_saturation(value, expected):
+    scaling = InputScaling((0,), (0,), (2,), (4,), (True,))
+    assert scaling.firmware(np.array([[value]]))[0, 0] == expected
+
+
+def test_offset_comes_first():
+    scaling = InputScaling((-72,), (3,), (0,), (7,), (True,))
+    assert scaling.real(np.array([[80]]))[0, 0] == 1.0
+    assert scaling.firmware(np.array([[80]]))[0, 0] == 1.0
+
+
+def test_round_trip_of_plain_values():
+    scaling = ObjectInputs().scaling()
+    assert InputScaling.from_dict(scaling.as_dict()) == scaling
+
+
+def test_hardware_integers_survive_physical_units():
+    objects = random_objects()
+    objects[..., 2] = np.where(objects[..., 2] == maximum_table()[:, 2], 0, objects[..., 2])  # +pi is -pi
+    objects[objects[..., 0] == 0] = 0
+    np.testing.assert_array_equal(to_hardware(to_physical(objects)), objects)
