@@ -1,0 +1,209 @@
+"""What is in an event file: a summary in plain values, and a picture of its distributions.
+
+Any file that the package reads: its own samples, the ADC2021 layout, and tables in HDF5, ROOT or Parquet (as trigger
+objects when the columns are named, otherwise column by column).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.data import readers, splits
+from l1trigger.data.adc2021 import KEY
+from l1trigger.data.events import FORMAT, Events, load_events
+from l1trigger.data.objects import CLASSES, OBJECTS, to_physical
+from l1trigger.data.sources import adc2021, table
+from l1trigger.errors import DataError
+
+FIRST = 200_000
+"""Events that are read of a file that can be larger than memory."""
+REGION_LSB = 0.5
+"""Transverse energy of one unit of a region [GeV]."""
+
+@dataclass(frozen=True)
+class Description:
+    """What is in an event file.
+
+    Attributes:
+        path: of the file.
+        summary: plain values to print, nested at most once besides the card.
+        objects: trigger objects, where the file holds them.
+        regions: region images, where the file holds them.
+        columns: numeric columns of a table whose meaning is not known, flattened.
+    """
+
+    path: Path
+    summary: Mapping[str, Any]
+    objects: Events | None = None
+    regions: Events | None = None
+    columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+def describe(
+    path: Path, first: int | None = FIRST, columns: table.Columns | None = None, tree: str | None = None
+) -> Description:
+    """The description of a file.
+
+    Args:
+        path: of the file.
+        first: how many events to read of public files and tables; samples of the package are read whole, since
+            their events are ordered.
+        columns: which column of a table holds what.
+        tree: name of the tree in a ROOT file.
+
+    Raises:
+        DataError: the file is missing, damaged, of an unknown format or has no events.
+    """
+    readers.require_file(path)
+    if columns is not None:
+        events, _ = table.read_events(path, columns, first, tree=tree)
+        return _of_events(path, "table", len(readers.open_table(path, tree)), objects=events)
+    kind, layouts = _kind(path)
+    if kind == FORMAT:
+        parts = {name: load_events(path, layout=name) for name in layouts}
+        objects = next((e for e in parts.values() if e.inputs.shape[1:] == (OBJECTS, 3)), None)
+        regions = next((e for e in parts.values() if e.inputs.ndim == 3 and e is not objects), None)
+        some = objects or regions
+        if some is None or len(some) == 0:
+            raise DataError(path, f"holds no events to describe (datasets {', '.join(layouts) or 'none'})")
+        return _of_events(path, kind, len(some), objects, regions)
+    if kind == "ADC2021":
+        events, ids = adc2021.read_events(path, layouts[0], first)
+        with readers.damaged(path), h5py.File(path) as f:
+            total = len(f[layouts[0]])
+        return _of_events(path, kind, total, splits.with_ids(events, ids)[0])
+    return _of_columns(path, first, tree)
+
+
+def _kind(path: Path) -> tuple[str, tuple[str, ...]]:
+    """Format of a file, and which of its datasets hold events."""
+    if not h5py.is_hdf5(path):
+        return "table", ()
+    with readers.damaged(path), h5py.File(path) as f:
+        if f.attrs.get("format") == FORMAT:
+            return FORMAT, tuple(n for n, d in f.items() if getattr(d, "ndim", 0) == 3)
+        for key in (KEY, adc2021.DERIVED_SIGNAL, *adc2021.DERIVED_SPLITS):
+            if key in f and f[key].shape[1:] in ((OBJECTS, 4), (OBJECTS, 3), (OBJECTS * 3,)):
+                return "ADC2021", (key,)
+    return "table", ()
+
+
+def _of_events(
+    path: Path, kind: str, total: int, objects: Events | None = None, regions: Events | None = None
+) -> Description:
+    some = objects or regions
+    assert some is not None
+    summary: dict[str, Any] = {"file": path.name, "format": kind, "sample": some.name, "events": total}
+    if len(some) != total:
+        summary["events read"] = len(some)
+    summary |= _weights(some)
+    if objects is not None:
+        summary["objects"] = _object_figures(objects)
+    if regions is not None:
+        summary["regions"] = _region_figures(regions)
+    summary["card"] = dict(some.card)
+    return Description(path, summary, objects, regions)
+
+
+def _weights(e: Events) -> dict[str, Any]:
+    """How much the events are worth statistically."""
+    out: dict[str, Any] = {"weights": "equal"}
+    if not e.equally_weighted:
+        low, high = (float(f"{w:.3g}") for w in (e.weight.min(), e.weight.max()))
+        out = {"weights": f"{low} to {high}", "effective events": round(1 / float((e.weight**2).sum()))}
+    blocks = np.unique(e.block)
+    out["blocks"] = "unknown" if blocks[0] < 0 else len(blocks)
+    known = bool((e.row >= 0).all())
+    out["distinct rows"] = splits.independent(e) if known else "unknown"  # pool rows or generator events
+    return out
+
+
+def _mean(values: NDArray[Any], weight: NDArray[np.float64]) -> float:
+    total = float(weight.sum())
+    return round(float((values * weight).sum() / total), 3) if total > 0 else 0.0
+
+
+def _object_figures(e: Events) -> dict[str, dict[str, float]]:
+    """Multiplicity and pT of each class, weighted."""
+    pt = to_physical(e.inputs)[..., 0]
+    out = {}
+    for c in CLASSES:
+        mine = pt[:, c.rows]
+        used = mine > 0
+        out[c.name] = {
+            "mean multiplicity": _mean(used.sum(axis=1).astype(np.float64), e.weight),
+            "share of events": _mean(np.asarray(used.any(axis=1)), e.weight),
+            "mean pT [GeV]": _mean(mine[used], np.broadcast_to(e.weight[:, None], mine.shape)[used]),
+            "mean leading pT [GeV]": _mean(mine[used.any(axis=1), 0], e.weight[used.any(axis=1)]),
+            "largest pT [GeV]": float(mine.max()),
+        }
+    out["all"] = {"mean sum of pT [GeV]": _mean(pt[:, 1:].sum(axis=1), e.weight)}
+    return out
+
+
+def _region_figures(e: Events) -> dict[str, float]:
+    et = e.inputs.reshape(len(e), -1) * REGION_LSB
+    return {
+        "mean sum of ET [GeV]": _mean(et.sum(axis=1), e.weight),
+        "mean non-zero regions": _mean((et > 0).sum(axis=1).astype(np.float64), e.weight),
+        "mean largest region [GeV]": _mean(et.max(axis=1), e.weight),
+    }
+
+
+def _of_columns(path: Path, first: int | None, tree: str | None) -> Description:
+    """A table without meaning: what each numeric column holds."""
+    found = readers.open_table(path, tree)
+    figures: dict[str, Any] = {}
+    columns: dict[str, NDArray[np.float64]] = {}
+    for name in found.names:
+        try:
+            parts = [_flat(chunk[name]) for chunk in found.chunks([name], first)]
+        except DataError as e:
+            figures[name] = e.problem
+            continue
+        values = np.concatenate(parts).astype(np.float64)
+        finite = values[np.isfinite(values)]
+        figures[name] = {"entries": len(values), "not finite": len(values) - len(finite)}
+        if len(finite):
+            numbers = {"mean": finite.mean(), "smallest": finite.min(), "largest": finite.max()}
+            figures[name] |= {k: float(f"{v:.4g}") for k, v in numbers.items()}
+            columns[name] = finite
+    if len(found) == 0:
+        raise DataError(path, "holds no events", "check how the file was written")
+    summary = {
+        "file": path.name, "format": path.suffix.lstrip("."), "events": len(found), "columns": figures,
+        "hint": "name its columns under data.columns in a design to use it with the source table",
+    }
+    return Description(path, summary, columns=columns)
+
+
+def _flat(column: readers.Column) -> NDArray[Any]:
+    """The entries that are really there."""
+    if column.values.ndim == 2 and (column.count != column.values.shape[1]).any():
+        flat: NDArray[Any] = column.values[np.arange(column.values.shape[1]) < column.count[:, None]]
+        return flat
+    return column.values.ravel()
+
+
+def plot(description: Description, path: Path) -> Path:
+    """A picture of the distributions in a file; the suffix (png, pdf, svg) tells the format.
+
+    Raises:
+        DataError: the picture cannot be written, or there is nothing to draw.
+    """
+    from l1trigger.data import distributions
+
+    return distributions.plot(description, path)
+
+
+def summary_json(description: Description) -> str:
+    """The summary as JSON text."""
+    return json.dumps(description.summary, indent=1, default=str)

@@ -1,0 +1,171 @@
+"""The picture of an event file: distributions of its objects, regions or columns, in the style of CMS figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.data.describe import REGION_LSB, Description
+from l1trigger.data.events import Events
+from l1trigger.data.objects import CLASSES, ObjectClass, to_physical
+from l1trigger.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_TITLES = {"met": "missing ET", "egamma": r"e/$\gamma$", "muon": r"$\mu$", "jet": "jets"}
+_COLUMNS_SHOWN = 12
+_LOG = {"xscale": "log", "yscale": "log"}
+
+
+def plot(description: Description, path: Path) -> Path:
+    """A picture of the distributions in a file; the suffix (png, pdf, svg) tells the format.
+
+    Raises:
+        DataError: the picture cannot be written, or there is nothing to draw.
+    """
+    import mplhep
+    from matplotlib import style
+    from matplotlib.figure import Figure
+
+    settings = {
+        "font.size": 15, "figure.constrained_layout.use": True, "legend.fontsize": 14, "lines.linewidth": 2,
+        "xaxis.labellocation": "right", "yaxis.labellocation": "top", "axes.labelsize": 16,
+    }
+    with style.context([mplhep.style.CMS, settings]):
+        if description.objects is not None:
+            figure = Figure(figsize=(18, 10.5))
+            _draw_objects(figure, description.objects)
+        elif description.regions is not None:
+            figure = Figure(figsize=(18, 6.2))
+            _draw_regions(figure, description.regions)
+        elif description.columns:
+            figure = Figure(figsize=(18, 3.4 * min(3, -(-len(description.columns) // 4)) + 0.8))
+            _draw_columns(figure, description.columns)
+        else:
+            raise DataError(description.path, "has no numeric column to draw")
+        _label(figure, description)
+        part = path.with_name(path.name + ".part")
+        try:
+            figure.savefig(part, format=path.suffix.lstrip(".") or "png", dpi=110)
+            os.replace(part, path)
+        except (OSError, ValueError) as e:
+            part.unlink(missing_ok=True)
+            raise DataError(path, f"could not be written ({e})", "name a .png, .pdf or .svg file") from e
+    return path
+
+
+def _label(figure: Figure, d: Description) -> None:
+    """Who made it and of what, above the panels."""
+    # A file without a card from a generator may well hold recorded collisions.
+    simulated = bool({"versions", "approximations", "generator_settings"} & set(d.summary.get("card", {})))
+    kind = r" $\it{simulation}$" if simulated else ""
+    name = d.summary.get("sample", d.path.name)
+    read = d.summary.get("events read", d.summary["events"])
+    text = rf"$\bf{{l1trigger}}${kind}"
+    figure.suptitle(f"{text}      {name}: {read:,} events".replace(",", " "), x=0.01, ha="left", fontsize=20)
+
+
+def _steps(ax: Axes, values: NDArray[Any], weight: NDArray[Any], edges: NDArray[Any], **style: Any) -> None:
+    """A histogram per event and unit of x, drawn as steps; what lies outside is in the outermost bins."""
+    inside = np.clip(values, edges[0], np.nextafter(edges[-1], edges[0]))
+    height, _ = np.histogram(inside, edges, weights=weight)
+    ax.stairs(height / np.diff(edges), edges, **({"linewidth": 2} | style))
+
+
+def _edges(units_per_bin: int, low: int, high: int) -> NDArray[Any]:
+    """Bin edges between hardware units, so that each bin holds equally many of them."""
+    return np.arange(low, high + units_per_bin, units_per_bin) - 0.5
+
+
+def _eta_edges(c: ObjectClass, largest: float) -> NDArray[Any]:
+    per_bin = round(0.261 / c.lsb[1])
+    bins = int(largest / 0.261) + 1
+    return _edges(per_bin, -per_bin * bins - per_bin // 2, per_bin * bins + per_bin // 2) * c.lsb[1]
+
+
+def _phi_edges(c: ObjectClass) -> NDArray[Any]:
+    return _edges(c.phi_steps // 24, -c.phi_steps // 2, c.phi_steps // 2) * c.lsb[2]
+
+
+def _pt_edges(values: NDArray[Any], lsb: float) -> NDArray[Any]:
+    """About 50 bins between hardware units, growing with pT, from the smallest to the largest value above zero."""
+    whole = np.rint(values[values > 0] / lsb)
+    low, high = whole.min(initial=1e9), whole.max(initial=0)
+    if high < low:
+        low, high = 1, 2
+    return (np.unique(np.rint(np.geomspace(low, high + 1, 51))) - 0.5) * lsb
+
+
+def _draw_objects(figure: Figure, e: Events) -> None:
+    axes = figure.subplots(2, 3)
+    physical = to_physical(e.inputs)
+    pt = physical[..., 0]
+    total = pt[:, 1:].sum(axis=1)
+    weight = np.broadcast_to(e.weight[:, None], pt.shape)
+    _pt_panel(axes[0, 0], pt, weight)
+    for ax, value, title in ((axes[0, 1], pt[:, 0], "missing ET [GeV]"), (axes[0, 2], total, r"sum of $p_T$ [GeV]")):
+        _steps(ax, value, e.weight, _pt_edges(value, 0.5), color="black")
+        ax.set(xlabel=title, ylabel="events / GeV (normalized)", **_LOG)
+    for c in CLASSES[1:]:
+        used = pt[:, c.rows] > 0
+        w = weight[:, c.rows][used]
+        color, title = f"C{c.adc_class - 2}", _TITLES[c.name]
+        _steps(axes[1, 0], used.sum(axis=1), e.weight, np.arange(12) - 0.5, color=color, label=title)
+        share = w / max(w.sum(), 1e-300)
+        eta, phi = physical[:, c.rows, 1][used], physical[:, c.rows, 2][used]
+        _steps(axes[1, 1], eta, share, _eta_edges(c, np.abs(eta).max(initial=1.0)), color=color, label=title)
+        _steps(axes[1, 2], phi, share, _phi_edges(c), color=color, label=title)
+    axes[1, 0].set(xlabel="objects per event", ylabel="share of events", yscale="log", xticks=range(11))
+    axes[1, 0].minorticks_off()
+    axes[1, 1].set(xlabel=r"$\eta$", ylabel="objects (normalized)")
+    axes[1, 2].set(xlabel=r"$\phi$ [rad]", ylabel="objects (normalized)")
+    axes[0, 0].legend(loc="upper right")
+    for ax in axes[1]:
+        low, high = ax.get_ylim()  # room for the legend
+        ax.set_ylim(*((low, 6 * high) if ax is axes[1, 0] else (0, 1.2 * high)))
+        ax.legend(ncols=3, loc="upper center")
+
+
+def _pt_panel(ax: Axes, pt: NDArray[np.float64], weight: NDArray[np.float64]) -> None:
+    edges = _pt_edges(pt[:, 1:], 0.5)
+    for c in CLASSES[1:]:
+        mine = pt[:, c.rows] > 0
+        _steps(
+            ax, pt[:, c.rows][mine], weight[:, c.rows][mine], edges, color=f"C{c.adc_class - 2}", label=_TITLES[c.name]
+        )
+    ax.set(xlabel=r"$p_T$ [GeV]", ylabel="objects / event / GeV", **(_LOG if (pt[:, 1:] > 0).any() else {}))
+
+
+def _draw_regions(figure: Figure, e: Events) -> None:
+    axes = figure.subplots(1, 3)
+    et = e.inputs * REGION_LSB
+    mean = np.tensordot(e.weight, et, axes=1)
+    image = axes[0].imshow(mean, origin="lower", aspect="auto", cmap="viridis")
+    figure.colorbar(image, ax=axes[0], label="mean ET [GeV]")
+    axes[0].set(xlabel=r"region in $\eta$", ylabel=r"region in $\phi$")
+    flat = et.reshape(len(e), -1)
+    weight = np.broadcast_to(e.weight[:, None], flat.shape).ravel()
+    _steps(axes[1], flat.ravel(), weight, _pt_edges(flat, REGION_LSB), color="black")
+    axes[1].set(xlabel="ET of a region [GeV]", ylabel="regions / event / GeV", **_LOG)
+    total = flat.sum(axis=1)
+    _steps(axes[2], total, e.weight, _pt_edges(total, REGION_LSB), color="black")
+    axes[2].set(xlabel="sum of ET [GeV]", ylabel="events / GeV (normalized)", **_LOG)
+
+
+def _draw_columns(figure: Figure, columns: Mapping[str, NDArray[np.float64]]) -> None:
+    shown = list(columns.items())[:_COLUMNS_SHOWN]
+    axes = figure.subplots(-(-len(shown) // 4), 4, squeeze=False).ravel()
+    for ax, (name, values) in zip(axes, shown, strict=False):
+        low, high = np.quantile(values, [0.001, 0.999])
+        edges = np.linspace(low, high if high > low else low + 1, 51)
+        ax.stairs(*np.histogram(values, edges), linewidth=2, color="black")
+        ax.set(xlabel=name, ylabel="entries", yscale="log")
+    for ax in axes[len(shown) :]:
+        ax.set_visible(False)
