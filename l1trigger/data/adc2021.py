@@ -220,13 +220,21 @@ def chunk_path(folder: Path, process: str, chunk: int) -> Path:
 
 
 def save_chunk(chunk: Chunk, path: Path) -> None:
-    """Writes a chunk; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes a chunk; the file appears whole or not at all.
+
+    Raises:
+        DataError: it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     meta = {k: v for k, v in asdict(chunk).items() if k != "rows"}
-    with part.open("wb") as f:
-        np.savez_compressed(f, rows=chunk.rows, meta=np.array(json.dumps(meta)))
-    os.replace(part, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as f:
+            np.savez_compressed(f, rows=chunk.rows, meta=np.array(json.dumps(meta)))
+        os.replace(part, path)
+    except OSError as e:
+        part.unlink(missing_ok=True)
+        raise DataError(path, f"could not be written ({e})", "free some disk space or choose another folder") from e
 
 
 def load_chunk(path: Path, settings: Settings) -> Chunk:
@@ -276,10 +284,14 @@ def make_chunks(
     progress(done, len(todo))
     # Fresh interpreters: forking a process that has loaded TensorFlow hangs.
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as ex:
-        for future in as_completed([ex.submit(_make_and_save, p, c, folder, settings) for p, c in missing]):
-            future.result()
-            done += 1
-            progress(done, len(todo))
+        try:
+            for future in as_completed([ex.submit(_make_and_save, p, c, folder, settings) for p, c in missing]):
+                future.result()
+                done += 1
+                progress(done, len(todo))
+        except BaseException:
+            ex.shutdown(wait=False, cancel_futures=True)  # else an interrupt would wait for the whole queue
+            raise
 
 
 def write(path: Path, rows: NDArray[np.floating], event_id: NDArray[np.int64], card: dict[str, Any]) -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _TITLES = {"met": "missing ET", "egamma": r"e/$\gamma$", "muon": r"$\mu$", "jet": "jets"}
 _COLUMNS_SHOWN = 12
-_LOG = {"xscale": "log", "yscale": "log"}
 
 
 def plot(description: Description, path: Path) -> Path:
@@ -103,6 +102,18 @@ def _pt_edges(values: NDArray[Any], lsb: float) -> NDArray[Any]:
     return (np.unique(np.rint(np.geomspace(low, high + 1, 51))) - 0.5) * lsb
 
 
+def _spectrum(ax: Axes, edges: NDArray[Any], xlabel: str, ylabel: str) -> None:
+    """Labels and scales of a falling spectrum."""
+    from matplotlib.ticker import NullFormatter
+
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if ax.dataLim.y1 > 0:
+        ax.set_yscale("log")
+    if edges[-1] > 20 * edges[0]:
+        ax.set_xscale("log")
+        ax.xaxis.set_minor_formatter(NullFormatter())
+
+
 def _draw_objects(figure: Figure, e: Events) -> None:
     axes = figure.subplots(2, 3)
     physical = to_physical(e.inputs)
@@ -111,8 +122,9 @@ def _draw_objects(figure: Figure, e: Events) -> None:
     weight = np.broadcast_to(e.weight[:, None], pt.shape)
     _pt_panel(axes[0, 0], pt, weight)
     for ax, value, title in ((axes[0, 1], pt[:, 0], "missing ET [GeV]"), (axes[0, 2], total, r"sum of $p_T$ [GeV]")):
-        _steps(ax, value, e.weight, _pt_edges(value, 0.5), color="black")
-        ax.set(xlabel=title, ylabel="events / GeV (normalized)", **_LOG)
+        edges = _pt_edges(value, 0.5)
+        _steps(ax, value, e.weight, edges, color="black")
+        _spectrum(ax, edges, title, "events / GeV (normalized)")
     for c in CLASSES[1:]:
         used = pt[:, c.rows] > 0
         w = weight[:, c.rows][used]
@@ -140,7 +152,7 @@ def _pt_panel(ax: Axes, pt: NDArray[np.float64], weight: NDArray[np.float64]) ->
         _steps(
             ax, pt[:, c.rows][mine], weight[:, c.rows][mine], edges, color=f"C{c.adc_class - 2}", label=_TITLES[c.name]
         )
-    ax.set(xlabel=r"$p_T$ [GeV]", ylabel="objects / event / GeV", **(_LOG if (pt[:, 1:] > 0).any() else {}))
+    _spectrum(ax, edges, r"$p_T$ [GeV]", "objects / event / GeV")
 
 
 def _draw_regions(figure: Figure, e: Events) -> None:
@@ -152,11 +164,13 @@ def _draw_regions(figure: Figure, e: Events) -> None:
     axes[0].set(xlabel=r"region in $\eta$", ylabel=r"region in $\phi$")
     flat = et.reshape(len(e), -1)
     weight = np.broadcast_to(e.weight[:, None], flat.shape).ravel()
-    _steps(axes[1], flat.ravel(), weight, _pt_edges(flat, REGION_LSB), color="black")
-    axes[1].set(xlabel="ET of a region [GeV]", ylabel="regions / event / GeV", **_LOG)
+    edges = _pt_edges(flat, REGION_LSB)
+    _steps(axes[1], flat.ravel(), weight, edges, color="black")
+    _spectrum(axes[1], edges, "ET of a region [GeV]", "regions / event / GeV")
     total = flat.sum(axis=1)
-    _steps(axes[2], total, e.weight, _pt_edges(total, REGION_LSB), color="black")
-    axes[2].set(xlabel="sum of ET [GeV]", ylabel="events / GeV (normalized)", **_LOG)
+    edges = _pt_edges(total, REGION_LSB)
+    _steps(axes[2], total, e.weight, edges, color="black")
+    _spectrum(axes[2], edges, "sum of ET [GeV]", "events / GeV (normalized)")
 
 
 def _draw_columns(figure: Figure, columns: Mapping[str, NDArray[np.float64]]) -> None:
