@@ -18,6 +18,7 @@ from l1trigger.errors import DataError
 
 BLOCKS = 32
 _LEAST_OBJECTS = 3
+_AT_ONCE = 65_536
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -30,9 +31,13 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def content_id(inputs: NDArray[np.int16]) -> NDArray[np.uint64]:
     """A 64-bit hash of each event (n, 19, 3)."""
-    flat = inputs.reshape(len(inputs), -1).astype(np.int64).view(np.uint64)
+    flat = inputs.reshape(len(inputs), -1)
     odd = _mix(_GOLDEN * np.arange(1, flat.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
-    return _mix((flat * odd).sum(axis=1, dtype=np.uint64))
+    out = np.empty(len(flat), np.uint64)
+    for start in range(0, len(flat), _AT_ONCE):  # four times wider than the inputs, which may fill half the memory
+        part = flat[start : start + _AT_ONCE].astype(np.int64).view(np.uint64)
+        out[start : start + _AT_ONCE] = _mix((part * odd).sum(axis=1, dtype=np.uint64))
+    return out
 
 
 @dataclass(frozen=True)
