@@ -112,16 +112,16 @@ def quick_design(design: Design) -> Design:
     tune = tune.model_copy(update={"epochs": min(tune.epochs, 2)})
     csim = design.csim.model_copy(update={"events": min(design.csim.events or 5000, 5000)})
     compress = design.compress.model_copy(update={"fine_tune": tune})
-    return _at_most(design.model_copy(update={"csim": csim, "compress": compress}), QUICK)
+    return at_most(design.model_copy(update={"csim": csim, "compress": compress}), QUICK)
 
 
-def _at_most(section: _S, limits: Mapping[str, int]) -> _S:
+def at_most(section: _S, limits: Mapping[str, int]) -> _S:
     """A section whose settings, and those of the sections inside, keep the limits; None means without limit."""
     changed: dict[str, Any] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, Section):
-            changed[name] = _at_most(value, limits)
+            changed[name] = at_most(value, limits)
         elif name in limits and (value is None or value > limits[name]):
             changed[name] = limits[name]
     return section.model_copy(update=changed)

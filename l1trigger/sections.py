@@ -78,8 +78,8 @@ class PruningSection(Section):
 class LayerBits(Section):
     """Bit widths of one layer; what is left out comes from the section above.
 
-    A width may also be written as a type, which fixes the binary point too: ``weights: ap_fixed<6,1>``, and
-    ``ap_ufixed<8,3>`` for activations, which are not negative behind a ReLU. ``I`` counts the sign there.
+    A width may also be written as a type, which fixes the binary point too: ``weights: ap_fixed<6,1>``, or
+    ``activations: ap_ufixed<8,3>`` behind a ReLU. ``I`` counts the sign there.
 
     Attributes:
         weights, biases, activations: bits in all.
@@ -116,9 +116,8 @@ def _bits(key: str, text: str) -> tuple[int, int]:
         found = FixedPoint.parse(text)
     except ValueError as e:
         raise ValueError(f"{key}: {e}, or the number of bits alone") from None
-    if found.signed == (key == "activations"):
-        kind = "ap_ufixed, as they follow a ReLU" if key == "activations" else "ap_fixed, as they can be negative"
-        raise ValueError(f"{key}: '{text}' has the wrong sign; {key} are {kind}")
+    if not found.signed and key != "activations":
+        raise ValueError(f"{key}: '{text}' has no sign, but {key} can be negative; write ap_fixed")
     written_out = text.count(",") > 1
     if written_out and (found.rounding, found.overflow) != (Rounding.RND_CONV, Overflow.SAT):
         raise ValueError(f"{key}: '{text}': quantizers round to even and saturate; write RND_CONV,SAT or nothing")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 Design = Annotated[Path, typer.Argument(help="Design file, e.g. models/anomaly.yaml.", show_default=False)]
 Settings = Annotated[list[str] | None, typer.Option(
@@ -23,19 +24,26 @@ def add_to(app: typer.Typer) -> None:
 
 
 def check(design: Design, settings: Settings = None) -> None:
-    """Looks for what would fail later in a design, before anything is trained; exit status 2 when there is."""
-    from l1trigger.convert import lint
+    """Tries a design out on a few events, and lists what would fail later; exit status 2 when something would."""
+    from rich.console import Console
+
     from l1trigger.design import load
     from l1trigger.errors import DesignError
+    from l1trigger.rehearsal import rehearse
 
     asked = load(design, settings or [])
-    found = lint.check(asked)
-    for warning in found:
-        typer.echo(str(warning))
-    errors = [f for f in found if f.fatal]
+    console = Console()
+    with console.status("rehearsal") as status:
+        findings = rehearse(asked, status.update)
+    for f in findings:
+        colour = "red" if f.severity == "error" else "yellow"
+        text = f"{f.where}: {f.message.rstrip('.')}. Remedy: {f.remedy}"
+        console.print(f"[{colour}]{f.severity}[/] {escape(text)}", highlight=False, soft_wrap=True)
+    errors = [f for f in findings if f.severity == "error"]
     if errors:
-        raise DesignError(design, "", f"{len(errors)} of these would fail")
-    typer.echo(f"{design}: {asked.name} can be converted" + (f", with {len(found)} remarks" if found else ""))
+        raise DesignError(design, errors[0].where, f"{len(errors)} of these would prevent the conversion")
+    remarks = f"; {len(findings)} warnings" if findings else ""
+    console.print(f"{design}: {asked.name} can be converted{remarks}", highlight=False, soft_wrap=True)
 
 
 def schema() -> None:

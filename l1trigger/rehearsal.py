@@ -1,0 +1,65 @@
+"""A design tried out on a few events before anything is trained in earnest.
+
+The stages data, train and compress run for one epoch on a thousand events; the weights mean nothing, but the network
+has the layers, quantizers and sizes that the real one will have, and it is these that the conversion may refuse.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from l1trigger import plugins
+from l1trigger.design import Design
+from l1trigger.pipeline import at_most
+
+if TYPE_CHECKING:
+    from l1trigger.convert.lint import Finding
+    from l1trigger.data.events import DataSet, Events
+
+EVENTS = 1000
+LIMITS = {"epochs": 1, "seeds": 1, "limit_events": 20 * EVENTS}
+
+
+def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None) -> list[Finding]:
+    """What would prevent or endanger an exact conversion of the design, errors first.
+
+    Args:
+        design: to try out.
+        progress: told what happens.
+
+    Raises:
+        L1TriggerError: a stage refuses the design or its data.
+    """
+    small = at_most(design, LIMITS)
+    progress("data")
+    data = _few(plugins.get("l1trigger.sources", design.data.source, "data.source")().load(small.data))
+    from l1trigger import compress, train
+    from l1trigger.convert import lint
+
+    with tempfile.TemporaryDirectory() as name:
+        trained = train.run(small, data, _folder(name, "train"), lambda text: progress(f"train {text}"))
+        compressed = compress.run(
+            small, data, trained, _folder(name, "compress"), lambda text: progress(f"compress {text}")
+        )
+    progress("rules")
+    return lint.check(design, compressed.trigger.network.build(exact=False))
+
+
+def _few(data: DataSet) -> DataSet:
+    def first(events: Events) -> Events:
+        return events.select(slice(EVENTS))
+
+    return replace(
+        data, train=first(data.train), validation=first(data.validation), test=first(data.test),
+        signals=tuple(first(s) for s in data.signals),
+    )
+
+
+def _folder(parent: str, name: str) -> Path:
+    folder = Path(parent) / name
+    folder.mkdir()
+    return folder
