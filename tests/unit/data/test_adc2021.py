@@ -243,6 +243,27 @@ def test_a_lepton_and_a_jet_are_found():
     assert 14 <= found <= 20  # efficiency 0.95
 
 
+def test_overlaid_collisions_stay_whole():
+    """Each particle of the pool carries its collision and place in px and py, so that every overlay can be followed."""
+    sizes = np.array([3, 0, 2, 4])
+    event = np.repeat(np.arange(4), sizes)
+    number = np.concatenate([np.arange(k) for k in sizes])
+    pool = Particles(np.full(9, 22), event * 1.0, number * 1.0, np.zeros(9), np.ones(9), event, 4, np.zeros(4))
+    zero, at = np.zeros(3), np.array([0, 2, 2])
+    hard = Particles(np.array([13, 11, 13]), zero - 1, zero, zero, zero + 1, at, 3, zero)
+    out = adc2021._overlay(hard, pool, 5.0, np.random.default_rng(1))
+    assert (np.diff(out.event) >= 0).all() and out.events == 3
+    for i in range(3):
+        here = out.event == i
+        assert (out.px[here] < 0).sum() == [1, 0, 2][i]
+        seen = [out.py[here & (out.px == k)] for k in range(4)]
+        for k, places in enumerate(seen):
+            counts = np.bincount(places.astype(int), minlength=max(sizes[k], 1))
+            assert len(set(counts)) == 1  # a collision is there with all its particles, or not at all
+    # 3 events, 5 collisions, 9/4 particles each: 34 on average, standard deviation about 10.
+    assert 10 < len(out.pid) - 3 < 65
+
+
 @pytest.mark.gen
 def test_a_lepton_in_a_jet_is_not_isolated():
     pytest.importorskip("fastjet")
