@@ -64,7 +64,7 @@ class Spectrum:
     def fraction_above(self, thresholds: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Fraction of the weight with a score greater than each threshold."""
         k = np.searchsorted(self.values, thresholds, side="right")
-        return np.asarray(np.append(self.above + self.at, 0.0)[k], np.float64)
+        return np.asarray(np.append(np.minimum(self.above + self.at, 1.0), 0.0)[k], np.float64)
 
     def count_above(self, threshold: float) -> int:
         """Number of events with a score greater than the threshold."""
@@ -231,4 +231,5 @@ def _correlation(x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray
     w = weight / weight.sum()
     dx, dy = x - w @ x, y - w @ y
     scale = float(np.sqrt((w @ dx**2) * (w @ dy**2)))
-    return float(w @ (dx * dy)) / scale if scale > 0 else float("nan")
+    # Ranks lie between 0 and 1; a constant one scatters by rounding alone.
+    return float(w @ (dx * dy)) / scale if scale > 1e-14 else float("nan")

@@ -24,7 +24,7 @@ EDGES_GEV = {
 }
 """Bin edges [GeV] by quantity."""
 
-TITLES = {"leading_jet_pt": "leading jet $p_T$ [GeV]", "sum_pt": "sum of $p_T$ [GeV]"}
+TITLES = {"leading_jet_pt": "leading jet pT", "sum_pt": "sum of pT"}
 
 PLATEAU = 0.95
 MINIMUM_TRIALS = 10

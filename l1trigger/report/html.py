@@ -75,7 +75,7 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         ("rate at threshold", report.figure("rate_khz", last), None),
         ("false positive rate at threshold", report.figure("false_positive_rate", last), None),
         ("weights left", report.figure("nonzero_weights"), None),
-        ("C-simulation speed", report.figure("events_per_s", computed_by="csim"), None),
+        ("C-simulation [events/s]", report.figure("events_per_s", computed_by="csim"), None),
     ]
     if report.data.zero_bias:
         wanted = [w for w in wanted if not w[0].startswith("false")]
@@ -86,9 +86,10 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         if figure is None:
             continue
         cell = book.cell(figure, (lambda v: number(v, 3)) if decimals is None else _decimals(decimals))
-        unit = {"1/s": " events/s"}.get(figure.unit, f" {figure.unit}" if figure.unit else "")
+        unit = f" {figure.unit}" if figure.unit not in {"", "1/s"} else ""
         n_eff = figure.conditions.get("n_eff")
-        source = f"{figure.level} · {figure.source}" + (f" · n_eff {number(float(n_eff), 3)}" if n_eff else "")
+        source = f"level {figure.level}, source {figure.source}"
+        source += (f", n_eff {number(float(n_eff), 3)}" if n_eff else "")
         strip.append((label, Cell(cell.text + unit * (figure.value is not None), cell.note, cell.hint, cell.style,
                                   cell.figure, cell.value), source))
     return strip
@@ -105,7 +106,10 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
     return {
         "budget": [run_tables.budget_table(book)] if report.budget else [],
         "physics": [tables.auc_table(book), tables.tpr_table(book)],
-        "rates": [run_tables.rate_table(book), *([tables.tpr_at_rate_table(book)] if zero_bias else [])],
+        "rates": [
+            run_tables.rate_table(book),
+            *([tables.tpr_at_rate_table(book), run_tables.threshold_table(book)] if zero_bias else []),
+        ],
         "fidelity": [tables.loss_table(book)],
         "turn_on": [run_tables.turn_on_table(book)] if report.find("pt_at_95_percent") else [],
         "bit_exact": [run_tables.bit_exact_table(report)] if report.bit_exact else [],

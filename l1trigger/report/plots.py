@@ -6,7 +6,6 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,13 +73,13 @@ def drawings(
 
     label = data_label(report.data)
     found: Iterable[tuple[Picture, Draw]] = (
-        *plots_physics.roc_plots(measured, report),
+        *plots_physics.roc_plots(measured),
         *plots_physics.efficiency_bars(report),
         *plots_physics.rate_plots(measured),
         *plots_physics.shift_plots(measured),
-        *plots_physics.score_plots(measured, report),
+        *plots_physics.score_plots(measured),
         *plots_physics.correlation_plots(measured),
-        *plots_physics.turn_on_plots(measured, report),
+        *plots_physics.turn_on_plots(measured),
         *plots_network.history_plots(trained, compressed),
         *plots_network.layer_plots(report),
     )
@@ -106,8 +105,10 @@ def render(drawing: Drawing) -> Canvas:
     axes = canvas.subplots()
     drawing.draw(axes)
     mplhep.label.exp_label(
-        exp="l1trigger", text="Simulation", rlabel=drawing.label, ax=canvas.axes[0], loc=0, fontsize=21
+        exp="l1trigger", text="", rlabel=drawing.label, ax=canvas.axes[0], loc=0, fontsize=21
     )
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")  # the layout is settled; three files need not settle it again
     return canvas
 
 
@@ -122,7 +123,7 @@ def write(drawings: Iterable[Drawing], folder: Path) -> dict[str, tuple[str, byt
     with style():
         for d in drawings:
             canvas = render(d)
-            save = partial(canvas.savefig, bbox_inches="tight", pad_inches=0.1)
+            save = canvas.savefig
             save(folder / f"{d.picture.name}.png", dpi=110, metadata={"Software": "l1trigger"})
             save(folder / f"{d.picture.name}.pdf", metadata={"CreationDate": None, "Creator": "l1trigger"})
             buffer = io.BytesIO()

@@ -75,6 +75,8 @@ def layer_plots(report: Report) -> Drawn:
 
 
 def _layers(report: Report, ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     x = np.arange(len(report.layers))
     parts = ("weight_type", "bias_type", "activation_type")
     for k, (part, word) in enumerate(zip(parts, ("weights", "biases", "activations"), strict=True)):
@@ -83,6 +85,7 @@ def _layers(report: Report, ax: Axes) -> None:
         ax.bar_label(drawn, [str(w) if w else "" for w in widths], fontsize=14, padding=2)
     ax.set_xticks(x, [layer.name for layer in report.layers])
     ax.tick_params(axis="x", which="both", length=0)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(ylabel="bits", ylim=(0, 1.45 * ax.get_ylim()[1]))
     right = ax.twinx()
     sparsity = [100 * layer.zeros / layer.weights if layer.weights else np.nan for layer in report.layers]

@@ -14,8 +14,9 @@ from l1trigger.physics import rates, roc
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.physics.measure import MINIMUM_ABOVE, MINIMUM_ABOVE_HIGH, RATES_KHZ
 from l1trigger.physics.roc import Scored
-from l1trigger.physics.turn_on import EDGES_GEV, quantities, turn_on_curve
+from l1trigger.physics.turn_on import EDGES_GEV, MINIMUM_TRIALS, quantities, turn_on_curve
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
+from l1trigger.report.figures import Level
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture, Report
 from l1trigger.report.plots import BASELINE_COLORS, BASELINE_DASHES, BASELINE_STYLE, LEVEL_STYLE, SIGNAL_COLORS
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 Drawn = Iterator[tuple[Picture, Callable[["Axes"], None]]]
 LOWEST_FPR = 1e-5
+_LEAST_SIGNAL = 3
+
+
+def _math(words: str) -> str:
+    """Plain words as matplotlib sets them."""
+    return words.replace("pT", "$p_T$").replace("missing ET", "missing $E_T$")
 
 
 def title(signal: str) -> str:
@@ -34,13 +41,14 @@ def title(signal: str) -> str:
     return SIGNAL_TITLES.get(signal, signal)
 
 
-def roc_plots(measured: Measurement, report: Report) -> Drawn:
+def roc_plots(measured: Measurement) -> Drawn:
     """One ROC per signal, with all levels and baselines."""
     for s in measured.data.signals:
         yield Picture(
             name=f"roc_{s.name}", section="physics", title=f"ROC of {plain_title(title(s.name))}",
             caption=f"Levels {', '.join(measured.levels)}, and baselines on the same hardware integers. Curves end "
-            f"where fewer than {MINIMUM_ABOVE_HIGH} background events remain ({MINIMUM_ABOVE} below 10⁻³).",
+            f"where fewer than {MINIMUM_ABOVE_HIGH} background events remain ({MINIMUM_ABOVE} below 10⁻³), "
+            f"or {_LEAST_SIGNAL} signal events.",
         ), partial(_roc, measured, s.name)
 
 
@@ -50,7 +58,7 @@ def _roc(measured: Measurement, signal: str, ax: Axes) -> None:
     for k, (name, samples) in enumerate(measured.baselines.items()):
         x, y = _visible(samples[background], samples[signal])
         ax.plot(x, y, color=BASELINE_COLORS[k % 6], linestyle=BASELINE_DASHES[k % 6],
-                label=BASELINE_TITLES.get(name, name), **BASELINE_STYLE)
+                label=_math(BASELINE_TITLES.get(name, name)), **BASELINE_STYLE)
     for level, samples in measured.levels.items():
         x, y = _visible(samples[background], samples[signal])
         low = min(low, *y[x >= LOWEST_FPR], 1.0) if len(x) else low
@@ -61,7 +69,7 @@ def _roc(measured: Measurement, signal: str, ax: Axes) -> None:
         for khz in RATES_KHZ:
             at = khz / crossing_rate_khz(measured.data.colliding_bunches)
             ax.axvline(at, color="#c8ccd2", linewidth=1.2, zorder=0)
-            ax.text(at, 1.36, f" {khz:g} kHz", fontsize=13, color="#80868f", va="top", ha="left")
+            ax.text(at, 0.02, f" {khz:g} kHz", fontsize=13, color="#80868f", transform=ax.get_xaxis_transform())
     handles, labels = ax.get_legend_handles_labels()
     n = len(measured.baselines)
     ax.legend(handles[n:] + handles[:n], labels[n:] + labels[:n], loc="lower right")
@@ -72,7 +80,8 @@ def _visible(background: Scored, signal: Scored) -> tuple[NDArray[np.float64], N
     fpr, tpr = roc.roc_curve(background.spectrum, signal.spectrum)
     counts = np.append(background.spectrum.events_above[::-1], background.spectrum.events)
     enough = counts >= np.where(fpr < 1e-3, MINIMUM_ABOVE, MINIMUM_ABOVE_HIGH)
-    fpr, tpr = fpr[enough & (tpr > 0)], tpr[enough & (tpr > 0)]
+    enough &= tpr >= _LEAST_SIGNAL / len(signal.scores)
+    fpr, tpr = fpr[enough], tpr[enough]
     picked = np.unique(np.clip(np.searchsorted(fpr, np.geomspace(LOWEST_FPR / 2, 1, 400)), 0, max(len(fpr) - 1, 0)))
     return (fpr[picked], tpr[picked]) if len(fpr) else (fpr, tpr)
 
@@ -99,10 +108,10 @@ def _bars(report: Report, name: str, key: str, value: float, words: str, ax: Axe
     baselines = dict.fromkeys(str(f.conditions["baseline"]) for f in report.figures if "baseline" in f.conditions)
     ends = [report.levels[0], report.levels[-1]] if len(report.levels) > 1 else report.levels
     rows = [(lv, lv, dict[str, Any](), LEVEL_STYLE[lv]["color"]) for lv in ends]
-    rows += [(BASELINE_TITLES.get(b, b), "baseline", {"baseline": b}, BASELINE_COLORS[k % 6])
+    rows += [(_math(BASELINE_TITLES.get(b, b)), "baseline", {"baseline": b}, BASELINE_COLORS[k % 6])
              for k, b in enumerate(baselines)]
     width = 0.84 / len(rows)
-    top = 0.0
+    values: list[float] = []
     for k, (label, level, more, color) in enumerate(rows):
         x = np.arange(len(signals)) - 0.42 + (k + 0.5) * width
         figures = [report.figure(name, level, signal=s, **{key: value}, **more) for s in signals]
@@ -113,10 +122,10 @@ def _bars(report: Report, name: str, key: str, value: float, words: str, ax: Axe
                alpha=1.0 if level != "baseline" else 0.55)
         ax.plot(x[np.isnan(y)], np.full(np.isnan(y).sum(), 0.02), "x", transform=ax.get_xaxis_transform(),
                 color=color, markersize=7)
-        top = max(top, float(np.nanmax(np.append(y, 0))))
+        values += [float(v) for v in y if v > 0]
     ax.set_xticks(np.arange(len(signals)), [title(s) for s in signals], fontsize=16)
     ax.tick_params(axis="x", which="both", length=0)
-    ax.set(ylim=(0, max(top * 1.55, 1e-3)), ylabel=f"signal efficiency at {words}")
+    ax.set(yscale="log", ylim=(max(min(values) / 3, 1e-4), max(values) * 12), ylabel=f"signal efficiency at {words}")
     ax.legend(ncols=2, loc="upper left", fontsize=14.5)
 
 
@@ -155,27 +164,38 @@ def shift_plots(measured: Measurement) -> Drawn:
 
 def _shift(measured: Measurement, ax: Axes) -> None:
     reference, bunches = measured.background("float"), measured.data.colliding_bunches
-    curve = rates.rate_curve(reference, bunches, points=30)
+    bounds = [0.0]
     for level in list(measured.levels)[1:]:
         offset = measured.thresholds[level] - measured.thresholds["float"]
+        # Thresholds that the level can have: a quantized score knows no others.
+        other = measured.background(level)
         shifts = [
-            rates.rate_shift((reference, measured.background(level)), (float(t), float(t) + offset), bunches)
-            for t in curve.threshold
+            rates.rate_shift((reference, other), (float(t) - offset, float(t)), bunches)
+            for t in rates.rate_curve(other, bunches, points=30).threshold
         ]
-        y, e = (np.array([getattr(s, k) for s in shifts]) / curve.khz * 100 for k in ("khz", "error_khz"))
+        shifts = [s for s in shifts if s.reason is None]
+        x = np.array([s.reference.khz for s in shifts])
+        y, e = (np.array([getattr(s, k) for s in shifts]) / x * 100 for k in ("khz", "error_khz"))
         look = LEVEL_STYLE[level]
-        ax.plot(curve.khz, y, label=f"{level} $-$ float", **look)
-        ax.fill_between(curve.khz, y - e, y + e, color=look["color"], alpha=0.2, linewidth=0)
+        ax.plot(x, y, label=f"{level} $-$ float", **look)
+        bounds.append(float(np.percentile(np.abs(y) + e, 85)) if len(y) else 0.0)
+        ax.fill_between(x, y - e, y + e, color=look["color"], alpha=0.2, linewidth=0)
     ax.axhline(0, color="black", linewidth=1)
     at = rates.rate(reference, measured.thresholds["float"], bunches)
     ax.axvline(at.khz, color="black", linestyle=":", linewidth=1.5)
-    ax.set(xscale="log", xlabel="rate of the float level [kHz]", ylabel="rate shift [%]")
+    bound = 1.5 * max(2.0, *bounds)
+    ax.set(xscale="log", xlabel="rate of the float level [kHz]", ylabel="rate shift [%]", ylim=(-bound, bound))
     ax.legend(loc="upper right")
 
 
-def score_plots(measured: Measurement, report: Report) -> Drawn:
+def score_plots(measured: Measurement) -> Drawn:
     """Distributions of the score per level."""
-    for level in measured.levels:
+    seen: list[Level] = []
+    for level in reversed(list(measured.levels)):
+        # A level that a later one equals event by event has the same picture.
+        if not any(_equal(measured, level, later) for later in seen):
+            seen.insert(0, level)
+    for level in seen:
         yield Picture(
             name=f"scores_{level}", section="fidelity", title=f"Scores at level {level}",
             caption="Test background (filled, by event weight) and signals, each normalized to one. Dotted: the "
@@ -183,8 +203,12 @@ def score_plots(measured: Measurement, report: Report) -> Drawn:
         ), partial(_scores, measured, level)
 
 
-def _scores(measured: Measurement, level: str, ax: Axes) -> None:
-    samples = measured.levels[level]  # type: ignore[index]
+def _equal(measured: Measurement, a: Level, b: Level) -> bool:
+    return all(np.array_equal(s.scores, measured.levels[b][n].scores) for n, s in measured.levels[a].items())
+
+
+def _scores(measured: Measurement, level: Level, ax: Axes) -> None:
+    samples = measured.levels[level]
     background = samples[measured.data.test.name]
     every = np.concatenate([s.scores for s in samples.values()])
     edges = _edges(every, 60)
@@ -195,7 +219,7 @@ def _scores(measured: Measurement, level: str, ax: Axes) -> None:
         one = samples[s.name]
         ax.hist(_inside(one.scores, edges), weights=one.groups.weight, histtype="step", linewidth=2.2, color=color,
                 label=title(s.name), **kwargs)
-    ax.axvline(measured.thresholds[level], color="black", linestyle=":", linewidth=1.5)  # type: ignore[index]
+    ax.axvline(measured.thresholds[level], color="black", linestyle=":", linewidth=1.5)
     ax.set(yscale="log", ylim=(1e-6, 30), xlim=(edges[0], edges[-1]), xlabel=f"score, level {level}",
            ylabel="fraction of events")
     ax.legend(loc="upper right", ncols=2)
@@ -246,15 +270,15 @@ def _correlation(measured: Measurement, ax: Axes) -> None:
     ax.set(xlabel="float score", ylabel=f"{measured.last} score", xlim=(ex[0], ex[-1]), ylim=(ey[0], ey[-1]))
 
 
-def turn_on_plots(measured: Measurement, report: Report) -> Drawn:
+def turn_on_plots(measured: Measurement) -> Drawn:
     """Efficiency of the decision against what an analysis would cut on."""
     names = list(quantities(measured.data.test))
     for name in names:
         yield Picture(
-            name=f"turn_on_{name}", section="turn_on", title=f"Turn-on in the {plain_title(QUANTITY_TITLES[name])}",
+            name=f"turn_on_{name}", section="turn_on", title=f"Turn-on in the {QUANTITY_TITLES[name]}",
             caption=f"Decision bit of level {measured.last} on each signal; the quantity is made from the trigger "
             "objects themselves and stands in for an offline selection. 68 % Clopper-Pearson intervals; the last bin "
-            "holds everything above.",
+            f"holds everything above; bins of fewer than {MINIMUM_TRIALS} events are left out.",
         ), partial(_turn_on, measured, name)
 
 
@@ -263,9 +287,11 @@ def _turn_on(measured: Measurement, name: str, ax: Axes) -> None:
     centres, half = 0.5 * (edges[1:] + edges[:-1]), 0.5 * np.diff(edges)
     for s, color in zip(measured.data.signals, SIGNAL_COLORS, strict=False):
         curve = turn_on_curve(measured.accepts[s.name], quantities(s)[name], s, edges)
-        errors = np.array([curve.efficiency - curve.low, curve.high - curve.efficiency])
-        ax.errorbar(centres, curve.efficiency, np.maximum(errors, 0), half, fmt="o", markersize=5, color=color,
+        enough = curve.trials >= MINIMUM_TRIALS
+        errors = np.maximum([curve.efficiency - curve.low, curve.high - curve.efficiency], 0)[:, enough]
+        ax.errorbar(centres[enough], curve.efficiency[enough], errors, half[enough], fmt="o", markersize=5, color=color,
                     elinewidth=1.6, label=title(s.name))
     ax.axhline(1, color="#c8ccd2", linewidth=1.2, zorder=0)
-    ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.4), xlabel=QUANTITY_TITLES[name], ylabel="trigger efficiency")
+    ax.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.4), xlabel=f"{_math(QUANTITY_TITLES[name])} [GeV]",
+           ylabel="trigger efficiency")
     ax.legend(loc="upper left", ncols=2)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
 from l1trigger.report.figures import Judgement
 from l1trigger.report.model import Layer, Report
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
 from l1trigger.report.text import fixed, half_width, number
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits."""
+    return number(value, 3)
 
 
 def budget_table(book: Book) -> Table:
@@ -21,7 +28,7 @@ def budget_table(book: Book) -> Table:
             Cell(measured, j.reason or "", style="" if j.met is not None else "withheld"),
             Cell(verdict[0], style=f"badge {verdict[1]}"),
         ]))
-    return Table("Budget", ["figure", "level", "conditions", "limit", "measured", "verdict"], rows)
+    return Table("", ["figure", "level", "conditions", "limit", "measured", "verdict"], rows)
 
 
 def _level(j: Judgement) -> str:
@@ -43,48 +50,60 @@ def _plain(value: str | float | int) -> str:
 
 
 def rate_table(book: Book) -> Table:
-    """Rate, false positive rate and rate shift at the design's threshold, and thresholds for wanted rates."""
+    """Rate, false positive rate and rate shift at the design's threshold."""
     report = book.report
-    rates = sorted({float(f.conditions["rate_khz"]) for f in report.find("threshold_for_rate")})
-    rates = rates if report.data.zero_bias else []
-    rows: list[Row] = []
-    for what, level, more in book.scores():
-        rate = report.figure("rate_khz", level, **more)
-        source = next((f.source for f in report.figures if f.level == level), "")
-        n_eff = rate.conditions.get("n_eff") if rate else None
-        cells = [
-            Cell(what), Cell(level, style=f"level {level}"), Cell(source, style="source"),
-            Cell(number(float(rate.conditions["threshold"]), 5)) if rate else Cell(ABSENT, style="absent"),
-            book.cell(rate, lambda v: number(v, 3)),
-            Cell(number(float(n_eff), 3)) if n_eff is not None else Cell(ABSENT, style="absent"),
-            book.cell(report.figure("false_positive_rate", level, **more), lambda v: number(v, 3)),
-            book.cell(report.figure("rate_shift_khz", level, **more), lambda v: fixed(v, 3)),
-        ]
-        for r in rates:
-            cells.append(book.cell(
-                report.figure("threshold_for_rate", level, rate_khz=r, **more), lambda v: number(v, 5)
-            ))
-        first_baseline = level == "baseline" and not any(x.style == "baselines" for x in rows)
-        rows.append(Row(cells, style="baselines" if first_baseline else ""))
-    head = ["score", "level", "source", "threshold", "rate [kHz]", "n_eff", "false positive rate",
-            "rate shift [kHz]", *(f"threshold for {number(r)} kHz" for r in rates)]
+    rows = []
+    for level in report.levels:
+        rate = report.figure("rate_khz", level)
+        at = rate.conditions if rate else {}
+        rows.append(Row([
+            Cell("network"), Cell(level, style=f"level {level}"), Cell(rate.source if rate else "", style="source"),
+            Cell(number(float(at["threshold"]), 5)) if "threshold" in at else Cell(ABSENT, style="absent"),
+            book.cell(rate, three_digits),
+            Cell(number(float(at["n_eff"]), 3)) if "n_eff" in at else Cell(ABSENT, style="absent"),
+            book.cell(report.figure("rate_shift_khz", level), lambda v: fixed(v, 2)),
+            book.cell(report.figure("false_positive_rate", level), three_digits),
+        ]))
+    head = ["score", "level", "source", "threshold", "rate [kHz]", "n_eff", "rate shift [kHz]", "false positive rate"]
     method = next((f.interval_method for f in report.find("rate_khz") if f.interval_method), None)
     note = (
         "An event is accepted when its score is greater than the threshold. n_eff = (rate / error)²: the effective "
         f"number of independent events; rates with fewer than 30 are withheld. Errors: {method or 'none'}. Rate shift: "
-        "rate of the level minus that of float, each at its fixed threshold."
+        "rate of the level minus that of float, each at its fixed threshold, with the error of the paired difference."
     )
-    return Table("Rates at the design's threshold", head, rows, note)
+    return Table("At the design's threshold", head, rows, note)
+
+
+def threshold_table(book: Book) -> Table:
+    """Thresholds for wanted rates."""
+    report = book.report
+    rates = sorted({float(f.conditions["rate_khz"]) for f in report.find("threshold_for_rate")})
+    rows: list[Row] = []
+    for what, level, more in book.scores():
+        figures = [report.figure("threshold_for_rate", level, rate_khz=r, **more) for r in rates]
+        cells = [Cell(what), Cell(level, style=f"level {level}"),
+                 Cell(next((f.source for f in figures if f), ""), style="source")]
+        for f in figures:
+            cell = book.cell(f, lambda v: number(v, 5))
+            if f is not None and f.value is not None:
+                achieved, n_eff = (number(float(f.conditions[k]), 3) for k in ("achieved_rate_khz", "n_eff"))
+                cell = replace(cell, note=f"{achieved} kHz, n_eff {n_eff}")
+            cells.append(cell)
+        first_baseline = level == "baseline" and not any(x.style == "baselines" for x in rows)
+        rows.append(Row(cells, style="baselines" if first_baseline else ""))
+    head = ["score", "level", "source", *(f"for {number(r)} kHz" for r in rates)]
+    return Table("Thresholds for wanted rates", head, rows,
+                 "The lowest threshold that does not exceed the rate, with the rate achieved; scores with few values "
+                 "can stay far below.")
 
 
 def turn_on_table(book: Book) -> Table:
     """Where the efficiency of each signal reaches 95 %."""
     found = book.report.find("pt_at_95_percent")
-    names = {"leading_jet_pt": "leading jet pT", "sum_pt": "sum of pT"}
     rows = [
         Row([
-            Cell(names.get(q, q)), Cell(f"{level}", style=f"level {level}"), Cell(source, style="source"),
-            *(book.cell(book.report.figure("pt_at_95_percent", signal=s, quantity=q), lambda v: number(v, 3))
+            Cell(QUANTITY_TITLES.get(q, q)), Cell(f"{level}", style=f"level {level}"), Cell(source, style="source"),
+            *(book.cell(book.report.figure("pt_at_95_percent", signal=s, quantity=q), three_digits)
               for s in book.signals),
         ])
         for q, level, source in dict.fromkeys((str(f.conditions["quantity"]), f.level, f.source) for f in found)
@@ -110,7 +129,7 @@ def bit_exact_table(report: Report) -> Table:
         ]))
     head = ["levels", "quantity", "verdict", "events", "integers", "mismatches", "largest difference",
             "first mismatch"]
-    return Table("Bit-exactness", head, rows, "Equality of integers, every event, no tolerance.")
+    return Table("", head, rows, "Equality of integers, every event, no tolerance.")
 
 
 def layer_table(report: Report) -> Table:
@@ -152,10 +171,10 @@ def speed_table(book: Book) -> Table:
         what = f.conditions.get("computed_by", "compiling")
         rows.append(Row([
             Cell(str(what)), Cell(f.level or "", style=f"level {f.level}"), Cell(f.source, style="source"),
-            book.cell(f, lambda v: number(v, 3)), Cell({"1/s": "events/s"}.get(f.unit, f.unit)),
+            book.cell(f, three_digits), Cell({"1/s": "events/s"}.get(f.unit, f.unit)),
             Cell(_plain(f.conditions["processes"]) if "processes" in f.conditions else ABSENT), Cell(f.tool or ""),
         ]))
-    return Table("Speed of the simulation", ["what", "level", "source", "value", "unit", "processes", "tool"], rows)
+    return Table("", ["what", "level", "source", "value", "unit", "processes", "tool"], rows)
 
 
 def seed_table(report: Report) -> Table:
@@ -171,7 +190,7 @@ def seed_table(report: Report) -> Table:
     ]
     longest = max(report.seeds, key=lambda s: len(s.seeds)).seeds
     head = ["figure", "level", "conditions", "mean", "standard deviation", *(f"seed {k}" for k in longest)]
-    return Table("Spread over training seeds", head, rows)
+    return Table("", head, rows)
 
 
 def _most_seeds(report: Report) -> int:
@@ -206,4 +225,4 @@ def figure_table(book: Book) -> Table:
             Cell(f.unit), Cell(conditions), Cell(f.tool or ""), Cell(f.interval_method or ""),
         ]))
     head = ["figure", "level", "source", "value", "unit", "conditions", "tool", "interval"]
-    return Table("All figures", head, rows)
+    return Table("", head, rows)

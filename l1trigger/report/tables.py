@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
-from l1trigger.report.text import fixed, half_width, number
+from l1trigger.report.text import fixed, half_width, number, power_of_ten
 
 ABSENT = "–"
 
@@ -24,6 +24,7 @@ class Cell:
         style: CSS classes.
         figure: index of the figure in ``report.json`` whose value is printed.
         value: that value in full.
+        span: how many columns it takes.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Cell:
     style: str = ""
     figure: int | None = None
     value: float | None = None
+    span: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,6 @@ class Table:
     rows: Sequence[Row]
     note: str = ""
     numeric: int = 3
-    hints: Sequence[str] = field(default_factory=tuple)
 
 
 class Book:
@@ -108,6 +109,16 @@ def three(value: float) -> str:
     return fixed(value, 3)
 
 
+def four(value: float) -> str:
+    """Four decimals."""
+    return fixed(value, 4)
+
+
+def efficiency(value: float) -> str:
+    """Three decimals, or four where three would say little."""
+    return fixed(value, 3 if abs(value) >= 0.01 else 4)
+
+
 def per_signal(
     book: Book, title: str, groups: Iterable[tuple[str, str, dict[str, float]]], show: Callable[[float], str],
     note: str = "", extra: Sequence[tuple[str, str]] = (),
@@ -134,15 +145,23 @@ def per_signal(
             figures = found[k]
             source = next((f.source for f in figures if f), "")
             cells = [Cell(what), Cell(level, style=f"level {level}"), Cell(source, style="source")]
-            cells += [
+            cells += _joined([
                 book.cell(f, show, "best" if f and f.value is not None and f.value == b and name != "auc_loss" else "")
                 for f, b in zip(figures, best, strict=True)
-            ]
-            cells += [book.cell(book.find(other, level, **more), three) for _, other in extra]
+            ])
+            cells += [book.cell(book.find(other, level, **more), four) for _, other in extra]
             first_baseline = level == "baseline" and book.scores()[k - 1][1] != "baseline"
             rows.append(Row(cells, heading if k == 0 else "", "baselines" if first_baseline else ""))
     head = ["score", "level", "source", *(book.titles[s] for s in book.signals), *(h for h, _ in extra)]
     return Table(title, head, rows, note)
+
+
+def _joined(cells: list[Cell]) -> list[Cell]:
+    """One wide cell in place of several that are withheld for the same reason."""
+    first = cells[0] if cells else None
+    if first is None or first.style != "withheld" or any(c.hint != first.hint for c in cells):
+        return cells
+    return [replace(first, span=len(cells))]
 
 
 def auc_table(book: Book) -> Table:
@@ -159,12 +178,13 @@ def auc_table(book: Book) -> Table:
 def tpr_table(book: Book) -> Table:
     """Signal efficiency at false positive rates."""
     wanted = dict.fromkeys(f.conditions["false_positive_rate"] for f in book.report.find("tpr"))
-    groups = [(f"at a false positive rate of {number(float(w), 2)}", "tpr", {"false_positive_rate": float(w)})
+    groups = [(f"at a false positive rate of {power_of_ten(float(w))}", "tpr", {"false_positive_rate": float(w)})
               for w in wanted]
     return per_signal(
-        book, "Signal efficiency at a false positive rate", groups, three,
+        book, "Signal efficiency at a false positive rate", groups, efficiency,
         "± is half the Clopper-Pearson interval of 68 %, threshold held fixed. Scores tie; the achieved false positive "
-        "rate is never above the stated one. Below 10⁻³ at least 100 background events must remain above threshold.",
+        "rate is never above the stated one (tpr_interpolated, below, meets it exactly). Below 10⁻³ at least 100 "
+        "background events must remain above threshold, and a zero-bias sample needs 30 effective ones.",
     )
 
 
@@ -173,7 +193,7 @@ def tpr_at_rate_table(book: Book) -> Table:
     wanted = sorted({float(f.conditions["rate_khz"]) for f in book.report.find("tpr_at_rate")})
     groups = [(f"at {number(w)} kHz", "tpr_at_rate", {"rate_khz": w}) for w in wanted]
     return per_signal(
-        book, "Signal efficiency at a trigger rate", groups, three,
+        book, "Signal efficiency at a trigger rate", groups, efficiency,
         f"Rates for {number(book.report.data.colliding_bunches)} colliding bunches "
         f"({number(book.report.data.crossing_rate_khz)} kHz of crossings); withheld where the rate rests on fewer than "
         "30 effective independent events.",
@@ -183,7 +203,7 @@ def tpr_at_rate_table(book: Book) -> Table:
 def loss_table(book: Book) -> Table:
     """Loss of AUC against the float level."""
     table = per_signal(
-        book, "Loss of AUC against the float level", [("", "auc_loss", {})], lambda v: fixed(v, 4),
+        book, "Loss of AUC against the float level", [("", "auc_loss", {})], four,
         "Positive: worse than float. ± is the error of the paired difference on the same events.",
         [("mean", "mean_auc_loss"), ("worst", "worst_auc_loss")],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from l1trigger.report.figures import Figure
@@ -10,6 +11,7 @@ _SYMBOLS = {
     r"\to": "→", r"\ell": "ℓ", r"\tau": "τ", r"\nu": "ν", r"^\pm": "±", "^0": "⁰", "^+": "⁺", "^-": "⁻",
     r"\bar{\mathrm{t}}": "t̄", r"\mu": "μ", r"\gamma": "γ", r"\phi": "φ", r"\eta": "η",
 }
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def plain_title(mathtext: str) -> str:
@@ -28,12 +30,20 @@ def number(value: float, digits: int = 4) -> str:
     size = abs(value)
     if size >= 1e7 or size < 1e-4:
         mantissa, exponent = f"{value:.{max(digits - 2, 0)}e}".split("e")
-        power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        power = str(int(exponent)).translate(_RAISED)
         mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
         return f"10{power}" if mantissa == "1" else f"{mantissa}·10{power}"
     if size >= 1000 or float(value).is_integer():
         return f"{value:,.0f}".replace(",", "\u2009")
     return f"{value:.{digits}g}"
+
+
+def power_of_ten(value: float) -> str:
+    """A number that is a power of ten as one."""
+    exponent = round(math.log10(value)) if value > 0 else 0
+    if value <= 0 or not math.isclose(value, 10.0**exponent, rel_tol=1e-9):
+        return number(value)
+    return "10" + str(exponent).translate(_RAISED)
 
 
 def fixed(value: float, decimals: int) -> str:

@@ -106,7 +106,7 @@ class Stages:
         self.data = data
         scaling = ObjectInputs().scaling()
         network = QuantizedNetwork("{}", (), FixedPoint.parse("ap_fixed<16,8>"), SCORE)
-        threshold = 0.75
+        threshold = 3.0
         trigger = TriggerFunction("synthetic", scaling, network, "student", SCORE, round(threshold / SCORE.lsb))
         history = {"loss": [float(x) for x in 1 / np.arange(1, 26) ** 0.7 + 0.1],
                    "val_loss": [float(x) for x in 1 / np.arange(1, 26) ** 0.66 + 0.12]}
