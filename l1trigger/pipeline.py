@@ -77,6 +77,7 @@ def run(
     inputs = all_inputs(stages, design)
     records: dict[str, StageRecord] = {}
     with folder.locked(), disk_full_is_clear(folder.path):
+        display.start(folder.path)
         write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
         for index, stage in enumerate(stages[: last + 1]):
             folder.recover(stage.name)

@@ -25,6 +25,9 @@ class Result(Protocol):
 class Display:
     """What is told while stages run; this one is silent."""
 
+    def start(self, folder: Path) -> None:
+        """The run folder is this run's own now."""
+
     def begin(self, stage: str, reason: str) -> None:
         """A stage starts; the reason says why it could not be skipped."""
 

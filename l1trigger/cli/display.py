@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -22,6 +25,11 @@ class RichDisplay(Display):
         self.console = console
         self._live: Live | None = None
         self._stage = ""
+        self._redirected = ExitStack()
+
+    def start(self, folder: Path) -> None:
+        """What libraries write to stderr goes into ``log.txt`` of the run folder from now on."""
+        self._redirected.enter_context(stderr_to(folder / "log.txt"))
 
     def begin(self, stage: str, reason: str) -> None:
         """A stage starts."""
@@ -39,7 +47,7 @@ class RichDisplay(Display):
 
     def end(self, stage: str, seconds: float) -> None:
         """The stage is finished."""
-        self.stop()
+        self._end_spinner()
         self._line("[green]✓[/]", stage, f"{seconds:.1f} s")
 
     def skip(self, stage: str, reason: str) -> None:
@@ -51,7 +59,11 @@ class RichDisplay(Display):
         self.console.print(f"[yellow]note[/] {escape(text)}", highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
-        """Takes the spinner away, also after an error."""
+        """Gives the terminal back, also after an error."""
+        self._end_spinner()
+        self._redirected.close()
+
+    def _end_spinner(self) -> None:
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -70,3 +82,18 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def stderr_to(path: Path | str) -> Iterator[None]:
+    """Appends to a file whatever is written to stderr, also by C++ libraries and child processes."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    try:
+        with open(path, "ab") as log:
+            os.dup2(log.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)

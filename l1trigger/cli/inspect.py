@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,13 +28,14 @@ def check(design: Design, settings: Settings = None) -> None:
     """Tries a design out on a few events, and lists what would fail later; exit status 2 when something would."""
     from rich.console import Console
 
+    from l1trigger.cli.display import stderr_to
     from l1trigger.design import load
     from l1trigger.errors import DesignError
     from l1trigger.rehearsal import rehearse
 
     asked = load(design, settings or [])
     console = Console()
-    with console.status("rehearsal") as status:
+    with stderr_to(os.devnull), console.status("rehearsal") as status:
         findings = rehearse(asked, status.update)
     for f in findings:
         colour = "red" if f.severity == "error" else "yellow"
