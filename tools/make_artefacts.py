@@ -1,0 +1,39 @@
+"""Trains shipped designs and writes their committed artefacts: ``tools/make_artefacts.py [DESIGN ...]``.
+
+Without arguments, all designs in ``models/``. Finished stages in the run folder are not redone; to train anew, remove
+``runs/artefacts``. The result goes to ``models/artefacts/<design>/`` with a card.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from l1trigger import pipeline
+from l1trigger.artefacts import export
+from l1trigger.cli.display import RichDisplay
+from l1trigger.design import load
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(designs: list[Path]) -> None:
+    console = Console()
+    for path in designs:
+        design = load(path)
+        display = RichDisplay(console)
+        console.print(f"[bold]{design.name}[/]")
+        try:
+            done = pipeline.run(design, ROOT / "runs" / "artefacts", display=display)
+        finally:
+            display.stop()
+        pipeline.judge(done)
+        card = export(done.folder, path.parent / "artefacts" / design.name)
+        size = sum(f.stat().st_size for f in card.parent.rglob("*") if f.is_file())
+        console.print(f"{card.relative_to(ROOT)}, {size / 1e3:.0f} kB in all", highlight=False)
+
+
+if __name__ == "__main__":
+    main([Path(a).resolve() for a in sys.argv[1:]] or sorted((ROOT / "models").glob("*.yaml")))
