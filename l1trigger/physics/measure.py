@@ -14,7 +14,7 @@ computed it, and under ``conditions`` whatever else fixes its meaning.
 | ``tpr_at_rate`` | true positive rate at a trigger rate | signal, rate_khz, achieved_rate_khz, threshold, n_eff |
 | ``threshold_for_rate`` | lowest threshold that does not exceed a rate | rate_khz, achieved_rate_khz, n_eff |
 | ``rate_khz`` | rate at the design's threshold [kHz] | threshold, n_eff, colliding_bunches |
-| ``false_positive_rate`` | background accepted at the design's threshold | threshold, background_events |
+| ``false_positive_rate`` | background accepted at the design's threshold | threshold, background_events, n_eff |
 | ``tpr_at_threshold`` | signal accepted at the design's threshold | signal, threshold |
 | ``spearman_rho`` | rank correlation with the float score on the test background | ranks |
 | ``auc_loss`` | AUC of the float level minus that of this level | signal |
@@ -183,7 +183,7 @@ def _tpr_figures(samples: dict[str, Scored], data: DataSet, make: FigureMaker, w
     background = samples[data.test.name]
     threshold = background.spectrum.threshold(wanted)
     events = background.spectrum.count_above(threshold)
-    n_eff = rates.effective_events(background.scores > threshold, background.groups)
+    n_eff = rates.accepted_fraction(background.scores > threshold, background.groups)[1]
     least = MINIMUM_ABOVE if wanted < 1e-3 else MINIMUM_ABOVE_HIGH
     reason = None
     if events < least:
@@ -250,10 +250,15 @@ def _threshold_figures(
         )]
     else:
         figures = [make("rate_khz", None, NOT_ZERO_BIAS, unit="kHz", threshold=threshold)]
-    e = roc.true_positive_rate(background, threshold)
+    fraction, n_eff = rates.accepted_fraction(background.scores > threshold, background.groups)
+    if background.groups.single:
+        e = roc.true_positive_rate(background, threshold)
+        interval, method = (e.low, e.high), INTERVAL_METHOD
+    else:
+        interval, method = fraction.interval, fraction.method
     figures.append(make(
-        "false_positive_rate", e.value, interval=(e.low, e.high), method=INTERVAL_METHOD, threshold=threshold,
-        background_events=background.spectrum.count_above(threshold),
+        "false_positive_rate", fraction.value, interval=interval, method=method, threshold=threshold,
+        background_events=background.spectrum.count_above(threshold), n_eff=n_eff,
     ))
     for s in data.signals:
         e = roc.true_positive_rate(samples[s.name], threshold)

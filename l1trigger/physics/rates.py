@@ -11,13 +11,13 @@ larger than the number of accepted events. Rates with fewer than 30 are withheld
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.physics.estimate import Groups
+from l1trigger.physics.estimate import Estimate, Groups
 from l1trigger.physics.roc import Scored
 from l1trigger.units import crossing_rate_khz
 
@@ -93,9 +93,10 @@ class RateCurve:
 def rate(sample: Scored, threshold: float, colliding_bunches: int) -> Rate:
     """Rate of ``score > threshold`` on a zero-bias sample."""
     accept = sample.scores > threshold
-    fraction, error, n_eff = _fraction(accept, sample.groups)
+    fraction, n_eff = accepted_fraction(accept, sample.groups)
     scale = crossing_rate_khz(colliding_bunches)
-    return Rate(threshold, scale * fraction, scale * error, n_eff, int(accept.sum()), sample.groups.method)
+    events = int(accept.sum())
+    return Rate(threshold, scale * fraction.value, scale * fraction.error, n_eff, events, sample.groups.method)
 
 
 def threshold_for_rate(sample: Scored, khz: float, colliding_bunches: int) -> Rate:
@@ -150,19 +151,14 @@ def rate_curve(sample: Scored, colliding_bunches: int, points: int = 60, highest
     return RateCurve(t, khz, error, n_eff)
 
 
-def effective_events(accept: NDArray[Any], groups: Groups) -> float:
-    """Effective number of independent events behind an accepted fraction; see the module."""
-    return _fraction(accept, groups)[2]
-
-
-def _fraction(accept: NDArray[Any], groups: Groups) -> tuple[float, float, float]:
-    """Accepted fraction, its error, and n_eff."""
+def accepted_fraction(accept: NDArray[Any], groups: Groups) -> tuple[Estimate, float]:
+    """Accepted fraction of a background, and n_eff, the effective number of independent events behind it."""
     estimate = groups.mean(accept)
     accepted = float(np.count_nonzero(accept))
     if estimate.value <= 0:
-        return 0.0, 0.0, 0.0
+        return replace(estimate, value=0.0, error=0.0), 0.0
     n_eff = (estimate.value / estimate.error) ** 2 if estimate.error > 0 else accepted
     if n_eff <= accepted or not groups.by_block:
-        return estimate.value, estimate.error, n_eff
+        return estimate, n_eff
     # Few accepted events can fall evenly over the sub-pools by luck; that is no proof of a small error.
-    return estimate.value, estimate.value / accepted**0.5, accepted
+    return replace(estimate, error=estimate.value / accepted**0.5), accepted

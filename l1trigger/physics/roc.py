@@ -152,9 +152,8 @@ def efficiency(accept: NDArray[np.bool_], groups: Groups) -> Efficiency:
     p = min(max(estimate.value, 0.0), 1.0)
     n = float(len(accept))
     if not groups.single or np.ptp(groups.weight) > 1e-9 * groups.weight[0]:
-        kish = 1.0 / float(groups.weight @ groups.weight)
-        spread = p * (1 - p) / estimate.error**2 if 0 < estimate.error < float("inf") else groups.effective_events()
-        n = max(min(kish, spread), 1.0)
+        known = 0 < p < 1 and 0 < estimate.error < float("inf")
+        n = max(p * (1 - p) / estimate.error**2 if known else groups.effective_events(), 1.0)
     low, high = binomial_interval(np.array(p * n), np.array(n))
     return Efficiency(p, float(low), float(high), n)
 
@@ -229,7 +228,7 @@ def spearman(a: Scored, b: Scored) -> Estimate:
 
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
     w = weight / weight.sum()
-    dx, dy = x - w @ x, y - w @ y
-    scale = float(np.sqrt((w @ dx**2) * (w @ dy**2)))
+    dx, dy = x - (w * x).sum(), y - (w * y).sum()
+    scale = float(np.sqrt((w * dx**2).sum() * (w * dy**2).sum()))
     # Ranks lie between 0 and 1; a constant one scatters by rounding alone.
-    return float(w @ (dx * dy)) / scale if scale > 1e-14 else float("nan")
+    return float((w * dx * dy).sum()) / scale if scale > 1e-14 else float("nan")

@@ -26,7 +26,8 @@ def _judge(name: str, limit: Limit, figures: Sequence[Figure]) -> Judgement:
         if f.matches(name, limit.level, **limit.conditions) and (limit.level == "baseline" or f.level != "baseline")
     ]
     measured = [f for f in found if f.value is not None]
-    worst = max(measured, key=lambda f: _excess(f, limit), default=None)
+    # Of equal ones the level nearest to hardware is named.
+    worst = max(reversed(measured), key=lambda f: _excess(f, limit), default=None)
     met: bool | None = None
     reason: str | None = None
     if worst is not None and _excess(worst, limit) > 0:

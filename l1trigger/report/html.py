@@ -89,7 +89,7 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         unit = f" {figure.unit}" if figure.unit not in {"", "1/s"} else ""
         n_eff = figure.conditions.get("n_eff")
         source = f"level {figure.level}, source {figure.source}"
-        source += (f", n_eff {number(float(n_eff), 3)}" if n_eff else "")
+        source += f", n_eff {number(float(n_eff), 3)}" if n_eff else ""
         strip.append((label, Cell(cell.text + unit * (figure.value is not None), cell.note, cell.hint, cell.style,
                                   cell.figure, cell.value), source))
     return strip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
@@ -38,6 +38,7 @@ class Measurement:
         thresholds: the design's threshold in units of each level's score.
         accepts: decision bits of the firmware by sample name.
         tools: what computed each level.
+        float_value: a firmware score in units of the float score.
     """
 
     data: DataSet
@@ -46,6 +47,11 @@ class Measurement:
     thresholds: Mapping[Level, float]
     accepts: Mapping[str, NDArray[np.bool_]]
     tools: Mapping[Level, str]
+    float_value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    def in_float_units(self, level: Level, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Scores or thresholds of a level in units of the float score, so that levels share an axis."""
+        return values if level == "float" else self.float_value(values)
 
     @property
     def last(self) -> Level:
@@ -74,7 +80,14 @@ def measure(data: DataSet, trained: TrainResult, compressed: CompressResult, sim
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
     thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
     accepts = {n: simulated.accepts[n][:k] for n, k in counts.items()}
-    return Measurement(common, levels, baselines, thresholds, accepts, _tools(simulated))
+    plugin = compressed.trigger.score_plugin
+
+    def float_value(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        # A score that says nothing about it is in units of the float score already.
+        convert = getattr(plugin, "float_value", None)
+        return values if convert is None else np.asarray(convert(values, trained, trained.best), np.float64)
+
+    return Measurement(common, levels, baselines, thresholds, accepts, _tools(simulated), float_value)
 
 
 def _tools(simulated: CsimResult) -> dict[Level, str]:

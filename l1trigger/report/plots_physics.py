@@ -144,11 +144,13 @@ def _rate(measured: Measurement, ax: Axes) -> None:
     for level in measured.levels:
         curve = rates.rate_curve(measured.background(level), measured.data.colliding_bunches, points=50)
         look = LEVEL_STYLE[level]
-        ax.plot(curve.threshold, curve.khz, label=level, **look)
-        ax.fill_between(curve.threshold, np.maximum(curve.khz - curve.error_khz, 1e-3), curve.khz + curve.error_khz,
+        x = measured.in_float_units(level, curve.threshold)
+        ax.plot(x, curve.khz, label=level, **look)
+        ax.fill_between(x, np.maximum(curve.khz - curve.error_khz, 1e-3), curve.khz + curve.error_khz,
                         color=look["color"], alpha=0.25, linewidth=0)
-    ax.axvline(measured.thresholds[measured.last], color="black", linestyle=":", linewidth=1.5)
-    ax.set(yscale="log", xlabel="threshold on the score", ylabel="rate [kHz]")
+    ax.axvline(measured.thresholds.get("float", measured.thresholds[measured.last]), color="black", linestyle=":",
+               linewidth=1.5)
+    ax.set(yscale="log", xlabel="threshold, in units of the float score", ylabel="rate [kHz]")
     ax.legend(loc="upper right")
 
 
@@ -157,8 +159,8 @@ def shift_plots(measured: Measurement) -> Drawn:
     if measured.data.zero_bias and "float" in measured.levels and len(measured.levels) > 1:
         yield Picture(
             name="rate_shift", section="rates", title="Rate shift at fixed threshold",
-            caption="Relative difference to the float rate when both cut at the same distance from the design's "
-            "threshold. Bands: one standard deviation of the paired difference. Dotted: the design's threshold.",
+            caption="Difference to the float rate, relative to it, when both cut at the same threshold in units of "
+            "the float score. Bands: one standard deviation of the paired difference. Dotted: the design's threshold.",
         ), partial(_shift, measured)
 
 
@@ -166,12 +168,12 @@ def _shift(measured: Measurement, ax: Axes) -> None:
     reference, bunches = measured.background("float"), measured.data.colliding_bunches
     bounds = [0.0]
     for level in list(measured.levels)[1:]:
-        offset = measured.thresholds[level] - measured.thresholds["float"]
         # Thresholds that the level can have: a quantized score knows no others.
         other = measured.background(level)
+        own = rates.rate_curve(other, bunches, points=30).threshold
         shifts = [
-            rates.rate_shift((reference, other), (float(t) - offset, float(t)), bunches)
-            for t in rates.rate_curve(other, bunches, points=30).threshold
+            rates.rate_shift((reference, other), (float(a), float(b)), bunches)
+            for a, b in zip(measured.in_float_units(level, own), own, strict=True)
         ]
         shifts = [s for s in shifts if s.reason is None]
         x = np.array([s.reference.khz for s in shifts])
@@ -248,7 +250,8 @@ def correlation_plots(measured: Measurement) -> Drawn:
     if "float" in measured.levels and measured.last != "float":
         yield Picture(
             name=f"float_{measured.last}", section="fidelity", title=f"Scores of float and {measured.last}",
-            caption="Test background by event weight, with the line on which both are equal and both thresholds.",
+            caption="Test background by event weight, with the line on which both are equal. Dotted: the design's "
+            "threshold.",
         ), partial(_correlation, measured)
 
 
@@ -256,8 +259,9 @@ def _correlation(measured: Measurement, ax: Axes) -> None:
     from matplotlib.colors import LogNorm
 
     a, b = measured.background("float"), measured.background(measured.last)
-    ex, ey = _edges(a.scores, 90), _edges(b.scores, 90)
-    counts, _, _ = np.histogram2d(_inside(a.scores, ex), _inside(b.scores, ey), (ex, ey), weights=a.groups.weight)
+    translated = measured.in_float_units(measured.last, b.scores)
+    ex, ey = _edges(a.scores, 90), _edges(translated, 90)
+    counts, _, _ = np.histogram2d(_inside(a.scores, ex), _inside(translated, ey), (ex, ey), weights=a.groups.weight)
     shown = np.ma.masked_less_equal(counts.T, 0)
     mesh = ax.pcolormesh(ex, ey, shown, norm=LogNorm(vmin=max(float(shown.min()), 1e-7)), cmap="viridis",
                          rasterized=True)
@@ -266,8 +270,8 @@ def _correlation(measured: Measurement, ax: Axes) -> None:
     both = max(ex[0], ey[0]), min(ex[-1], ey[-1])
     ax.plot(both, both, color="#e42536", linewidth=1.5)
     ax.axvline(measured.thresholds["float"], color="black", linestyle=":", linewidth=1.5)
-    ax.axhline(measured.thresholds[measured.last], color="black", linestyle=":", linewidth=1.5)
-    ax.set(xlabel="float score", ylabel=f"{measured.last} score", xlim=(ex[0], ex[-1]), ylim=(ey[0], ey[-1]))
+    ax.axhline(measured.thresholds["float"], color="black", linestyle=":", linewidth=1.5)
+    ax.set(xlabel="float score", ylabel=f"{measured.last} score, in units of the float score", xlim=(ex[0], ex[-1]), ylim=(ey[0], ey[-1]))
 
 
 def turn_on_plots(measured: Measurement) -> Drawn:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
 from l1trigger.report.figures import Judgement
-from l1trigger.report.model import Layer, Report
+from l1trigger.report.model import Layer, Report, Spread
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
 from l1trigger.report.text import fixed, half_width, number
 
@@ -186,11 +186,18 @@ def seed_table(report: Report) -> Table:
             Cell(fixed(s.mean, 4)), Cell(fixed(s.standard_deviation, 4)),
             *(Cell(fixed(v, 4)) for v in s.values), *(Cell(ABSENT) for _ in range(_most_seeds(report) - len(s.values))),
         ])
-        for s in report.seeds
+        for s in report.seeds if _headline(s)
     ]
     longest = max(report.seeds, key=lambda s: len(s.seeds)).seeds
     head = ["figure", "level", "conditions", "mean", "standard deviation", *(f"seed {k}" for k in longest)]
-    return Table("", head, rows)
+    return Table("", head, rows, "Three seeds or more tell what one would not. All other figures: seeds in report.json.")
+
+
+def _headline(s: Spread) -> bool:
+    """Whether the page shows this spread; ``report.json`` has all."""
+    if s.name == "tpr":
+        return s.conditions.get("false_positive_rate") == 1e-3
+    return s.name in {"auc", "mean_auc", "mean_auc_loss", "worst_auc_loss", "spearman_rho"}
 
 
 def _most_seeds(report: Report) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
-from l1trigger.report.text import fixed, half_width, number, power_of_ten
+from l1trigger.report.text import as_precise, fixed, half_width, number, power_of_ten
 
 ABSENT = "–"
 
@@ -79,9 +79,9 @@ class Book:
             return Cell(ABSENT, style="absent")
         if figure.value is None:
             return Cell("not measured", "", figure.reason or "", "withheld", self._index[id(figure)])
-        error = half_width(figure)
-        note = f"± {show(error)}" if error is not None else ""
-        return Cell(show(figure.value), note, describe(figure), style, self._index[id(figure)], figure.value)
+        text, error = show(figure.value), half_width(figure)
+        note = f"± {as_precise(error, text)}" if error is not None else ""
+        return Cell(text, note, describe(figure), style, self._index[id(figure)], figure.value)
 
     def scores(self) -> list[tuple[str, str, dict[str, str]]]:
         """What has a row in tables of scores: (title, level, conditions)."""

@@ -51,6 +51,12 @@ def fixed(value: float, decimals: int) -> str:
     return f"{value:.{decimals}f}".replace("-", "−")
 
 
+def as_precise(error: float, text: str) -> str:
+    """An error with as many decimals as the printed value that it belongs to."""
+    decimals = text.partition(".")[2]
+    return fixed(error, len(decimals)) if decimals.isdigit() else number(error, 2)
+
+
 def half_width(figure: Figure) -> float | None:
     """Half the interval of a figure, for ±; None where there is none."""
     return None if figure.interval is None else 0.5 * (figure.interval[1] - figure.interval[0])

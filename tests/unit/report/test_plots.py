@@ -12,7 +12,7 @@ from l1trigger.report.measurement import measure
 @pytest.fixture(scope="module")
 def drawings():
     patch = pytest.MonkeyPatch()
-    patch.setattr("l1trigger.train.result.TrainResult.float_score", lambda s, x, which=None: synthetic.float_score(x))
+    synthetic.stand_in(patch.setattr)
     stages = synthetic.Stages(synthetic.data_set(4000, 300))
     measured = measure(stages.data, stages.trained, stages.compressed, stages.simulated)
     report = build(synthetic.design(), *stages.results, {}, False, measured)

@@ -60,7 +60,7 @@ def written(tmp_path_factory, stages):
     """A report on disk, with one picture only: drawing is tested on its own."""
     folder = tmp_path_factory.mktemp("run")
     patch = pytest.MonkeyPatch()
-    patch.setattr("l1trigger.train.result.TrainResult.float_score", lambda s, x, which=None: synthetic.float_score(x))
+    synthetic.stand_in(patch.setattr)
     from l1trigger.report import plots
 
     every = plots.drawings
