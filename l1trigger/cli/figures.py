@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -18,29 +20,48 @@ def print_report(report: Report, console: Console) -> None:
     quick = "  [yellow]quick run: figures mean little[/]" if report.quick else ""
     console.print(f"\n[bold]{report.design.name}[/]  {report.created}{quick}", highlight=False)
     book = tables.Book(report)
-    shown = [tables.auc_table(book), tables.tpr_table(book)]
+    shown = {"Area under the ROC": tables.auc_table(book), "Signal efficiency": tables.tpr_table(book)}
     if report.data.zero_bias:
-        shown.append(run_tables.rate_table(book))
-    if report.bit_exact:
-        shown.append(run_tables.bit_exact_table(report))
+        shown["At the design's threshold"] = run_tables.rate_table(book)
+    if report.exact is False:
+        shown["Levels differ"] = run_tables.bit_exact_table(report)
     if report.budget:
-        shown.append(run_tables.budget_table(book))
-    for table in shown:
-        console.print(_on_terminal(table), highlight=False)
+        shown["Budget"] = run_tables.budget_table(book)
+    for title, table in shown.items():
+        console.print(_on_terminal(title, table), highlight=False)
+    if report.exact:
+        integers = sum(b.outputs for b in report.bit_exact)
+        pairs = ", ".join(dict.fromkeys(" = ".join(b.between) for b in report.bit_exact))
+        console.print(f"[green]bit-exact[/] {pairs}: {integers:,} integers compared, no mismatch", highlight=False)
 
 
-def _on_terminal(table: tables.Table) -> Table:
-    out = Table(title=f"[bold]{escape(table.title)}[/]", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+def _on_terminal(title: str, table: tables.Table) -> Table:
+    """A table of the page; groups in which nothing was measured are left out."""
+    out = Table(title=f"[bold]{escape(title)}[/]", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, head in enumerate(table.head):
         out.add_column(escape(head), justify="right" if i >= table.numeric else "left")
-    for row in table.rows:
-        if row.group:
-            out.add_row(f"[italic]{escape(row.group)}[/]")
-        out.add_row(*(_cell(c) for c in row.cells))
+    for heading, rows in _groups(table.rows):
+        if heading and all(c.value is None for row in rows for c in row.cells):
+            continue
+        if heading:
+            out.add_row(f"[italic]{escape(heading)}[/]")
+        for row in rows:
+            out.add_row(*(_cell(c) for c in row.cells))
     return out
 
 
+def _groups(rows: Sequence[tables.Row]) -> list[tuple[str, list[tables.Row]]]:
+    groups: list[tuple[str, list[tables.Row]]] = []
+    for row in rows:
+        if row.group or not groups:
+            groups.append((row.group, []))
+        groups[-1][1].append(row)
+    return groups
+
+
 def _cell(cell: tables.Cell) -> str:
+    if cell.text == "not measured":
+        return "[dim]not measured[/]"
     text = f"{escape(cell.text)} [dim]{escape(cell.note)}[/]" if cell.note else escape(cell.text)
     colour = next((c for word in cell.style.split() if (c := _COLOURS.get(word))), None)
     return f"[{colour}]{text}[/]" if colour else text
