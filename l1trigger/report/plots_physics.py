@@ -271,7 +271,8 @@ def _correlation(measured: Measurement, ax: Axes) -> None:
     ax.plot(both, both, color="#e42536", linewidth=1.5)
     ax.axvline(measured.thresholds["float"], color="black", linestyle=":", linewidth=1.5)
     ax.axhline(measured.thresholds["float"], color="black", linestyle=":", linewidth=1.5)
-    ax.set(xlabel="float score", ylabel=f"{measured.last} score, in units of the float score", xlim=(ex[0], ex[-1]), ylim=(ey[0], ey[-1]))
+    ax.set(xlabel="float score", ylabel=f"{measured.last} score, in units of the float score",
+           xlim=(ex[0], ex[-1]), ylim=(ey[0], ey[-1]))
 
 
 def turn_on_plots(measured: Measurement) -> Drawn:

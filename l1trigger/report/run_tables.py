@@ -190,7 +190,7 @@ def seed_table(report: Report) -> Table:
     ]
     longest = max(report.seeds, key=lambda s: len(s.seeds)).seeds
     head = ["figure", "level", "conditions", "mean", "standard deviation", *(f"seed {k}" for k in longest)]
-    return Table("", head, rows, "Three seeds or more tell what one would not. All other figures: seeds in report.json.")
+    return Table("", head, rows, "Headline figures; report.json has the spread of all others under seeds.")
 
 
 def _headline(s: Spread) -> bool:

@@ -48,7 +48,8 @@ def power_of_ten(value: float) -> str:
 
 def fixed(value: float, decimals: int) -> str:
     """A number with so many decimals, with a true minus sign."""
-    return f"{value:.{decimals}f}".replace("-", "−")
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def as_precise(error: float, text: str) -> str:
