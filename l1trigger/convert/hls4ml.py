@@ -21,7 +21,7 @@ from typing import Any
 
 from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.convert import quantizers
+from l1trigger.convert import lint, quantizers
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
@@ -114,16 +114,18 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
         folder: where ``write`` will put the sources.
 
     Raises:
-        UnsupportedLayerError: hls4ml refuses the network, or gives its ports other types.
-        DesignError: hls4ml changed a reuse factor.
+        UnsupportedLayerError: the network holds layers that do not convert exactly, hls4ml refuses it, or gives its
+            ports other types.
+        DesignError: a reuse factor does not fit a layer, or too much would be unrolled.
     """
     hls4ml = _hls4ml()
     model = network.build(exact=False)
+    lint.require(lint.check_section(section, model))
     with keras_mask():
         config = hls4ml.utils.config_from_keras_model(
             model, granularity="name", backend=section.backend, default_reuse_factor=section.reuse_factor
         )
-        config["Model"] |= {"Strategy": section.strategy, "TraceOutput": True}
+        config["Model"]["Strategy"] = section.strategy
         types = quantizers.activation_types(model)
         for name, layer in config["LayerName"].items():
             layer["Trace"] = True
@@ -142,6 +144,8 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
             ) from e
     _require_types(result, network)
     _require_reuse(result, section)
+    # The sources can then tell every layer's values; synthesis does not see that.
+    result.config.trace_output = True
     return result
 
 

@@ -51,6 +51,7 @@ def run(
         progress: called with (what, events done, events in all).
 
     Raises:
+        DataError: a sample has no events.
         ToolNotFoundError: there is no C++ compiler.
         ToolFailedError: the compiler or the program failed or ran past its time limit.
     """
@@ -66,8 +67,9 @@ def run(
     seconds = {level: 0.0 for level in LEVELS}
     for sample in data.evaluated:
         inputs = sample.inputs[: section.events]
+        simulate.require_events(inputs, sample.name)
         began = time.monotonic()
-        quantized = _evaluate(trigger, inputs, lambda d, t, n=sample.name: progress(f"{n} quantized", d, t))
+        quantized = _evaluate(trigger, inputs, progress, f"{sample.name} quantized")
         seconds["quantized"] += time.monotonic() - began
         events["quantized"] += len(inputs)
         simulated = simulate.simulate(
@@ -79,7 +81,9 @@ def run(
         scores["quantized"][sample.name] = trigger.value(quantized.score)
         scores["csim"][sample.name] = trigger.value(simulated.outputs.score)
         accepts[sample.name] = simulated.outputs.accept
-        comparisons += _compare(sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, folder)
+        comparisons += _compare(
+            sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, folder
+        )
     shutil.rmtree(chunks, ignore_errors=True)
     return CsimResult(
         scores=scores, accepts=accepts, comparisons=tuple(comparisons), compile_s=executable.compile_s,
@@ -89,13 +93,13 @@ def run(
 
 
 def _evaluate(
-    trigger: TriggerFunction, inputs: NDArray[Any], progress: Callable[[int, int], None]
+    trigger: TriggerFunction, inputs: NDArray[Any], progress: Callable[[str, int, int], None], what: str
 ) -> TriggerOutputs:
     """The level ``quantized``, in batches that bound the memory."""
     parts = []
     for start in range(0, len(inputs), _BATCH):
         parts.append(trigger.evaluate(inputs[start : start + _BATCH]))
-        progress(min(start + _BATCH, len(inputs)), len(inputs))
+        progress(what, min(start + _BATCH, len(inputs)), len(inputs))
     return TriggerOutputs(
         np.concatenate([p.network for p in parts]), np.concatenate([p.score for p in parts]),
         np.concatenate([p.accept for p in parts]),

@@ -95,6 +95,16 @@ def simulate(
     return Simulated(result, events, seconds)
 
 
+def require_events(inputs: NDArray[Any], name: str) -> None:
+    """Raises when a sample is empty.
+
+    Raises:
+        DataError: it has no events.
+    """
+    if len(inputs) == 0:
+        raise DataError(name, "has no events to simulate", "take a larger sample")
+
+
 def run_program(executable: Executable, arguments: list[str], work: Path, limit: float) -> None:
     """Runs the program once; its messages go into ``csim.log``.
 
@@ -141,9 +151,8 @@ def _run_all(
 
 
 def _int16(inputs: NDArray[Any], name: str) -> NDArray[np.int16]:
+    require_events(inputs, name)
     flat = np.ascontiguousarray(inputs.reshape(len(inputs), -1))
-    if len(flat) == 0:
-        raise DataError(name, "has no events to simulate")
     whole = flat.astype("<i2")
     if flat.dtype.itemsize > 2 and not np.array_equal(whole, flat):
         raise DataError(name, "has inputs that do not fit into 16 bits", "check the least significant bits of the data")

@@ -48,7 +48,7 @@ def locate(
         return Place("input scaling", str(trigger.scaling.network_type))
     expected = _keras_values(trigger, x)
     for name, keras_name in _match(list(traced), list(expected)):
-        if not np.array_equal(traced[name], expected[keras_name]):
+        if not np.isnan(traced[name]).any() and not np.array_equal(traced[name], expected[keras_name]):
             given = converted.layer_types.get(name, {}).get("result", "unknown")
             return Place(name, given)
     return Place(f"score {trigger.score}", str(trigger.score_type))
