@@ -150,9 +150,13 @@ class FixedPoint:
             whole = np.clip(whole, low, high)
         return whole.astype(np.int64)
 
+    def value(self, raw: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Values that integers stand for."""
+        return np.asarray(raw * self.lsb, np.float64)
+
     def quantize(self, x: ArrayLike) -> NDArray[np.float64]:
         """``x`` brought into the type."""
-        return np.asarray(self.raw(x) * self.lsb, np.float64)
+        return self.value(self.raw(x))
 
     def represents(self, x: ArrayLike) -> bool:
         """Whether every element of ``x`` is exactly a value of the type."""

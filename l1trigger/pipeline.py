@@ -76,6 +76,7 @@ def run(
     folder = RunFolder(runs / run_name(design, quick))
     inputs = all_inputs(stages, design)
     records: dict[str, StageRecord] = {}
+    results = Results(folder.path)
     with folder.locked(), disk_full_is_clear(folder.path):
         display.start(folder.path)
         write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
@@ -89,13 +90,13 @@ def run(
                 record = _from_artefacts(stage, inputs[stage.name], asked, folder, records, committed)
                 display.skip(stage.name, f"from the committed artefacts in {committed}")
             else:
-                job = Job(design, Results(folder.path), folder.path, _timings(records), quick, display)
+                job = Job(design, results, folder.path, _timings(records), quick, display)
                 record = _run_stage(stage, inputs[stage.name], job, folder, record)
             records[stage.name] = record
         final = folder.record(names[-1])
         if final is not None and final.inputs != inputs[names[-1]]:
             display.note(f"{folder.path / 'report.html'} is of an earlier run; `l1trigger report` brings it up to date")
-    return Run(folder.path, Results(folder.path), records)
+    return Run(folder.path, results, records)
 
 
 def run_name(design: Design, quick: bool) -> str:

@@ -91,12 +91,12 @@ class TriggerFunction:
         """
         x = self.scaling.firmware(inputs)
         raw = self.network.raw(x)
-        score = self.score_plugin.raw(x, present(inputs), raw * self.network.output_type.lsb, self.score_type)
+        score = self.score_plugin.raw(x, present(inputs), self.network.output_type.value(raw), self.score_type)
         return TriggerOutputs(raw, score, score > self.threshold)
 
     def value(self, score: NDArray[np.int64]) -> NDArray[np.float64]:
         """Scores as real numbers."""
-        return score * self.score_type.lsb
+        return self.score_type.value(score)
 
     def save(self, folder: Path) -> None:
         """Writes the function into an existing folder."""
