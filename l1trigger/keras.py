@@ -32,6 +32,25 @@ def qkeras() -> Any:
     return module
 
 
+def qkeras_objects() -> dict[str, Any]:
+    """What Keras must know to read a QKeras model from its configuration."""
+    q = qkeras()
+    objects: dict[str, Any] = {}
+    q.utils._add_supported_quantized_objects(objects)
+
+    class QActivation(q.QActivation):  # type: ignore[misc]
+        """QKeras' layer, which does not rebuild its own quantizer from the newer configuration format."""
+
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> Any:
+            activation = config["activation"]
+            if isinstance(activation, dict):
+                activation = objects[activation["class_name"]](**activation["config"])
+            return q.QActivation(**{**config, "activation": activation})
+
+    return objects | {"QActivation": QActivation}
+
+
 def seed_everything(seed: int) -> None:
     """Seeds Python, NumPy and TensorFlow."""
     k = keras()

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from l1trigger import keras as door
 from l1trigger.design import FineTuneSection, PruningSection
 from l1trigger.errors import DesignError, nearest
+from l1trigger.models.dense import read_history
 
-_STEPS_BETWEEN_MASKS = 50
+_MASKS = 40  # how often the mask is renewed while the sparsity rises
 
 
 def prune(model: Any, section: PruningSection, steps: int) -> Any:
@@ -41,13 +42,13 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
     if not any(sparsity.values()):
         return model
 
+    end = max(2, int(section.end * steps))
+
     def wrap(layer: Any) -> Any:
         target = sparsity.get(layer.name, 0.0)
         if not target:
             return layer
-        schedule = tfmot.sparsity.keras.PolynomialDecay(
-            0.0, target, 0, max(2, int(section.end * steps)), frequency=_STEPS_BETWEEN_MASKS
-        )
+        schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, target, 0, end, frequency=max(1, end // _MASKS))
         return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
 
     return k.models.clone_model(model, clone_function=wrap)
@@ -98,17 +99,15 @@ def fine_tune(
     log = work / "history.csv"
     callbacks = [
         k.callbacks.CSVLogger(str(log), append=True),
+        k.callbacks.BackupAndRestore(str(work / "backup"), delete_checkpoint=False),
         k.callbacks.LambdaCallback(
             on_epoch_end=lambda e, logs: progress(f"epoch {e + 1}/{section.epochs}  loss {logs['loss']:.4g}")
         ),
-        k.callbacks.BackupAndRestore(str(work / "backup"), delete_checkpoint=False),
     ]
     if wrapped is not model:
         callbacks.insert(0, tfmot.sparsity.keras.UpdatePruningStep())
     wrapped.fit(x, y, epochs=section.epochs, batch_size=section.batch_size, verbose=0, callbacks=callbacks)
-    rows = np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
-    history = {"loss": [float(v) for v in rows["loss"]]}
-    return _stripped(model, wrapped), history
+    return _stripped(model, wrapped), read_history(log)
 
 
 def _stripped(model: Any, wrapped: Any) -> Any:

@@ -41,12 +41,7 @@ class QuantizedNetwork:
             for i, w in enumerate(layer.get_weights()):
                 q = quantizers[i] if i < len(quantizers) else None
                 weights.append(np.asarray(q(w) if q is not None else w, np.float32))
-        config = json.loads(model.to_json())
-        for layer in config["config"]["layers"]:
-            if layer["class_name"] == "QActivation":
-                # QKeras reads this quantizer back from its text only.
-                layer["config"]["activation"] = str(model.get_layer(layer["config"]["name"]).quantizer)
-        return cls(json.dumps(config), tuple(weights), input_type, output_type)
+        return cls(model.to_json(), tuple(weights), input_type, output_type)
 
     def build(self, exact: bool = True) -> Any:
         """The QKeras model.
@@ -54,9 +49,7 @@ class QuantizedNetwork:
         Args:
             exact: compute in float64; float32 rounds once accumulators are wider than 24 bits.
         """
-        tf_keras, qkeras = door.keras(), door.qkeras()
-        custom: dict[str, Any] = {}
-        qkeras.utils._add_supported_quantized_objects(custom)
+        tf_keras, custom = door.keras(), door.qkeras_objects()
 
         def make() -> Any:
             config = json.loads(self.config)

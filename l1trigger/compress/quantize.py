@@ -18,7 +18,7 @@ from l1trigger.design import LayerBits, QuantizationSection
 from l1trigger.errors import DesignError, nearest
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
-_LEAST_INTEGER = -2
+_LEAST_INTEGER = 0  # QKeras computes 2^integer with integers and fails below zero
 _SAMPLE = 20_000
 
 

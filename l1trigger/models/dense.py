@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from l1trigger import keras as door
@@ -137,12 +138,17 @@ def fit(
     model.fit(
         *train, validation_data=validation, epochs=section.epochs, batch_size=section.batch_size, verbose=0,
         callbacks=[
-            *callbacks, k.CSVLogger(str(log), append=True), tell, stop,
-            k.BackupAndRestore(str(work / "backup"), delete_checkpoint=False),
+            *callbacks, k.CSVLogger(str(log), append=True),
+            k.BackupAndRestore(str(work / "backup"), delete_checkpoint=False), stop, tell,
         ],
     )
-    rows = np.genfromtxt(log, delimiter=",", names=True, ndmin=1)
-    return {n: [float(v) for v in rows[n]] for n in rows.dtype.names or () if n != "epoch"}
+    return read_history(log)
+
+
+def read_history(log: Path) -> dict[str, list[float]]:
+    """Losses per epoch from a Keras log; an epoch that was interrupted and repeated counts once."""
+    rows = pd.read_csv(log).drop_duplicates("epoch", keep="last").drop(columns="epoch")
+    return {str(n): [float(v) for v in rows[n]] for n in rows}
 
 
 def cosine(section: Any, events: int) -> Any:

@@ -1,0 +1,227 @@
+"""A user's own trained model in place of training: a ``.keras`` or ``.h5`` file of Keras or QKeras layers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from l1trigger import keras as door
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress.quantize import DenseLayer
+from l1trigger.convert.quantizers import fixed_point
+from l1trigger.data.events import DataSet
+from l1trigger.data.scaling import InputScaling, ObjectInputs
+from l1trigger.design import ModelSection, TrainSection
+from l1trigger.errors import DataError, UnsupportedLayerError
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.models import dense
+from l1trigger.train.result import Training
+from l1trigger.trigger import present
+
+_PASSED_OVER = ("InputLayer", "Dropout", "GaussianNoise", "Flatten")
+
+
+class KerasFileOptions(ModelSection):
+    """Options of the architecture ``keras_file``.
+
+    Attributes:
+        file: the model, trained on inputs scaled as ``inputs`` says.
+        output: what it gives: the anomaly ``score`` itself, the ``reconstruction`` of its inputs, or ``latent`` means.
+        inputs: scaling of the trigger objects.
+    """
+
+    architecture: str = "keras_file"
+    file: Path
+    output: Literal["score", "reconstruction", "latent"] = "score"
+    inputs: ObjectInputs = Field(default_factory=ObjectInputs)
+
+    @field_validator("file")
+    @classmethod
+    def _exists(cls, file: Path) -> Path:
+        if not file.is_file():
+            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the current folder")
+        if file.suffix not in (".keras", ".h5"):
+            raise ValueError(f"{file} is neither a .keras nor an .h5 file")
+        return file
+
+
+class KerasFile:
+    """Sequences of dense layers, batch normalization, ReLU and QKeras quantizers.
+
+    A QKeras model goes to firmware as it is; its float level is the same network without quantizers. A Keras model
+    is quantized by the stage ``compress`` like one that was trained here.
+    """
+
+    Options = KerasFileOptions
+
+    @staticmethod
+    def scaling(options: KerasFileOptions) -> InputScaling:
+        """Scaling of the network's inputs."""
+        return options.inputs.scaling()
+
+    @classmethod
+    def fit(
+        cls, options: KerasFileOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
+        progress: dense.Progress,
+    ) -> Training:
+        """Takes the file as it is; the scores are standardized where they are errors.
+
+        Raises:
+            DataError: the file cannot be read, or its input has another shape.
+            UnsupportedLayerError: it has layers that cannot be brought to firmware.
+        """
+        content = np.frombuffer(options.file.read_bytes(), np.uint8)
+        weights: dict[str, NDArray[Any]] = {"file": content, "score_mean": np.zeros(()), "score_std": np.ones(())}
+        layers = cls.firmware_layers(options.model_dump(), weights)
+        inputs = options.inputs.scaling()
+        if layers[0].kernel.shape[0] != len(inputs):
+            raise DataError(
+                options.file, f"takes {layers[0].kernel.shape[0]} inputs, the data have {len(inputs)}",
+                "train it on the 57 numbers of the trigger objects",
+            )
+        if options.output == "reconstruction":
+            log_error = cls.float_score(options.model_dump(), weights, inputs, data.train.inputs)
+            weights |= {"score_mean": np.array(log_error.mean()), "score_std": np.array(log_error.std())}
+        progress(f"model of {options.file}")
+        return Training(seed, weights, {}, 0.0)
+
+    @classmethod
+    def firmware_layers(
+        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], score: str = ""
+    ) -> list[DenseLayer]:
+        """The float layers of the file, batch normalization folded in."""
+        name = str(options["file"])
+        return float_layers(load_model(weights["file"].astype(np.uint8).tobytes(), name), name)
+
+    @classmethod
+    def float_score(
+        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], scaling: InputScaling,
+        inputs: NDArray[Any],
+    ) -> NDArray[np.float64]:
+        """The model's score, or what follows from its outputs: log of the masked error, or sum of squares."""
+        x = scaling.real(inputs)
+        y = x
+        for layer in cls.firmware_layers(options, weights):
+            y = layer(y)
+        match options["output"]:
+            case "score":
+                return np.asarray(y[:, 0], np.float64)
+            case "latent":
+                return np.asarray(np.square(y).sum(1), np.float64)
+        log_error = np.log((present(inputs) * np.square(x - y)).sum(1) + 1e-6)
+        return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
+
+    @classmethod
+    def quantized_network(
+        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], scaling: InputScaling
+    ) -> QuantizedNetwork | None:
+        """The file's model itself where it is a QKeras model, else None.
+
+        Raises:
+            UnsupportedLayerError: it does not begin and end with a quantizer, or a quantizer scales itself.
+        """
+        name = str(options["file"])
+        model = load_model(weights["file"].astype(np.uint8).tobytes(), name)
+        kinds = [type(layer).__name__ for layer in model.layers if type(layer).__name__ not in _PASSED_OVER]
+        if not any(k.startswith("Q") for k in kinds):
+            return None
+        if kinds[0] != "QActivation" or kinds[-1] != "QActivation":
+            raise UnsupportedLayerError(
+                f"{name}: a QKeras model must begin and end with a QActivation, not {kinds[0]} and {kinds[-1]}. "
+                "Remedy: add QActivation(quantized_bits(bits, integer, alpha=1)) at both ends and train again"
+            )
+        quantizers = [layer.quantizer for layer in model.layers if type(layer).__name__ == "QActivation"]
+        return QuantizedNetwork.from_keras(model, _type_of(quantizers[0], name), _type_of(quantizers[-1], name))
+
+
+def load_model(content: bytes, name: str) -> Any:
+    """The Keras model in the content of a file.
+
+    Raises:
+        DataError: neither Keras 2 nor Keras 3 can read it.
+    """
+    k = door.keras()
+    custom = door.qkeras_objects()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model{Path(name).suffix}"
+        path.write_bytes(content)
+        try:
+            return k.models.load_model(path, custom_objects=custom, compile=False)
+        except (ValueError, OSError, TypeError, KeyError, AttributeError) as first:
+            import keras as keras3
+
+            try:
+                return keras3.saving.load_model(path, compile=False)
+            except (ValueError, OSError, TypeError, KeyError, AttributeError):
+                raise DataError(
+                    name, f"cannot be read as a Keras model ({str(first).splitlines()[0][:200]})",
+                    "save it with model.save('name.h5') from the Keras that trained it",
+                ) from first
+
+
+def float_layers(model: Any, name: str) -> list[DenseLayer]:
+    """Dense layers of a sequential model, with ReLU attached and batch normalization folded in.
+
+    Raises:
+        UnsupportedLayerError: names every layer that is something else.
+    """
+    layers: list[DenseLayer] = []
+    unknown = []
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if kind in _PASSED_OVER:
+            continue
+        if kind in ("Dense", "QDense"):
+            weights = layer.get_weights()
+            bias = weights[1] if len(weights) > 1 else np.zeros(weights[0].shape[1], np.float32)
+            activation = getattr(layer.activation, "__name__", str(layer.activation))
+            if activation not in ("linear", "relu", "None"):
+                unknown.append(f"{layer.name} (activation {activation})")
+            layers.append(DenseLayer(layer.name, weights[0], bias, activation == "relu"))
+        elif kind == "BatchNormalization" and layers:
+            layers[-1] = dense.fold(layers[-1], layer)
+        elif _is_relu(layer) and layers:
+            layers[-1] = DenseLayer(layers[-1].name, layers[-1].kernel, layers[-1].bias, True)
+        elif not _is_linear(layer):
+            unknown.append(f"{layer.name} ({kind})")
+    if unknown or not layers:
+        raise UnsupportedLayerError(
+            f"{name}: cannot bring to firmware: {', '.join(unknown) or 'a model without dense layers'}. "
+            "Remedy: use dense layers, batch normalization behind them, ReLU and QKeras' quantizers"
+        )
+    return layers
+
+
+def _is_relu(layer: Any) -> bool:
+    kind = type(layer).__name__
+    if kind == "QActivation":
+        return "quantized_relu" in str(layer.quantizer)
+    return kind == "ReLU" or (kind == "Activation" and layer.activation.__name__ == "relu")
+
+
+def _is_linear(layer: Any) -> bool:
+    kind = type(layer).__name__
+    if kind == "QActivation":
+        return "quantized_bits" in str(layer.quantizer)
+    return kind == "Activation" and bool(layer.activation.__name__ == "linear")
+
+
+def _type_of(quantizer: Any, name: str) -> FixedPoint:
+    """Fixed-point type of a QKeras quantizer.
+
+    Raises:
+        UnsupportedLayerError: it is not ``quantized_bits(..., alpha=1)`` or ``quantized_relu``.
+    """
+    t = fixed_point(quantizer)
+    if t is None or getattr(quantizer, "alpha", 1) not in (1, 1.0, None):
+        raise UnsupportedLayerError(
+            f"{name}: the quantizer {quantizer} cannot be exact in firmware. "
+            "Remedy: use quantized_bits(bits, integer, alpha=1) or quantized_relu(bits, integer)"
+        )
+    return t
