@@ -134,7 +134,7 @@ def differences(a: Any, b: Any, at: str = "") -> list[str]:
 
 def _short(value: Any) -> str:
     """A value of a setting; absent ones read as such, and digests as their first letters."""
-    text = "not there" if value is None else str(value)
+    text = "not set" if value is None else str(value)
     return text if len(text) < 40 else f"{text[:12]}..."
 
 
