@@ -35,7 +35,7 @@ class HlsLayer:
         name: of the layer.
         kind: hls4ml's class name.
         size: number of its outputs; 0 when it gives none of its own.
-        types: its types by role (``result``, ``weight``, ``accum`` ...), in hls4ml's words.
+        types: its types by role (``result``, ``weight``, ``accum`` ...), spelled as ``ap_fixed`` where they are one.
     """
 
     name: str
@@ -198,13 +198,21 @@ def _hls4ml_type(t: FixedPoint) -> str:
     return f"{'' if t.signed else 'u'}fixed<{t.width},{t.integer},{t.rounding},{t.overflow}>"
 
 
+def _spelled(text: object) -> str:
+    """A precision with rounding and overflow written out, or as hls4ml says it when it is no possible type."""
+    try:
+        return str(precision(text))
+    except ValueError:  # e.g. ufixed<2,32>, its type for biases that are all zero
+        return str(text)
+
+
 def _beats(variable: Any) -> int:
     elements = getattr(variable.type, "n_elem", None)
     return math.prod(variable.shape) // elements if elements else 1
 
 
 def _layer(node: Any) -> HlsLayer:
-    types = {role.removesuffix("_t"): str(t.precision) for role, t in node.types.items()}
+    types = {role.removesuffix("_t"): _spelled(t.precision) for role, t in node.types.items()}
     traced = bool(node.get_attr("function_cpp", None)) and bool(node.get_attr("trace", False))
     return HlsLayer(node.name, node.class_name, math.prod(node.get_output_variable().shape) if traced else 0, types)
 
