@@ -40,7 +40,7 @@ def test_result(result, folder):
     assert result.top == "toy_trigger"
     assert (result.backend, result.part, result.clock_ns) == ("Vitis", "xcvu9p-flga2104-2-e", 5.0)
     assert result.reuse_factors == {"dense_1": (1, 1), "dense_2": (1, 1), "dense_3": (1, 1)}
-    assert result.layer_types["relu_1"]["result"] == "ufixed<8,3,RND_CONV,SAT,0>"
+    assert result.layer_types["relu_1"]["result"] == "ap_ufixed<8,3,RND_CONV,SAT>"
     result.save(folder)
     assert ConvertResult.load(folder) == result
 
@@ -101,7 +101,7 @@ def test_quantizers_without_fractional_bits_keep_rounding_and_saturation(tmp_pat
     """hls4ml would make them ``int<4>``, which truncates and wraps."""
     function = toy.trigger(sizes=(4, 3, 1), bits=Bits(activations=(4, 4), output=(5, 4)))
     result = toy.convert(function, tmp_path)
-    assert result.layer_types["relu_1"]["result"] == "ufixed<4,4,RND_CONV,SAT,0>"
+    assert result.layer_types["relu_1"]["result"] == "ap_ufixed<4,4,RND_CONV,SAT>"
     assert "ap_ufixed<4,4,AP_RND_CONV,AP_SAT,0>" in (result.project / "firmware" / "defines.h").read_text()
 
 

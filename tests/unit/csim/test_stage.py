@@ -36,7 +36,7 @@ def test_altered_weight_is_found_and_its_layer_named(function, copied, tmp_path)
     assert outputs.mismatches == score.mismatches > 0
     assert outputs.first_mismatch.layer == "dense_2"
     assert outputs.first_mismatch.type == copied.layer_types["dense_2"]["result"]
-    with pytest.raises(BitMismatchError, match=r"first at event \d+, output 0 in layer dense_2 of type fixed<"):
+    with pytest.raises(BitMismatchError, match=r"first at event \d+, output 0 in layer dense_2 of type ap_fixed<"):
         outputs.require()
     result.save(tmp_path)
     assert CsimResult.load(tmp_path).comparisons == result.comparisons
