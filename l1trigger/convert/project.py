@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -19,13 +20,23 @@ from l1trigger.resources import firmware_folder
 from l1trigger.scores import kernels
 from l1trigger.trigger import TriggerFunction
 
-_HEADERS = ("bits.h", "network.h", "scores.h", "trace_globals.h")
+_HEADERS = ("bits.h", "network.h", "scores.h", "trace_globals.h", "weights.h")
 _HARDWARE = (-(2**15), 2**15 - 1)
 # hls4ml's own wrappers build the bare network; the project's top is the whole trigger function.
 _LEFT_OUT = (
     "build_lib.sh", "build_opt.tcl", "build_prj.tcl", "hls4ml_config.yml", "project.tcl", "vivado_synth.tcl",
     "{function}_bridge.cpp", "{function}_test.cpp", "tb_data",
 )
+_WEIGHTS = re.compile(r"^(?P<type>\w+) (?P<name>\w+)\[(?P<count>\d+)\] = (?P<values>\{[^{}]*\});$", re.MULTILINE)
+_FILLED = r"""#define \g<name>_values_ \g<values>
+#ifdef __SYNTHESIS__
+\g<type> \g<name>[\g<count>] = \g<name>_values_;
+#else
+#include "../weights.h"
+\g<type> \g<name>[\g<count>];
+static const double \g<name>_numbers[\g<count>] = \g<name>_values_;
+static const bool \g<name>_filled = l1trigger::fill(\g<name>, \g<name>_numbers);
+#endif"""
 _UNCERTAINTY = {"Vitis": "27%", "Vivado": "12.5%"}
 
 
@@ -57,6 +68,8 @@ def write(
     source = firmware_folder() / "hls"
     for header in _HEADERS:
         shutil.copy(source / header, project / "firmware" / header)
+    for header_path in (project / "firmware" / "weights").glob("*.h"):
+        header_path.write_text(_WEIGHTS.sub(_FILLED, header_path.read_text()))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(source), undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,

@@ -79,6 +79,14 @@ def test_vectors(result, function):
     np.testing.assert_array_equal(expected, np.stack([outputs.score, outputs.accept], 1))
 
 
+def test_weights_are_written_once_for_synthesis_and_simulation(result):
+    headers = list((result.project / "firmware" / "weights").glob("*.h"))
+    assert len(headers) == 6
+    for header in headers:
+        text = header.read_text()
+        assert text.count("_values_ {") == 1 and text.count("#ifdef __SYNTHESIS__") == 1 and "l1trigger::fill" in text
+
+
 def test_every_layer_can_be_traced(result):
     source = (result.project / "firmware" / "toy_network.cpp").read_text()
     assert source.count("nnet::save_layer_output<") == 6 == source.count("#ifndef __SYNTHESIS__")

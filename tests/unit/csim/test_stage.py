@@ -29,7 +29,7 @@ def spoil(path, pattern, replacement):
 def test_altered_weight_is_found_and_its_layer_named(function, copied, tmp_path):
     weights = (copied.project / "firmware" / "weights").glob("w*.h")
     header = next(p for p in weights if "dense_2_weight_t" in p.read_text())
-    spoil(header, r"= \{[^,]*,", "= {0.53125,")
+    spoil(header, r"_values_ \{[^,]*,", "_values_ {0.53125,")
     result = stage(function, copied, tmp_path, toy.events(500))
     found = {c.what: c for c in result.comparisons}
     outputs, score = found["network outputs of background"], found["score of background"]
@@ -45,7 +45,7 @@ def test_altered_weight_is_found_and_its_layer_named(function, copied, tmp_path)
 @pytest.mark.parametrize(
     ("file", "pattern", "replacement", "layer"),
     [
-        ("toy_trigger.cpp", r"scale<scaled_t, 17, 0, 1,", "scale<scaled_t, 17, 1, 1,", "input scaling"),
+        ("toy_trigger.cpp", r"scaled_t, 17, 0, 1,", "scaled_t, 17, 1, 1,", "input scaling"),
         ("scores.h", r"return score_T\(exact_T\(y\[0\]\)\);", "return score_T(-exact_T(y[0]));", "score student"),
     ],
 )
