@@ -71,6 +71,7 @@ SIGNAL_TITLES = {
     "ttbar": r"t$\bar{\mathrm{t}}$",
 }
 _INVISIBLE = (12, 14, 16, 1000022)
+_HARDEST, _FURTHER = 23, 33  # status codes of partons out of the hardest and out of further scatterings
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class Particles:
         px, py, pz, energy: four-momenta [GeV].
         event: collision of each particle.
         events: number of collisions.
-        pthat: hardest parton scattering of each collision [GeV].
+        pthat: hardest parton scattering of each collision [GeV]; of diffractive collisions the one inside the
+            diffractive system, which Pythia8's own pTHat leaves out.
     """
 
     pid: NDArray[np.int64]
@@ -138,10 +140,14 @@ class Generator:
             return np.asarray(ak.to_numpy(ak.flatten(column[visible])))
 
         p = b.prt.p
+        status = abs(b.prt.status)
+        partons = (status == _HARDEST) | (status == _FURTHER)
+        pt = np.sqrt(p.px**2 + p.py**2)
+        scattered = ak.to_numpy(ak.fill_none(ak.max(pt[partons], axis=1), 0.0))
         return Particles(
             flat(b.prt.id).astype(np.int64), flat(p.px), flat(p.py), flat(p.pz), flat(p.e),
             np.repeat(np.arange(len(count)), count), len(count),
-            np.sqrt(np.maximum(ak.to_numpy(b.info.pT2Hat), 0.0)),
+            np.maximum(np.sqrt(np.maximum(ak.to_numpy(b.info.pT2Hat), 0.0)), scattered),
         )
 
     def sigma_mb(self) -> float:

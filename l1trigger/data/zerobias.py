@@ -119,10 +119,14 @@ def make_samples(
     progress(done, len(jobs))
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as ex:
         futures = [ex.submit(_make_block, s, b, path, pileup, seed) for s, b, path in missing]
-        for f in as_completed(futures):
-            f.result()
-            done += 1
-            progress(done, len(jobs))
+        try:
+            for f in as_completed(futures):
+                f.result()
+                done += 1
+                progress(done, len(jobs))
+        except BaseException:
+            ex.shutdown(cancel_futures=True)
+            raise
     files = []
     for s in samples:
         files.append(out / f"{s.name}.h5")
@@ -219,7 +223,11 @@ def data_card(spec: SampleSpec, pileup: float, seed: int, counts: list[int] | No
             *detector.APPROXIMATIONS,
             "mean pile-up is constant; each pool row is turned in phi and mirrored in eta at random",
             "13 TeV; hard-scattering slices are leading order with a K factor of 0.965 at 20-30 GeV",
+            "objects of equal pT are ordered by position, as a sorter in firmware would: the last e/gamma slots, full "
+            "of soft candidates, favour small phi",
             "raw level-1 energy scale: neither jets nor e/gamma are calibrated",
+            "soft collisions with a visible particle above 40 GeV are dropped: about four in a million, from "
+            "fragmentation of soft systems",
         ],
     }
 
