@@ -38,7 +38,9 @@ def qkeras_objects() -> dict[str, Any]:
     objects: dict[str, Any] = {}
     q.utils._add_supported_quantized_objects(objects)
 
-    class QActivation(q.QActivation):  # type: ignore[misc]
+    layer: Any = q.QActivation
+
+    class QActivation(layer):  # type: ignore[misc]
         """QKeras' layer, which does not rebuild its own quantizer from the newer configuration format."""
 
         @classmethod
@@ -46,7 +48,7 @@ def qkeras_objects() -> dict[str, Any]:
             activation = config["activation"]
             if isinstance(activation, dict):
                 activation = objects[activation["class_name"]](**activation["config"])
-            return q.QActivation(**{**config, "activation": activation})
+            return layer(**{**config, "activation": activation})
 
     return objects | {"QActivation": QActivation}
 

@@ -136,7 +136,7 @@ def all_inputs(stages: Sequence[Stage], design: Design) -> dict[str, StageInputs
     for stage in stages:
         inputs[stage.name] = StageInputs(
             {s: resolved[s] for s in stage.sections},
-            {s: f for s in stage.sections if (f := _fingerprint(design, s))},
+            {s: f for s in stage.sections if (f := _fingerprint(design, s))} | _source_digests(stage),
             {u: inputs[u].digest() for u in stage.upstream},
             {p: _version(p) for p in ("l1trigger", *stage.packages)},
         )
@@ -149,6 +149,14 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "absent"
+
+
+def _source_digests(stage: Stage) -> dict[str, str]:
+    """Digests of the folders of sources that a stage copies from, by name."""
+    return {
+        folder.name: " ".join(_file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file())
+        for folder in stage.folders()
+    }
 
 
 def _fingerprint(design: Design, section: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from l1trigger import plugins
 from l1trigger.design import Design
+from l1trigger.resources import firmware_folder
 from l1trigger.results import Results
 from l1trigger.run_folder import CHECKPOINTS
 
@@ -124,6 +125,7 @@ class Stage:
         upstream: stages that it takes results of.
         packages: those whose version can change its result.
         at_root: what it writes lies at the root of the run folder.
+        folders: gives the folders of sources that it copies from.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Stage:
     upstream: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     at_root: bool = False
+    folders: Callable[[], tuple[Path, ...]] = tuple
 
 
 _KERAS = ("numpy", "tensorflow", "tf-keras")
@@ -140,7 +143,8 @@ STAGES = (
     Stage("train", _train, ("task", "model", "train"), ("data",), _KERAS),
     Stage("compress", _compress, ("name", "compress"), ("data", "train"),
           (*_KERAS, "qkeras", "tensorflow-model-optimization")),
-    Stage("convert", _convert, ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras")),
+    Stage("convert", _convert, ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
+          folders=lambda: (firmware_folder(),)),
     Stage("csim", _csim, ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras")),
     Stage("report", _report, ("budget",), ("data", "train", "compress", "convert", "csim"),
           ("matplotlib", "mplhep"), at_root=True),

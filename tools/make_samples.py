@@ -1,4 +1,4 @@
-"""Makes the shipped samples again: ``tools/make_samples.py [--pool DIR] [--events DIR] [--workers N] [zerobias adc2021]``.
+"""Makes the shipped samples again: ``tools/make_samples.py [zerobias adc2021] [--pool DIR] [--events DIR]``.
 
 Needs the extra ``gen``, about two core-hours and 1 GB for the pool, which is kept and used again. Same versions and
 seeds give the same files.

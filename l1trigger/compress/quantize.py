@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress.quantizers import fixed_point
 from l1trigger.compress.result import LayerSummary
-from l1trigger.convert.quantizers import fixed_point
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import LayerBits, QuantizationSection
 from l1trigger.errors import DesignError, nearest
@@ -24,16 +24,26 @@ _SAMPLE = 20_000
 
 @dataclass(frozen=True)
 class DenseLayer:
-    """A dense layer of the float network, batch normalization folded in."""
+    """A dense layer of the float network, batch normalization folded in.
+
+    Attributes:
+        name: of the layer.
+        kernel, bias: its weights.
+        relu: whether a ReLU follows.
+        clipped: whether the outputs are clipped to [-1, 1], which in firmware is the saturation of their type.
+    """
 
     name: str
     kernel: NDArray[np.float32]
     bias: NDArray[np.float32]
     relu: bool
+    clipped: bool = False
 
     def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Outputs of the layer (events, units)."""
         y = x @ self.kernel + self.bias
+        if self.clipped:
+            return np.clip(y, -1, 1)
         return np.maximum(y, 0) if self.relu else y
 
 
@@ -105,7 +115,7 @@ def fit_types(
             # A score that saturates cannot rank the most anomalous events.
             ai = _first(own.activations_integer, None, covering_integer(x, activations))
         else:
-            fitted = fit_integer(x, activations, not layer.relu)
+            fitted = 0 if layer.clipped else fit_integer(x, activations, not layer.relu)
             ai = _first(own.activations_integer, section.activations_integer, fitted)
         signed = not layer.relu
         out.append(

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from l1trigger import keras as door
+from l1trigger.compress import quantizers
 from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.convert import lint, quantizers
+from l1trigger.convert import lint
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint

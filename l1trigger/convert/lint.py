@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from l1trigger.convert import quantizers
+from l1trigger.compress import quantizers
 from l1trigger.design import ConvertSection, Design
 from l1trigger.errors import DesignError, UnsupportedLayerError
 

@@ -67,15 +67,25 @@ class Events:
         return len(self) == 0 or bool(np.ptp(self.weight) <= 1e-9 * self.weight[0])
 
 
-def save_events(events: Events, path: Path, layout: str = "objects") -> None:
-    """Writes a sample file; it appears whole or not at all."""
+def save_events(events: Events, path: Path, layout: str = "objects", compression: int = 9) -> None:
+    """Writes a sample file; it appears whole or not at all.
+
+    Args:
+        events: to write.
+        path: of the file.
+        layout: name of the dataset that takes the inputs.
+        compression: gzip level; 1 is twenty times faster than 9 and a fifth larger.
+
+    Raises:
+        DataError: the file could not be written.
+    """
     part = path.with_name(path.name + ".part")
     try:
         with h5py.File(part, "w") as f:
             f.attrs["format"] = FORMAT
             f.attrs["name"] = events.name
             f.attrs["card"] = json.dumps(dict(events.card))
-            packed: dict[str, Any] = {"compression": "gzip", "compression_opts": 9, "shuffle": True}
+            packed: dict[str, Any] = {"compression": "gzip", "compression_opts": compression, "shuffle": True}
             chunks = (min(len(events), 4096), *events.inputs.shape[1:])
             f.create_dataset(layout, data=events.inputs, chunks=chunks, **packed)
             f.create_dataset("weight", data=events.weight, **packed)
@@ -157,7 +167,7 @@ class DataSet:
         samples = {"train": self.train, "validation": self.validation, "test": self.test}
         samples |= {f"signal_{s.name}": s for s in self.signals}
         for name, events in samples.items():
-            save_events(events, folder / f"{name}.h5", layout="inputs")
+            save_events(events, folder / f"{name}.h5", layout="inputs", compression=1)
         meta = {
             "signals": [s.name for s in self.signals], "zero_bias": self.zero_bias,
             "colliding_bunches": self.colliding_bunches, "digest": self.digest(),

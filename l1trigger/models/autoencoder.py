@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ class AutoencoderOptions(ModelSection):
     Attributes:
         hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
         latent: size of the narrowest layer.
+        clip_latent: clips the latent variables to [-1, 1]. An autoencoder that cannot extrapolate cannot reconstruct
+            events far from the background, which is what its error is to tell.
+        error: how differences are added up to the error: squared, where the largest decides, or absolute.
         batch_norm: batch normalization behind each hidden layer, folded into it at export.
         inputs: scaling of the trigger objects.
     """
@@ -32,6 +35,8 @@ class AutoencoderOptions(ModelSection):
     architecture: str = "autoencoder"
     hidden: tuple[int, ...] = (32, 16)
     latent: int = Field(3, ge=1)
+    clip_latent: bool = False
+    error: Literal["squared", "absolute"] = "squared"
     batch_norm: bool = False
     inputs: ObjectInputs = ObjectInputs()
 
@@ -39,7 +44,7 @@ class AutoencoderOptions(ModelSection):
 class Autoencoder:
     """57 - 32 - 16 - latent - 16 - 32 - 57 by default.
 
-    The loss is the squared error of (pT, eta, phi) in network units, summed over the objects that are there; the
+    The loss is the error of (pT, eta, phi) in network units, summed over the objects that are there; the
     angles are bounded to their physical range. The score is the logarithm of that error, standardized on the
     training background: monotonic in the error, and easier to regress.
     """
@@ -60,11 +65,14 @@ class Autoencoder:
         mask = k.Input((len(scaling),), name="mask")
         h = dense.hidden_layers(x, options.hidden, "encoder", options.batch_norm)
         z = k.layers.Dense(options.latent, name="latent")(h)
+        if options.clip_latent:
+            z = k.layers.Lambda(lambda t: k.backend.clip(t, -1.0, 1.0), name="clip")(z)
         h = dense.hidden_layers(z, options.hidden[::-1], "decoder", options.batch_norm)
         decoded = k.layers.Dense(len(scaling), name="decoded")(h)
         limit = dense.output_range(scaling)
         error = k.layers.Lambda(
-            lambda t: dense.masked_error(t[0], dense.bounded(t[1], limit), t[2])[:, None], name="error"
+            lambda t: dense.masked_error(t[0], dense.bounded(t[1], limit), t[2], options.error)[:, None],
+            name="error",
         )([x, decoded, mask])
         return k.Model([x, mask], error)
 
@@ -94,12 +102,13 @@ class Autoencoder:
     def firmware_layers(
         cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
     ) -> list[DenseLayer] | None:
-        """Layers that a score brings to firmware: the whole autoencoder for its error; None for other scores."""
-        if score != "reconstruction_error":
+        """Layers that a score brings to firmware: the whole autoencoder for its squared error; else None."""
+        if score != "reconstruction_error" or options["error"] != "squared":
             return None
         model = cls.build(AutoencoderOptions.model_validate(options))
         dense.set_weights(model, weights)
-        return dense.folded_dense(model, linear=("latent", "decoded"))
+        clipped = ("latent",) if options["clip_latent"] else ()
+        return dense.folded_dense(model, linear=("latent", "decoded"), clipped=clipped)
 
     @classmethod
     def float_score(

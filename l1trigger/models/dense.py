@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ def hidden_layers(x: Any, sizes: Sequence[int], prefix: str, batch_norm: bool) -
     return x
 
 
-def folded_dense(model: Any, linear: Sequence[str]) -> list[DenseLayer]:
+def folded_dense(model: Any, linear: Sequence[str], clipped: Sequence[str] = ()) -> list[DenseLayer]:
     """Every dense layer in order, batch normalization folded in.
 
     gamma (W x + b - mean) / sqrt(var + eps) + beta is again a dense layer.
@@ -39,13 +40,14 @@ def folded_dense(model: Any, linear: Sequence[str]) -> list[DenseLayer]:
     Args:
         model: of dense layers, batch normalization and ReLU.
         linear: names of the layers that no ReLU follows.
+        clipped: names of the layers whose outputs are clipped to [-1, 1].
     """
     out: list[DenseLayer] = []
     for layer in model.layers:
         kind = type(layer).__name__
         if kind == "Dense":
             kernel, bias = layer.get_weights()
-            out.append(DenseLayer(layer.name, kernel, bias, layer.name not in linear))
+            out.append(DenseLayer(layer.name, kernel, bias, layer.name not in linear, layer.name in clipped))
         elif kind == "BatchNormalization":
             out[-1] = fold(out[-1], layer)
     return out
@@ -56,7 +58,7 @@ def fold(layer: DenseLayer, normalization: Any) -> DenseLayer:
     gamma, beta, mean, variance = normalization.get_weights()
     factor = gamma / np.sqrt(variance + normalization.epsilon)
     kernel = (layer.kernel * factor).astype(np.float32)
-    return DenseLayer(layer.name, kernel, ((layer.bias - mean) * factor + beta).astype(np.float32), layer.relu)
+    return replace(layer, kernel=kernel, bias=((layer.bias - mean) * factor + beta).astype(np.float32))
 
 
 def output_range(scaling: InputScaling) -> NDArray[np.float32]:
@@ -80,11 +82,11 @@ def bounded(x: Any, limit: NDArray[np.float32]) -> Any:
     return tf.where(angle, safe * tf.tanh(x / safe), x)
 
 
-def masked_error(x: Any, y: Any, mask: Any) -> Any:
-    """Sum over the inputs that are there of the squared difference, shape (events,)."""
+def masked_error(x: Any, y: Any, mask: Any, kind: Literal["squared", "absolute"] = "squared") -> Any:
+    """Sum over the inputs that are there of the squared or absolute difference, shape (events,)."""
     import tensorflow as tf
 
-    return tf.reduce_sum(mask * tf.square(x - y), axis=-1)
+    return tf.reduce_sum(mask * (tf.square(x - y) if kind == "squared" else tf.abs(x - y)), axis=-1)
 
 
 def network_inputs(scaling: InputScaling, inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.compress.quantize import DenseLayer
-from l1trigger.convert.quantizers import fixed_point
+from l1trigger.compress.quantizers import fixed_point
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling, ObjectInputs
 from l1trigger.design import ModelSection, TrainSection

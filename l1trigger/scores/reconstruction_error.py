@@ -44,7 +44,8 @@ class ReconstructionError(base.KernelScore):
         options = design.compress
         assert isinstance(options, ReconstructionErrorOptions)
         training = trained.trainings[which]
-        stack = base.firmware_layers(trained, which, "reconstruction_error", "a reconstruction (e.g. autoencoder)")
+        wanted = "a squared reconstruction error (e.g. autoencoder)"
+        stack = base.firmware_layers(trained, which, "reconstruction_error", wanted)
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
         target = base.forward(stack, trained.scaling.real(events))

@@ -58,7 +58,8 @@ def main():
             name, f"{median:.0f}", f"{max(wall):.0f}", f"{min(wall):.0f}", f"{np.median(cpu):.0f}",
             f"{median / reference:.2f}",
         )
-    Console().print(f"one process, pile-up {PILEUP:g}, {args.events} events, {args.repeats} repeats, numpy {np.__version__}")
+    conditions = f"pile-up {PILEUP:g}, {args.events} events, {args.repeats} repeats, numpy {np.__version__}"
+    Console().print(f"one process, {conditions}")
     Console().print(table)
 
 

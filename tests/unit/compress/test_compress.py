@@ -1,4 +1,4 @@
-"""Stages train and compress on tiny networks: what is exact is equal, what is pruned is zero, what is seeded repeats."""
+"""Stages train and compress on tiny networks: the exact is equal, the pruned is zero, the seeded repeats."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,9 @@ from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.train.result import TrainResult
 
-SCHEMES = [("student", "autoencoder"), ("latent_norm", "variational_autoencoder"), ("reconstruction_error", "autoencoder")]
+SCHEMES = [
+    ("student", "autoencoder"), ("latent_norm", "variational_autoencoder"), ("reconstruction_error", "autoencoder"),
+]
 
 
 @pytest.fixture(scope="module")

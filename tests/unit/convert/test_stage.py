@@ -11,7 +11,8 @@ import toy_trigger as toy
 from toy_trigger import Bits
 
 from l1trigger import keras as door
-from l1trigger.convert import hls4ml, project, quantizers
+from l1trigger.compress import quantizers
+from l1trigger.convert import hls4ml, project
 from l1trigger.convert.result import ConvertResult
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint

@@ -55,11 +55,10 @@ def save_qkeras(path, last=True, alpha=1):
     door.seed_everything(1)
     x = k.Input((57,))
     h = q.QActivation(q.quantized_bits(12, 5, alpha=1), name="qin")(x)
-    h = q.QDense(8, kernel_quantizer=q.quantized_bits(6, 0, alpha=alpha), bias_quantizer=q.quantized_bits(8, 2, alpha=1),
-                 name="fc")(h)
+    bias = q.quantized_bits(8, 2, alpha=1)
+    h = q.QDense(8, kernel_quantizer=q.quantized_bits(6, 0, alpha=alpha), bias_quantizer=bias, name="fc")(h)
     h = q.QActivation(q.quantized_relu(8, 3), name="relu")(h)
-    h = q.QDense(1, kernel_quantizer=q.quantized_bits(6, 0, alpha=1), bias_quantizer=q.quantized_bits(8, 2, alpha=1),
-                 name="out")(h)
+    h = q.QDense(1, kernel_quantizer=q.quantized_bits(6, 0, alpha=1), bias_quantizer=bias, name="out")(h)
     if last:
         h = q.QActivation(q.quantized_bits(12, 4, alpha=1), name="qout")(h)
     model = k.Model(x, h)
@@ -103,8 +102,8 @@ def test_keras_file_is_distilled_like_a_trained_model(data, tmp_path):
 def test_layers_that_cannot_go_to_firmware_are_named(data, tmp_path):
     k = door.keras()
     path = tmp_path / "bad.keras"
-    k.Sequential([k.layers.Input((57,)), k.layers.Dense(8, "tanh"), k.layers.Reshape((8, 1)), k.layers.LSTM(4, name="memory"),
-                  k.layers.Dense(1)]).save(path)
+    layers = [k.layers.Dense(8, "tanh"), k.layers.Reshape((8, 1)), k.layers.LSTM(4, name="memory"), k.layers.Dense(1)]
+    k.Sequential([k.layers.Input((57,)), *layers]).save(path)
     with pytest.raises(UnsupportedLayerError, match=r"activation tanh.*memory \(LSTM\).*Remedy"):
         train.run(design.from_mapping(keras_design(path)), data, tmp_path / "t")
 
