@@ -20,7 +20,8 @@ from l1trigger.data.scaling import InputScaling
 Scores = NDArray[np.float64]
 
 TITLES = {
-    "object_count": "2·leptons + jets", "sum_pt": "sum of pT", "leading_pt": "leading pT", "missing_et": "missing ET",
+    "object_count": "2·leptons + jets", "sum_pt": "sum of pT", "leading_pt": "leading pT",
+    "leading_muon_pt": "leading muon pT", "missing_et": "missing ET",
     "sum_et": "sum of ET", "leading_et": "leading region", "linear": "linear model",
 }
 """What each baseline is called in a report."""
@@ -47,6 +48,11 @@ def leading_pt(inputs: NDArray[Any]) -> Scores:
     return _float(inputs[:, EGAMMA.first :, 0].max(1))
 
 
+def leading_muon_pt(inputs: NDArray[Any]) -> Scores:
+    """Largest pT of any muon [units of 0.5 GeV]: what a single-muon trigger cuts on."""
+    return _float(inputs[:, MUON.first, 0])
+
+
 def missing_et(inputs: NDArray[Any]) -> Scores:
     """Missing ET [units of 0.5 GeV]."""
     return _float(inputs[:, MET.first, 0])
@@ -63,7 +69,8 @@ def leading_et(inputs: NDArray[Any]) -> Scores:
 
 
 ON_OBJECTS: Mapping[str, Callable[[NDArray[Any]], Scores]] = {
-    "object_count": object_count, "sum_pt": sum_pt, "leading_pt": leading_pt, "missing_et": missing_et,
+    "object_count": object_count, "sum_pt": sum_pt, "leading_pt": leading_pt,
+    "leading_muon_pt": leading_muon_pt, "missing_et": missing_et,
 }
 ON_IMAGES: Mapping[str, Callable[[NDArray[Any]], Scores]] = {"sum_et": sum_et, "leading_et": leading_et}
 
