@@ -68,9 +68,10 @@ def rate_table(book: Book) -> Table:
     method = next((f.interval_method for f in report.find("rate_khz") if f.interval_method), None)
     note = (
         "An event is accepted when its score is greater than the threshold. n_eff = (rate / error)²: the effective "
-        f"number of independent events; rates with fewer than 30 are withheld. "
+        "number of independent events; rates with fewer than 30 are withheld. "
         f"{f'Errors: {method}. ' if method else ''}The threshold is chosen on this test background, by compress. "
-        "Rate shift: rate of the level minus that of float, each at its fixed threshold, with the error of the paired difference."
+        "Rate shift: rate of the level minus that of float, each at its fixed threshold, with the error of the paired "
+        "difference."
     )
     return Table("At the design's threshold", head, rows, note)
 

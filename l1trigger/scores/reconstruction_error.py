@@ -49,9 +49,12 @@ class ReconstructionError(base.KernelScore):
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
         target = base.forward(stack, trained.scaling.real(events))
-        mask = present(events).astype(np.float32)
+        there = present(events)
+        error = (there * np.square(trained.scaling.real(events) - target)).sum(1, keepdims=True)
+        # Relative to the error itself: the score is judged on its rank, among ordinary events as among outliers.
+        weight = (there / (error + np.median(error))).astype(np.float32)
         return base.quantized(
-            stack, trained.scaling, options, x, np.concatenate([target, mask], 1), _masked_difference, training.seed,
+            stack, trained.scaling, options, x, np.concatenate([target, weight], 1), _weighted_difference, training.seed,
             work, progress, examples=x[-len(x) // 3 :],
         )
 
@@ -62,8 +65,8 @@ class ReconstructionError(base.KernelScore):
         return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
 
 
-def _masked_difference(target_and_mask: Any, output: Any) -> Any:
+def _weighted_difference(target_and_weight: Any, output: Any) -> Any:
     import tensorflow as tf
 
-    target, mask = tf.split(target_and_mask, 2, axis=-1)
-    return tf.reduce_mean(mask * tf.square(target - output), axis=-1)
+    target, weight = tf.split(target_and_weight, 2, axis=-1)
+    return tf.reduce_mean(weight * tf.square(target - output), axis=-1)
