@@ -11,11 +11,9 @@ lepton, and the few events that pass are used several times, turned by exact sym
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -26,8 +24,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.data import parallel, pythia
 from l1trigger.data import parametric_detector as detector
-from l1trigger.data import pythia
 from l1trigger.data.pythia import Particles
 from l1trigger.errors import DataError
 
@@ -276,22 +274,9 @@ def make_chunks(
         settings: of all chunks.
         progress: called with (chunks done, chunks in all).
     """
-    todo = [(p, c) for p in plan for c in range(p.chunks(scale))]
-    missing = [(p, c) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
-    # Round robin over the processes, so that an interrupted job has some of everything.
-    missing.sort(key=lambda pc: pc[1] / pc[0].chunks(scale))
-    done = len(todo) - len(missing)
-    progress(done, len(todo))
-    # Fresh interpreters: forking a process that has loaded TensorFlow hangs.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as ex:
-        try:
-            for future in as_completed([ex.submit(_make_and_save, p, c, folder, settings) for p, c in missing]):
-                future.result()
-                done += 1
-                progress(done, len(todo))
-        except BaseException:
-            ex.shutdown(wait=False, cancel_futures=True)  # else an interrupt would wait for the whole queue
-            raise
+    todo = parallel.round_robin(plan, scale)
+    missing = [(p, c, folder, settings) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
+    parallel.run(_make_and_save, missing, len(todo), workers, progress)
 
 
 def write(path: Path, rows: NDArray[np.floating], event_id: NDArray[np.int64], card: dict[str, Any]) -> None:

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.detector import CELLS, MAP, TOWERS_ETA, TOWERS_PHI
-from l1trigger.data.electronics import trigger_primitives
+from l1trigger.data.electronics import REGIONS, trigger_primitives
+from l1trigger.data.objects import OBJECTS
 from l1trigger.data.pool import PLAN, TAGS, PoolChunk, load_chunk
 from l1trigger.errors import DataError
 
@@ -301,6 +302,9 @@ def generate(
             objects, regions = trigger_primitives(*_sum(pool, rows, crossing, n, rng))
             label = np.full(n, -1 if stratum is None else stratum, np.int16)
             out.append((objects, regions, label, hardest.astype(np.int32)))
+    if not out:
+        empty = np.zeros(0, np.int16)
+        return Crossings(empty.reshape(0, OBJECTS, 3), empty.reshape(0, *REGIONS), empty, empty.astype(np.int32))
     objects, regions, label, row = (np.concatenate(c) for c in zip(*out, strict=True))
     return Crossings(objects, regions, label, row.astype(np.int32))
 

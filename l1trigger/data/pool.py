@@ -10,18 +10,16 @@ of a class stands for the same cross section, which is all that exact weights ne
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import zipfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.data import detector, pythia
+from l1trigger.data import detector, parallel, pythia
 from l1trigger.errors import DataError
 
 HARD_PTHAT = 20.0
@@ -221,11 +219,22 @@ def _join(rows: Sequence[_Rows], fraction: NDArray[np.float64], sigma_mb: float,
     )
 
 
+def _settings(path: Path) -> str:
+    """What a chunk's rows depend on beside its seed."""
+    name = path.parent.name
+    process = next((p for p in (*PLAN, *SIGNAL_PLAN) if p.name == name), Process(name, 0))
+    values = [process.muon_passes, process.keep_untagged, pythia.SETTINGS.get(name), HARD_PTHAT, TAG_MUON_PT,
+              TAG_CLUSTER_ET, K_FACTOR.get(name)]
+    return json.dumps(values)
+
+
 def save_chunk(chunk: PoolChunk, path: Path) -> None:
     """Writes a chunk; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    meta = {"sigma_mb": chunk.sigma_mb, "seed": chunk.seed, "pythia8mc": pythia.version()}
+    meta = {
+        "sigma_mb": chunk.sigma_mb, "seed": chunk.seed, "pythia8mc": pythia.version(), "settings": _settings(path),
+    }
     with part.open("wb") as f:
         np.savez_compressed(
             f, start=chunk.deposits.start, cell=chunk.deposits.cell, value=chunk.deposits.value,
@@ -244,6 +253,8 @@ def load_chunk(path: Path) -> PoolChunk:
     try:
         with np.load(path) as z:
             meta = json.loads(str(z["meta"]))
+            if meta.get("settings", _settings(path)) != _settings(path):
+                raise DataError(path, "was made with other settings", "use another folder, or make the pool again")
             return PoolChunk(
                 detector.Deposits(z["start"], z["cell"], z["value"]), z["muon_start"], z["muons"], z["pthat"],
                 z["tag"], z["collision"], z["fraction"], float(meta["sigma_mb"]), int(meta["seed"]),
@@ -266,7 +277,7 @@ def make_pool(
     plan: Sequence[Process] = (*PLAN, *SIGNAL_PLAN),
     scale: float = 1.0,
     workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: parallel.Progress = lambda done, total: None,
 ) -> None:
     """Makes the chunks of a pool that are not there yet, in parallel processes.
 
@@ -277,19 +288,6 @@ def make_pool(
         workers: processes.
         progress: called with (chunks done, chunks in all).
     """
-    todo = [(p, c) for p in plan for c in range(p.chunks(scale))]
-    missing = [(p, c) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
-    # Round robin over the processes, so that an interrupted pool has some of everything.
-    missing.sort(key=lambda pc: pc[1] / pc[0].chunks(scale))
-    done = len(todo) - len(missing)
-    progress(done, len(todo))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as ex:
-        futures = [ex.submit(_make_and_save, p, c, folder) for p, c in missing]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                done += 1
-                progress(done, len(todo))
-        except BaseException:
-            ex.shutdown(cancel_futures=True)
-            raise
+    todo = parallel.round_robin(plan, scale)
+    missing = [(p, c, folder) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
+    parallel.run(_make_and_save, missing, len(todo), workers, progress)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.data import detector, electronics, pool, pythia
+from l1trigger.data import detector, electronics, parallel, pool, pythia
 from l1trigger.data.crossings import (
     ALL_BLOCKS,
     BLOCKS,
@@ -87,7 +85,7 @@ def make_samples(
     pileup: float = 50.0,
     seed: int = 1,
     workers: int = 1,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: parallel.Progress = lambda done, total: None,
 ) -> list[Path]:
     """Makes sample files from a pool, block by block in parallel; blocks that are there already are not redone.
 
@@ -115,18 +113,8 @@ def make_samples(
     _POOL = Pool.load(pool_folder, signals)
     jobs = [(s, b, _block_path(work, s, b)) for s in samples for b in s.blocks]
     missing = [j for j in jobs if not j[2].exists()]
-    done = len(jobs) - len(missing)
-    progress(done, len(jobs))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as ex:
-        futures = [ex.submit(_make_block, s, b, path, pileup, seed) for s, b, path in missing]
-        try:
-            for f in as_completed(futures):
-                f.result()
-                done += 1
-                progress(done, len(jobs))
-        except BaseException:
-            ex.shutdown(cancel_futures=True)
-            raise
+    todo = [(s, b, path, pileup, seed) for s, b, path in missing]
+    parallel.run(_make_block, todo, len(jobs), workers, progress, start="fork")
     files = []
     for s in samples:
         files.append(out / f"{s.name}.h5")
@@ -168,7 +156,7 @@ def _make_block(spec: SampleSpec, block: int, path: Path, pileup: float, seed: i
 def _weights(spec: SampleSpec, made: Crossings, strata: NDArray[np.float64]) -> NDArray[np.float64]:
     """Probability of each crossing, summing to 1 in the block."""
     if spec.kind != "weighted":
-        return np.full(len(made.row), 1 / len(made.row))
+        return np.full(len(made.row), 1 / max(len(made.row), 1))
     number = np.bincount(made.stratum, minlength=len(strata))
     return np.asarray(strata[made.stratum] / number[made.stratum])
 

@@ -54,8 +54,8 @@ class ReconstructionError(base.KernelScore):
         # Relative to the error itself: the score is judged on its rank, among ordinary events as among outliers.
         weight = (there / (error + np.median(error))).astype(np.float32)
         return base.quantized(
-            stack, trained.scaling, options, x, np.concatenate([target, weight], 1), _weighted_difference, training.seed,
-            work, progress, examples=x[-len(x) // 3 :],
+            stack, trained.scaling, options, x, np.concatenate([target, weight], 1), _weighted_difference,
+            training.seed, work, progress, examples=x[-len(x) // 3 :],
         )
 
     def float_value(self, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:

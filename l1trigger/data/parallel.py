@@ -1,0 +1,58 @@
+"""Seeded chunks made in parallel processes: those that are there already are not made again."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import Any, Literal, Protocol, TypeVar
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and what there is in all."""
+
+
+class Chunked(Protocol):
+    """A process that is made in chunks."""
+
+    def chunks(self, scale: float = 1.0) -> int:
+        """Number of chunks."""
+
+
+P = TypeVar("P", bound=Chunked)
+
+
+def round_robin(plan: Sequence[P], scale: float) -> list[tuple[P, int]]:
+    """Every process with the number of each of its chunks; interrupted anywhere, there is some of everything."""
+    todo = [(p, c) for p in plan for c in range(p.chunks(scale))]
+    return sorted(todo, key=lambda pc: pc[1] / pc[0].chunks(scale))
+
+
+def run(
+    function: Callable[..., Any],
+    jobs: Sequence[tuple[Any, ...]],
+    total: int,
+    workers: int,
+    progress: Progress,
+    start: Literal["spawn", "fork"] = "spawn",
+) -> None:
+    """Calls a function for every job in parallel processes.
+
+    Args:
+        function: of a job's values.
+        jobs: what is left to do.
+        total: what there was to do in all; the rest counts as done.
+        workers: processes.
+        progress: told after each job.
+        start: ``spawn`` gives fresh interpreters, as needed once TensorFlow is loaded; ``fork`` shares memory.
+    """
+    done = total - len(jobs)
+    progress(done, total)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context(start)) as ex:
+        try:
+            for future in as_completed([ex.submit(function, *job) for job in jobs]):
+                future.result()
+                done += 1
+                progress(done, total)
+        except BaseException:
+            ex.shutdown(wait=False, cancel_futures=True)  # else an interrupt would wait for the whole queue
+            raise
