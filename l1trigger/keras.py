@@ -5,18 +5,37 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from l1trigger.errors import L1TriggerError
+
+_ENVIRONMENT = {
+    "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "TF_ENABLE_ONEDNN_OPTS": "0",
+}
+
+
+def prepare() -> None:
+    """Sets what TensorFlow reads from the environment when it is imported.
+
+    Raises:
+        L1TriggerError: it was imported before, with Keras 3 inside, which QKeras cannot use.
+    """
+    if "tensorflow" in sys.modules and os.environ.get("TF_USE_LEGACY_KERAS") not in ("1", "True", "true"):
+        raise L1TriggerError(
+            "TensorFlow was imported before l1trigger and took Keras 3. Remedy: set TF_USE_LEGACY_KERAS=1, or call "
+            "l1trigger.keras.prepare() before the first import of tensorflow"
+        )
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
 
 def keras() -> Any:
     """The tf_keras module, with TensorFlow quiet, on the CPU, and deterministic."""
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    prepare()
     import tensorflow as tf
     import tf_keras
 

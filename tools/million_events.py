@@ -40,7 +40,7 @@ def events(background: np.ndarray, seed: int = 1) -> np.ndarray:
 
 
 def main(designs: list[Path]) -> int:
-    table = Table("design", "events", "network integers", "mismatches", "score and decision mismatches", "csim events/s")
+    table = Table("design", "events", "outputs", "mismatches", "mismatches of score, decision", "csim events/s")
     wrong = 0
     for path in designs:
         design = load(path)

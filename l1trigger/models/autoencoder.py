@@ -8,37 +8,28 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from l1trigger import keras as door
 from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.events import DataSet
-from l1trigger.data.scaling import InputScaling, ObjectInputs
-from l1trigger.design import ModelSection, TrainSection
+from l1trigger.data.scaling import InputScaling
+from l1trigger.design import TrainSection
 from l1trigger.models import dense
 from l1trigger.train.result import Training
 
 
-class AutoencoderOptions(ModelSection):
-    """Options of the architecture ``autoencoder``.
+class AutoencoderOptions(dense.DenseAutoencoderOptions):
+    """Options of the architecture ``autoencoder``, beside those of all dense ones.
 
     Attributes:
-        hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
-        latent: size of the narrowest layer.
         clip_latent: clips the latent variables to [-1, 1]. An autoencoder that cannot extrapolate cannot reconstruct
             events far from the background, which is what its error is to tell.
         error: how differences are added up to the error: squared, where the largest decides, or absolute.
-        batch_norm: batch normalization behind each hidden layer, folded into it at export.
-        inputs: scaling of the trigger objects.
     """
 
     architecture: str = "autoencoder"
-    hidden: tuple[int, ...] = (32, 16)
-    latent: int = Field(3, ge=1)
     clip_latent: bool = False
     error: Literal["squared", "absolute"] = "squared"
-    batch_norm: bool = False
-    inputs: ObjectInputs = ObjectInputs()
 
 
 class Autoencoder:

@@ -10,15 +10,32 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from l1trigger import keras as door
 from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.objects import CLASSES, OBJECTS
-from l1trigger.data.scaling import InputScaling
-from l1trigger.design import TrainSection
+from l1trigger.data.scaling import InputScaling, ObjectInputs
+from l1trigger.design import ModelSection, TrainSection
 from l1trigger.trigger import present
 
 Progress = Callable[[str], None]
+
+
+class DenseAutoencoderOptions(ModelSection):
+    """What all dense autoencoders have.
+
+    Attributes:
+        hidden: sizes of the encoder's hidden layers; the decoder mirrors them.
+        latent: size of the narrowest layer.
+        batch_norm: batch normalization behind each hidden layer, folded into it at export.
+        inputs: scaling of the trigger objects.
+    """
+
+    hidden: tuple[int, ...] = (32, 16)
+    latent: int = Field(3, ge=1)
+    batch_norm: bool = False
+    inputs: ObjectInputs = ObjectInputs()
 
 
 def hidden_layers(x: Any, sizes: Sequence[int], prefix: str, batch_norm: bool) -> Any:

@@ -16,12 +16,11 @@ from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
 from l1trigger.models import dense
-from l1trigger.models.autoencoder import AutoencoderOptions
 from l1trigger.train.result import Training
 
 
-class VariationalAutoencoderOptions(AutoencoderOptions):
-    """Options of the architecture ``variational_autoencoder``.
+class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions):
+    """Options of the architecture ``variational_autoencoder``, beside those of all dense ones.
 
     Attributes:
         beta: weight of the Kullback-Leibler term once it is fully on.
@@ -30,7 +29,7 @@ class VariationalAutoencoderOptions(AutoencoderOptions):
 
     architecture: str = "variational_autoencoder"
     latent: int = Field(8, ge=1)
-    beta: float = Field(0.5, ge=0)
+    beta: float = Field(0.02, ge=0)
     warm_up: float = Field(0.5, gt=0, le=1)
 
 
@@ -93,10 +92,14 @@ class VariationalAutoencoder:
         validation = dense.network_inputs(scaling, data.validation.inputs)
         model, encoder = cls.build(options)
         beta = k.backend.variable(0.0)
+
+        def nats(_: Any, divergence: Any) -> Any:
+            return k.backend.mean(divergence)
+
         model.compile(
             dense.cosine(section, len(train[0])),
             loss={"error": lambda _, e: e, "divergence": lambda _, d: beta * d},
-            metrics={"divergence": lambda _, d: k.backend.mean(d)},
+            metrics={"divergence": nats},
         )
         rising = max(1.0, options.warm_up * section.epochs)
         raise_beta = k.callbacks.LambdaCallback(

@@ -142,3 +142,14 @@ def test_interrupted_training_goes_on(data, tmp_path):
     assert len(seen) == 1
     train.run(d, data, tmp_path, seen.append)
     assert [m.split("epoch ")[1].split()[0] for m in seen] == ["1/3", "2/3", "3/3"]
+
+
+def test_tensorflow_with_keras_3_is_noticed():
+    import subprocess
+    import sys
+
+    code = "import tensorflow, l1trigger.keras as k\ntry: k.keras()\nexcept Exception as e: print(type(e).__name__, e)"
+    env = {"PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)
+    assert "L1TriggerError TensorFlow was imported before l1trigger" in done.stdout
