@@ -25,6 +25,10 @@ _ROUNDING = 1e-9
 """Relative; sums of the same numbers may be taken in another order on another machine."""
 
 
+_NAMED = 8
+"""How many regressions one sentence names."""
+
+
 class RegressionError(L1TriggerError):
     """Figures are worse than in the baseline."""
 
@@ -32,7 +36,10 @@ class RegressionError(L1TriggerError):
 
     def __init__(self, changes: Sequence[Change]) -> None:
         self.changes = changes
-        super().__init__(f"{len(changes)} regression(s) against the baseline: {'; '.join(c.text for c in changes)}")
+        named = [c.text for c in changes[:_NAMED]]
+        more = [f"and {len(changes) - _NAMED} more, see the table"] if len(changes) > _NAMED else []
+        count = f"{len(changes)} regression{'s' if len(changes) > 1 else ''}"
+        super().__init__(f"{count} against the baseline: {'; '.join([*named, *more])}")
 
 
 class BaselineFigure(Value):
@@ -234,7 +241,7 @@ def _check_names(tolerances: Mapping[str, Tolerance], known: Mapping[Identity, B
     names = {ALL, *(k.name for k in known), *(f"{k.name}/{_signal(k)}" for k in known if _signal(k))}
     for wanted in tolerances:
         if wanted not in names:
-            raise ReportError(f"--tolerance {wanted}: {name} holds no such figure; {nearest(wanted, names)}")
+            raise ReportError(f"--tolerance {wanted}: {name} lacks this figure; {nearest(wanted, names)}")
 
 
 def _signal(key: Identity) -> str:

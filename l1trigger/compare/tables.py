@@ -125,6 +125,8 @@ def _against_first(measured: Measured, ratio: bool, name: str) -> str:
         return ""
     if measured.difference == 0:
         return "="
+    if ratio and measured.ratio is not None and abs(measured.ratio - 1) < 0.1:
+        return f"{'+' if measured.ratio > 1 else '−'}{100 * abs(measured.ratio - 1):.2g} %"
     if ratio and measured.ratio is not None:
         return f"×{measured.ratio:.3g}"
     return signed(name, measured.difference)
@@ -213,8 +215,8 @@ def _own_rows(comparison: Comparison) -> Iterable[Row]:
             one = next(iter(figures.values()))
             part = " at ".join(x for x in (one.part or "", f"{one.clock_ns:g} ns" if one.clock_ns else "") if x)
             numbers = [_own(figures.get(column)) for column in columns]
-            yield Row([Cell(run.label), Cell(OWN), Cell(str(source), style="source"), Cell("measured"),
-                       Cell(part or ABSENT), *numbers], heading)
+            sure = Cell("estimated" if source is Source.ESTIMATE else "measured")
+            yield Row([Cell(run.label), Cell(OWN), Cell(str(source), style="source"), sure, Cell(part or ABSENT), *numbers], heading)
             heading = ""
         if not found:
             yield Row([Cell(run.label, "latency and resources not measured"), Cell(OWN),
