@@ -10,6 +10,7 @@ from l1trigger.report.figures import Judgement
 from l1trigger.report.model import Layer, Report, Spread
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
 from l1trigger.report.text import fixed, half_width, number
+from l1trigger.units import ns_to_bunch_crossings
 
 
 def three_digits(value: float) -> str:
@@ -163,6 +164,40 @@ def bits(type_name: str) -> int | None:
     """Width of a fixed-point type's name; None when it names none."""
     m = re.search(r"<\s*(\d+)", type_name)
     return int(m.group(1)) if m else None
+
+
+_HARDWARE = {
+    "latency_cycles": "latency", "latency_ns": "latency at the stated clock",
+    "initiation_interval": "initiation interval", "lut": "look-up tables (LUT)",
+    "ff": "flip-flops (FF)", "srl": "shift-register LUTs (SRL)", "dsp": "multipliers (DSP)",
+    "bram18": "block memories (BRAM, 18 kbit)", "carry": "carry chains (CARRY4)", "estimated_lut": "look-up tables",
+    "estimated_stage_delay_ns": "delay of the longest stage", "register_bits": "register bits",
+}
+_HARDWARE_UNITS = {"latency_cycles": "clock edges", "initiation_interval": "clocks"}
+
+
+def hardware_table(book: Book) -> Table:
+    """Latency and resources of the RTL."""
+    rows = []
+    for name, title in _HARDWARE.items():
+        for f in book.report.find(name):
+            share = book.report.figure(f"{name}_percent", f.level)
+            note = book.cell(share, three_digits) if share else Cell(ABSENT, style="absent")
+            crossings = f"= {ns_to_bunch_crossings(f.value)} bunch crossing(s) of 25 ns" if (
+                name == "latency_ns" and f.value is not None) else ""
+            if name == "estimated_stage_delay_ns":
+                crossings = f"stage {f.conditions['stage']}"
+            rows.append(Row([
+                Cell(title), Cell(f.level or "", style=f"level {f.level}"), Cell(f.source, style="source"),
+                book.cell(f, number), Cell(_HARDWARE_UNITS.get(name, f.unit)), note, Cell(crossings),
+                Cell(f.tool or ""),
+            ]))
+    part = next((f.part for f in book.report.find("latency_cycles")), "")
+    clock = next((f.clock_ns for f in book.report.find("latency_cycles")), None)
+    head = ["what", "level", "source", "value", "unit", "% of the device", "", "tool"]
+    note = (f"{part}, clock {clock:g} ns. Yosys counts mapped cells, not placed ones: within about 20 % of a vendor's "
+            "tool where that could be checked. Estimates come from a model.")
+    return Table("", head, rows, note)
 
 
 def speed_table(book: Book) -> Table:
