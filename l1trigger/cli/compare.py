@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,6 +173,8 @@ def _print(shown: _Shown) -> None:
     from rich.console import Console
 
     console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=160)  # files and logs are as wide as a table needs
     for heading, table in shown.sections:
         console.print(f"\n[bold]{heading}[/]", highlight=False)
         console.print(_on_terminal(table, notes=not heading.startswith("Published")), highlight=False)

@@ -41,7 +41,8 @@ def _cell(cell: Cell) -> str:
         text = f"`{cell.text}`"
     elif "best" in words or "bad" in words:
         text = f"**{text}**"
-    return f"{text} ({escape(cell.note)})" if cell.note else text
+    note = cell.hint if "withheld" in words and cell.hint else cell.note
+    return f"{text} ({escape(note)})" if note else text
 
 
 def escape(text: str) -> str:

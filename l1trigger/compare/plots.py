@@ -46,8 +46,9 @@ def bars(comparison: Comparison) -> list[Bars]:
     rates = sorted({float(dict(e.key.conditions)["false_positive_rate"]) for e in _of(comparison, "tpr")}, reverse=True)
     for rate in rates:
         at = f"a false positive rate of {power_of_ten(rate)}"
-        drawn.append(_physics("tpr", comparison, "signal efficiency", f"Signal efficiency at {at}",
-                              f"Level {level}. Errors: Clopper-Pearson, 68 %.", false_positive_rate=rate))
+        caption = f"Level {level}. Errors: Clopper-Pearson, 68 %. No bar: not measured."
+        drawn.append(_physics("tpr", comparison, "signal efficiency", f"Signal efficiency at {at}", caption,
+                              false_positive_rate=rate))
     sources = dict.fromkeys(e.key.source for e in comparison.entries if e.heading in {"Resources", "Latency"})
     for source in sources:
         for heading, log in (("Resources", True), ("Latency", False)):
@@ -55,7 +56,7 @@ def bars(comparison: Comparison) -> list[Bars]:
                      if e.heading == heading and e.key.source == source and any(_values(e))]
             axis = "count" if heading == "Resources" else "cycles or ns"
             drawn.append(Bars(f"{heading.lower()}_{source}", f"{heading} by {source}",
-                              f"Source {source}; a part of which none is used has no bar.",
+                              f"Source {source}. No bar: none used, or not measured.",
                               [(_hardware_label(e), e) for e in found], axis, log, numbers=True))
     return [b for b in drawn if b.groups]
 
@@ -114,7 +115,8 @@ def _draw_run(axes: Axes, picture: Bars, i: int, width: float, label: str, runs:
     shift = (i - (runs - 1) / 2) * width
     found = [(x + shift, m) for x, (_, e) in enumerate(picture.groups) if (m := e.runs[i]) is not None and m.value]
     places, values = [x for x, _ in found], [m.value or 0.0 for _, m in found]
-    axes.bar(places, values, width * 0.92, color=COLORS[i % len(COLORS)], label=label)
+    axes.bar(places, values, width * 0.92, color=COLORS[i % len(COLORS)])
+    axes.bar([0], [float("nan")], color=COLORS[i % len(COLORS)], label=label)  # in the legend also without a bar
     errors = [_error(m) for _, m in found]
     if not picture.numbers and any(any(e) for e in errors):
         axes.errorbar(places, values, [[e[0] for e in errors], [e[1] for e in errors]], fmt="none", ecolor="#1b2430",

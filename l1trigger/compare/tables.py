@@ -80,11 +80,12 @@ def _has_value(entry: Entry) -> bool:
 
 def name_of(key: Identity, heading: str = "") -> str:
     """A figure in few words: name, signal and other conditions, unit."""
-    quiet = {"signal", "signals", "ranks", "between", "colliding_bunches"}
-    if "a false positive rate of" in heading:
-        quiet.add("false_positive_rate")
+    quiet = {"signal", "signals", "ranks", "between", "colliding_bunches", "false_positive_rate"}
     conditions = dict(key.conditions)
+    rate = conditions.get("false_positive_rate")
     more = [f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in conditions.items() if k not in quiet]
+    if rate is not None and "a false positive rate of" not in heading:
+        more.insert(0, f"at FPR {power_of_ten(float(rate))}")
     words = [key.name, str(conditions.get("signal", "")), *more]
     return ", ".join(w for w in words if w) + (f" [{key.unit}]" if key.unit else "")
 
@@ -187,9 +188,8 @@ def published_table(rows: Sequence[PublishedRow], comparison: Comparison) -> Tab
     """Latency and resources of published designs below those of the runs; every row says its stage."""
     lines = [*_own_rows(comparison)]
     for i, row in enumerate(r for r in rows if r.hardware):
-        numbers = [Cell(getattr(row, column) or ABSENT, style="" if getattr(row, column) else "absent")
-                   for column in HARDWARE_COLUMNS]
-        part = " at ".join(x for x in (row.part, f"{row.clock_ns} ns" if row.clock_ns else "") if x)
+        numbers = [_printed(getattr(row, column)) for column in HARDWARE_COLUMNS]
+        part = ", ".join(x for x in (row.part, f"{row.clock_ns} ns" if row.clock_ns else "") if x)
         lines.append(Row([
             Cell(f"{row.system}: {row.model}", row.notes), Cell(row.paper), Cell(row.stage, style="source"),
             Cell(row.confidence.removeprefix("READ-")), Cell(part or ABSENT), *numbers,
@@ -198,6 +198,14 @@ def published_table(rows: Sequence[PublishedRow], comparison: Comparison) -> Tab
             "others. stage: where the resources come from; csynth reads several times what is routed. Data and tasks "
             "differ: read as orders of magnitude.")
     return Table("", ["design", "paper", "stage", "confidence", "part", *_HARDWARE_HEAD], lines, note, numeric=5)
+
+
+def _printed(text: str) -> Cell:
+    """A published number; what is no plain number stays as it was printed."""
+    try:
+        return Cell(number(float(text)), value=float(text))
+    except ValueError:
+        return Cell(text or ABSENT, style="" if text else "absent")
 
 
 def _own_rows(comparison: Comparison) -> Iterable[Row]:
@@ -213,10 +221,11 @@ def _own_rows(comparison: Comparison) -> Iterable[Row]:
                 found.setdefault(entry.key.source, {}).setdefault(entry.key.name, measured)
         for source, figures in found.items():
             one = next(iter(figures.values()))
-            part = " at ".join(x for x in (one.part or "", f"{one.clock_ns:g} ns" if one.clock_ns else "") if x)
+            part = ", ".join(x for x in (one.part or "", f"{one.clock_ns:g} ns" if one.clock_ns else "") if x)
             numbers = [_own(figures.get(column)) for column in columns]
             sure = Cell("estimated" if source is Source.ESTIMATE else "measured")
-            yield Row([Cell(run.label), Cell(OWN), Cell(str(source), style="source"), sure, Cell(part or ABSENT), *numbers], heading)
+            yield Row([Cell(run.label), Cell(OWN), Cell(str(source), style="source"), sure, Cell(part or ABSENT),
+                       *numbers], heading)
             heading = ""
         if not found:
             yield Row([Cell(run.label, "latency and resources not measured"), Cell(OWN),
