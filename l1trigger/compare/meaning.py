@@ -55,6 +55,7 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
 """The figures that a comparison shows first, by heading. Further ones of hardware come under a heading of their own."""
 
 OTHER_HARDWARE = "Further figures of the hardware"
+_PHYSICS = frozenset({"Area under the ROC", "Signal efficiency at a false positive rate", "At the design's threshold"})
 _PER_PART = frozenset({"layer", "stage", "module", "function"})
 
 
@@ -129,6 +130,12 @@ def group(key: Identity, level: str) -> str | None:
 
 
 def deepest_level(reports: Sequence[Report]) -> str:
-    """The level nearest to hardware that all reports have."""
-    common = [level for level in reports[0].levels if all(level in r.levels for r in reports)]
+    """The level nearest to hardware at which all reports have figures of physics; empty when there is none."""
+    common = [level for level in reports[0].levels if all(_has_physics(r, level) for r in reports)]
     return common[-1] if common else ""
+
+
+def _has_physics(report: Report, level: str) -> bool:
+    return level in report.levels and any(
+        f.level == level and f.value is not None and group(identity(f), level) in _PHYSICS for f in report.figures
+    )

@@ -112,6 +112,13 @@ def test_training_data_may_differ() -> None:
     assert not compare([report(), report(card=data(samples=larger))]).data
 
 
+def test_the_level_shown_is_the_deepest_with_physics_everywhere() -> None:
+    with_rtl = report(levels=("float", "quantized", "csim", "rtl"))
+    assert compare([with_rtl]).level == "csim"
+    assert compare([report(levels=("float",)), with_rtl]).level == "float"
+    assert compare([report(figures=hardware(lut=1.0))]).level == ""
+
+
 def test_nothing_to_compare() -> None:
     with pytest.raises(ReportError, match="nothing to compare"):
         compare([])
