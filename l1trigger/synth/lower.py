@@ -7,7 +7,7 @@ but where a type of the trigger function says so, hence the logic equals the lev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,8 @@ from l1trigger.compress.quantizers import fixed_point, has_unit_scale
 from l1trigger.data.objects import INPUTS, maximum_table
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import UnsupportedLayerError
-from l1trigger.fixed_point import FixedPoint
+from l1trigger.fixed_point import FixedPoint, Overflow
+from l1trigger.scores.kernels import kernel
 from l1trigger.sections import SynthSection
 from l1trigger.trigger import TriggerFunction
 
@@ -99,9 +100,16 @@ def lower(trigger: TriggerFunction, section: SynthSection, types: Sequence[Fixed
     hardware = _each(first, [(int(t.signed), t.width - int(t.signed), 0) for t in types], "WRAP", "TRN")
     x = _scaled(hardware, trigger.scaling)
     output = _network(model, x).ravel()
-    score = _quantized(SCORES[trigger.score_plugin.kernel](hardware, x, output), trigger.score_type)
+    score = _quantized(SCORES[trigger.score_plugin.kernel](hardware, x, output), _score_type(trigger))
     accept = score > trigger.threshold * trigger.score_type.lsb
     return Logic(trace(first, np.concatenate([score, accept])), tuple(types), trigger.score_type)
+
+
+def _score_type(trigger: TriggerFunction) -> FixedPoint:
+    """The score's type, without saturation where every score fits: that costs, and is not exact beyond 24 bits."""
+    t = trigger.score_type
+    whole = kernel(trigger.score_plugin).score_type(trigger.scaling, trigger.network)
+    return replace(t, overflow=Overflow.WRAP) if t.integer >= whole.integer and t.signed == whole.signed else t
 
 
 def _each(x: Any, kif: Sequence[tuple[int, int, int]], overflow: str, rounding: str) -> Any:
@@ -110,9 +118,31 @@ def _each(x: Any, kif: Sequence[tuple[int, int, int]], overflow: str, rounding: 
 
 
 def _quantized(x: Any, t: FixedPoint) -> Any:
-    """``x`` brought into a type."""
-    k = int(t.signed)
-    return x.quantize(k, t.integer - k, t.fraction, str(t.overflow), str(t.rounding))
+    """``x`` brought into a type: rounded first, then saturated, which gives the same with fewer bits."""
+    k, rounding = int(t.signed), str(t.rounding)
+    if t.overflow is Overflow.WRAP:
+        return x.quantize(k, t.integer - k, t.fraction, "WRAP", rounding)
+    found = []
+    for v in np.asarray(x).ravel():
+        _, integer, fraction = map(int, v.kif)
+        whole = v.quantize(1, max(integer, t.integer) + 1, t.fraction, "WRAP", rounding) if fraction > t.fraction else v
+        found.append(_signed(whole, t) if t.signed else _unsigned(whole, t))
+    return type(x)(np.array(found).reshape(x.shape), x.solver_options)
+
+
+def _signed(v: Any, t: FixedPoint) -> Any:
+    """One rounded value, saturated to a signed type."""
+    return v.quantize(1, t.integer - 1, t.fraction, str(t.overflow), "TRN")
+
+
+def _unsigned(v: Any, t: FixedPoint) -> Any:
+    """One rounded value, saturated to an unsigned type: by its high bits, which is cheaper than comparing."""
+    positive = v.max_of(0.0)
+    integer = int(positive.kif[1])
+    if integer <= t.integer:
+        return positive
+    over = positive.quantize(0, integer, -t.integer).unary_bit_op("any")
+    return over.msb_mux(t.range[1], positive.quantize(0, t.integer, t.fraction))
 
 
 def _scaled(hardware: Any, scaling: InputScaling) -> Any:
