@@ -9,7 +9,8 @@ from l1trigger.report.figures import Figure, Source, Value
 from l1trigger.report.model import Report
 
 _OUTCOMES = frozenset({
-    "threshold", "float_threshold", "float_rate_khz", "n_eff", "background_events", "integers", "processes",
+    "threshold", "float_threshold", "float_rate_khz", "n_eff", "background_events", "integers", "processes", "ranks",
+    "events", "stages", "stage", "computed_as", "device_total",
 })
 """Conditions that were measured with a figure and so differ from run to run; all others are part of its name."""
 
@@ -31,7 +32,8 @@ _BETTER = {
     **dict.fromkeys(
         ("lut", "ff", "srl", "dsp", "bram", "bram18", "bram36", "uram", "carry", "carry8", "latency_cycles",
          "latency_ns", "latency_bx", "initiation_interval", "auc_loss", "mean_auc_loss", "worst_auc_loss",
-         "bit_mismatches", "weights", "nonzero_weights", "resolution", "power_w", "pt_at_95_percent", "compile_s"),
+         "bit_mismatches", "weights", "nonzero_weights", "register_bits", "resolution", "power_w",
+         "pt_at_95_percent", "compile_s"),
         Better.LOWER),
 }
 _LOWER_PARTS = ("lut", "ff", "srl", "dsp", "bram", "uram", "latency", "delay", "carry", "resolution", "mismatches",
@@ -56,7 +58,7 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
 
 OTHER_HARDWARE = "Further figures of the hardware"
 _PHYSICS = frozenset({"Area under the ROC", "Signal efficiency at a false positive rate", "At the design's threshold"})
-_PER_PART = frozenset({"layer", "stage", "module", "function"})
+_PER_PART = frozenset({"layer", "module", "function"})
 
 
 class Identity(Value):
@@ -80,7 +82,7 @@ class Identity(Value):
     def text(self) -> str:
         """On one line, without level and source."""
         which = ", ".join(f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in self.conditions
-                          if k not in {"signals", "ranks", "between", "colliding_bunches"})
+                          if k not in {"signals", "colliding_bunches", "counted"})
         return f"{self.name} ({which})" if which else self.name
 
 
@@ -126,7 +128,8 @@ def group(key: Identity, level: str) -> str | None:
         return heading
     if heading is not None:
         return heading if key.level == level or key.name == "bit_mismatches" else None
-    return OTHER_HARDWARE if key.source in HARDWARE else None
+    # A percentage of the part says nothing that the count does not say.
+    return OTHER_HARDWARE if key.source in HARDWARE and not key.name.endswith("_percent") else None
 
 
 def deepest_level(reports: Sequence[Report]) -> str:

@@ -26,9 +26,11 @@ def data(**changes: Any) -> DataCard:
 
 def hardware(source: Source = Source.YOSYS, **values: float | None) -> list[Figure]:
     units = {"latency_cycles": "cycles", "latency_ns": "ns"}
+    conditions: dict[str, Any] = {"latency_cycles": {"counted": "edges", "stages": values.get("latency_cycles")}}
     return [
         Figure(name=n, value=v, reason=None if v is not None else "not run", unit=units.get(n, ""), source=source,
-               tool=f"{source} 1.0", part="xcvu9p", clock_ns=5.0, level="rtl") for n, v in values.items()
+               tool=f"{source} 1.0", part="xcvu9p", clock_ns=5.0, level="rtl", conditions=conditions.get(n, {}))
+        for n, v in values.items()
     ]
 
 

@@ -106,6 +106,7 @@ def test_seeds_layers_and_other_scores_are_not_kept() -> None:
     extra = [
         Figure(name="auc", value=0.5, source=Source.CSIM, level="csim", conditions={"signal": "A4l", "seed": 3}),
         Figure(name="lut", value=5, source=Source.YOSYS, level="rtl", conditions={"layer": "dense"}),
+        Figure(name="lut_percent", value=5, unit="%", source=Source.YOSYS, level="rtl"),
         Figure(name="compile_s", value=5, source=Source.CSIM, level="csim"),
     ]
     assert make_baseline(report(figures=physics() + extra)) == make_baseline(report())
