@@ -98,6 +98,7 @@ def draw(picture: Bars, labels: Sequence[str]) -> bytes:
         for i, label in enumerate(labels):
             _draw_run(axes, picture, i, width, label, len(labels))
         axes.set_xticks(range(len(picture.groups)), [label for label, _ in picture.groups])
+        axes.set_xlim(-0.55, len(picture.groups) - 0.45)
         axes.tick_params(axis="x", which="both", length=0)
         axes.minorticks_off()
         axes.set_ylabel(picture.axis)
