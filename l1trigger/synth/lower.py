@@ -97,7 +97,8 @@ def lower(trigger: TriggerFunction, section: SynthSection, types: Sequence[Fixed
     require_supported(model)
     options: dict[str, Any] = {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}
     first = FVArrayInput((len(types),), solver_options=options)
-    hardware = _each(first, [(int(t.signed), t.width - int(t.signed), 0) for t in types], "WRAP", "TRN")
+    k, width = np.array([(int(t.signed), t.width) for t in types]).T
+    hardware = first.quantize(k, width - k, np.zeros_like(k))
     x = _scaled(hardware, trigger.scaling)
     output = _network(model, x).ravel()
     score = _quantized(SCORES[trigger.score_plugin.kernel](hardware, x, output), _score_type(trigger))
@@ -112,22 +113,23 @@ def _score_type(trigger: TriggerFunction) -> FixedPoint:
     return replace(t, overflow=Overflow.WRAP) if t.integer >= whole.integer and t.signed == whole.signed else t
 
 
-def _each(x: Any, kif: Sequence[tuple[int, int, int]], overflow: str, rounding: str) -> Any:
-    k, i, f = np.array(kif).T
-    return x.quantize(k, i, f, overflow, rounding)
+def _quantized(x: Any, types: FixedPoint | Sequence[FixedPoint]) -> Any:
+    """``x`` brought into a type, or each of its elements into its own."""
+    values = np.asarray(x).ravel()
+    each = (types,) * len(values) if isinstance(types, FixedPoint) else types
+    found = [_one_quantized(v, t) for v, t in zip(values, each, strict=True)]
+    return type(x)(np.array(found).reshape(x.shape), x.solver_options)
 
 
-def _quantized(x: Any, t: FixedPoint) -> Any:
-    """``x`` brought into a type: rounded first, then saturated, which gives the same with fewer bits."""
+def _one_quantized(v: Any, t: FixedPoint) -> Any:
+    """One value brought into a type: rounded first, then saturated, which gives the same with fewer bits."""
     k, rounding = int(t.signed), str(t.rounding)
     if t.overflow is Overflow.WRAP:
-        return x.quantize(k, t.integer - k, t.fraction, "WRAP", rounding)
-    found = []
-    for v in np.asarray(x).ravel():
-        _, integer, fraction = map(int, v.kif)
-        whole = v.quantize(1, max(integer, t.integer) + 1, t.fraction, "WRAP", rounding) if fraction > t.fraction else v
-        found.append(_signed(whole, t) if t.signed else _unsigned(whole, t))
-    return type(x)(np.array(found).reshape(x.shape), x.solver_options)
+        return v.quantize(k, t.integer - k, t.fraction, "WRAP", rounding)
+    _, integer, fraction = map(int, v.kif)
+    if fraction > t.fraction:
+        v = v.quantize(1, max(integer, t.integer) + 1, t.fraction, "WRAP", rounding)
+    return _signed(v, t) if t.signed else _unsigned(v, t)
 
 
 def _signed(v: Any, t: FixedPoint) -> Any:
@@ -148,8 +150,7 @@ def _unsigned(v: Any, t: FixedPoint) -> Any:
 def _scaled(hardware: Any, scaling: InputScaling) -> Any:
     """Network inputs of hardware integers; see ``data.scaling``."""
     shifted = (hardware + np.array(scaling.offset, np.float64)) * 2.0 ** -np.array(scaling.shift, np.float64)
-    kif = [(int(t.signed), t.integer - int(t.signed), t.fraction) for t in scaling.types]
-    return _each(shifted, kif, "SAT", "TRN")
+    return _quantized(shifted, scaling.types)
 
 
 def _identity(hardware: Any, x: Any, output: Any) -> Any:
