@@ -33,6 +33,7 @@ from l1trigger.sections import (
     PruningSection,
     QuantizationSection,
     Section,
+    SynthSection,
     ThresholdSection,
     TrainSection,
 )
@@ -40,7 +41,7 @@ from l1trigger.sections import (
 __all__ = [
     "PARTS", "PLUGIN_SECTIONS", "CompressSection", "ConvertSection", "CsimSection", "DataSection", "Design",
     "FineTuneSection", "LayerBits", "Limit", "ModelSection", "PruningSection", "QuantizationSection", "Section",
-    "ThresholdSection", "TrainSection", "from_mapping", "json_schema", "load",
+    "SynthSection", "ThresholdSection", "TrainSection", "from_mapping", "json_schema", "load",
 ]
 
 
@@ -55,6 +56,7 @@ class Design(Section):
     compress: CompressSection
     convert: ConvertSection = ConvertSection()
     csim: CsimSection = CsimSection()
+    synth: SynthSection = SynthSection()
     budget: dict[str, Limit] = Field(default_factory=dict)
 
     def section_digest(self, *names: str) -> str:

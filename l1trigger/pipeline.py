@@ -113,8 +113,10 @@ def quick_design(design: Design) -> Design:
     tune = design.compress.fine_tune
     tune = tune.model_copy(update={"epochs": min(tune.epochs, 2)})
     csim = design.csim.model_copy(update={"events": min(design.csim.events or 5000, 5000)})
+    # Synthesis does not get faster with fewer events.
+    synth = design.synth.model_copy(update={"yosys": False})
     compress = design.compress.model_copy(update={"fine_tune": tune})
-    return at_most(design.model_copy(update={"csim": csim, "compress": compress}), QUICK)
+    return at_most(design.model_copy(update={"csim": csim, "synth": synth, "compress": compress}), QUICK)
 
 
 def at_most(section: _S, limits: Mapping[str, int]) -> _S:
@@ -253,12 +255,12 @@ def judge(done: Run, strict: bool = False) -> None:
         strict: whether a limit of the budget that is not met is an error too.
 
     Raises:
-        BitMismatchError: quantized and csim differ.
+        BitMismatchError: levels differ.
         BudgetError: a limit is not met.
     """
-    if "csim" in done.records:
-        for comparison in done.results.csim.comparisons:
-            comparison.require()
+    stages = [s for s in ("csim", "synth") if s in done.records]
+    for comparison in (c for s in stages for c in getattr(done.results, s).comparisons):
+        comparison.require()
     if strict and "report" in done.records:
         from l1trigger.report.model import load_report
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from l1trigger.convert.result import ConvertResult
     from l1trigger.csim.result import CsimResult
     from l1trigger.data.events import DataSet
+    from l1trigger.synth.result import SynthResult
     from l1trigger.train.result import TrainResult
 
 
@@ -58,3 +59,10 @@ class Results:
         from l1trigger.csim.result import CsimResult
 
         return CsimResult.load(self.folder / "csim")
+
+    @cached_property
+    def synth(self) -> SynthResult:
+        """Latency and resources of the RTL."""
+        from l1trigger.synth.result import SynthResult
+
+        return SynthResult.load(self.folder / "synth")

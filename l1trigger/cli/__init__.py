@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from l1trigger.cli import data, inspect, run
+from l1trigger.cli import compare, data, inspect, run
 from l1trigger.cli.errors import ClearErrors
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 run.add_to(app)
 data.add_to(app)
 inspect.add_to(app)
+compare.add_to(app)
 
 
 def _print_version(asked: bool) -> None:
@@ -32,7 +33,7 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Shows the version.")
     ] = False,
 ) -> None:
-    """From collisions to a bit-exact trigger network: data, train, compress, convert, csim, report."""
+    """From collisions to a bit-exact trigger network: data, train, compress, convert, csim, synth, report."""
 
 
 def main() -> None:

@@ -23,6 +23,8 @@ def print_report(report: Report, console: Console) -> None:
     shown = {"Area under the ROC": tables.auc_table(book), "Signal efficiency": tables.tpr_table(book)}
     if report.data.zero_bias:
         shown["At the design's threshold"] = run_tables.rate_table(book)
+    if report.find("latency_cycles"):
+        shown["Latency and resources"] = run_tables.hardware_table(book)
     if report.exact is False:
         shown["Levels differ"] = run_tables.bit_exact_table(report)
     if report.budget:

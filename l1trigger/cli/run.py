@@ -30,7 +30,7 @@ Seeds = Annotated[int | None, typer.Option(
 def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command("run")(run)
-    for stage in ("train", "compress", "convert", "csim", "report"):
+    for stage in ("train", "compress", "convert", "csim", "synth", "report"):
         app.command(stage, help=f"Runs a design up to the stage {stage}.")(up_to(stage))
 
 

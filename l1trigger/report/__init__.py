@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from l1trigger.data.events import DataSet
     from l1trigger.design import Design
     from l1trigger.report.model import Report
+    from l1trigger.synth.result import SynthResult
     from l1trigger.train.result import TrainResult
 
 JSON_NAME, HTML_NAME, FIGURES_NAME = "report.json", "report.html", "figures"
@@ -30,6 +31,7 @@ def run(
     timings: Mapping[str, float],
     quick: bool,
     folder: Path,
+    synthesized: SynthResult | None = None,
 ) -> Report:
     """Writes ``report.json``, ``report.html`` and ``figures/`` into a folder, which may hold an earlier report.
 
@@ -45,6 +47,7 @@ def run(
         timings: seconds per stage.
         quick: whether it was a quick run.
         folder: that exists.
+        synthesized: result of ``synth``, where that was run.
 
     Returns:
         The report.
@@ -55,7 +58,7 @@ def run(
     from l1trigger.report.measurement import measure
 
     measured = measure(data, trained, compressed, simulated)
-    report = build(design, data, trained, compressed, converted, simulated, timings, quick, measured)
+    report = build(design, data, trained, compressed, converted, simulated, timings, quick, measured, synthesized)
     drawings = plots.drawings(measured, report, trained, compressed)
     report = report.model_copy(update={"pictures": [d.picture for d in drawings]})
     with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as name:

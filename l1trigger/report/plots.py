@@ -80,6 +80,7 @@ def drawings(
         *plots_physics.score_plots(measured),
         *plots_physics.correlation_plots(measured),
         *plots_physics.turn_on_plots(measured),
+        *plots_network.resource_plots(report),
         *plots_network.history_plots(trained, compressed),
         *plots_network.layer_plots(report),
     )

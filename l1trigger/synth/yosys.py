@@ -1,0 +1,77 @@
+"""Synthesis of the RTL with Yosys: mapped cells, not placed ones; compare with vendors' numbers at +-20 %."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from l1trigger.errors import ToolFailedError, ToolNotFoundError
+from l1trigger.synth.rtl import TOP, Rtl
+from l1trigger.synth.tool import call
+
+# wreduce and alumacc work on each module before flattening: on the flat design alumacc would merge chained adders into
+# carry-save trees, which vendors' tools do not do.
+FLOW = (
+    "hierarchy -top {top}", "proc", "opt_expr", "opt_clean", "wreduce", "peepopt", "opt_clean",
+    "alumacc t:$add t:$sub t:$neg t:$lt t:$gt t:$le t:$ge t:$eq", "opt_clean", "flatten",
+    "synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf", "tee -o {statistics} stat -json",
+)
+_CHILD = """
+import sys
+from pyosys import libyosys
+design = libyosys.Design()
+for line in open(sys.argv[1]):
+    libyosys.run_pass(line.strip(), design)
+"""
+
+
+def tool() -> str:
+    """Name and version."""
+    return f"yosys {version('pyosys')}"
+
+
+def synthesize(rtl: Rtl, family: str, folder: Path, limit_s: float) -> dict[str, int]:
+    """Cells of the RTL in a family: lut, ff, srl, dsp, bram18, carry, mux.
+
+    Args:
+        rtl: to synthesize.
+        family: as ``synth_xilinx`` calls it.
+        folder: for script, log and statistics.
+        limit_s: longest time [s].
+
+    Raises:
+        ToolNotFoundError: Yosys is not installed.
+        ToolFailedError: it failed, ran past the limit, or left no statistics.
+    """
+    if find_spec("pyosys") is None:
+        raise ToolNotFoundError("The synthesis needs Yosys, which is not installed. Remedy: pip install pyosys")
+    folder.mkdir(parents=True, exist_ok=True)
+    script, statistics, log = folder / "synth.ys", folder / "cells.json", folder / "yosys.log"
+    statistics.unlink(missing_ok=True)
+    log.unlink(missing_ok=True)
+    names = {"top": TOP, "family": family, "statistics": str(statistics)}
+    script.write_text("".join(f"read_verilog -defer {p}\n" for p in rtl.sources)
+                      + "".join(f"{line.format(**names)}\n" for line in FLOW))
+    call("yosys", [sys.executable, "-c", _CHILD, str(script)], log, limit_s)
+    try:
+        text = statistics.read_text()
+        content = json.loads(text[text.index("{"):])
+        cells = (content.get("design") or next(iter(content["modules"].values())))["num_cells_by_type"]
+    except (OSError, ValueError, KeyError, StopIteration) as e:
+        raise ToolFailedError("yosys", 0, log, f"it left no statistics ({e})") from e
+    return count(cells)
+
+
+def count(cells: Mapping[str, int]) -> dict[str, int]:
+    """Resources of mapped cells by kind."""
+    def total(*beginnings: str) -> int:
+        return sum(n for name, n in cells.items() if name.startswith(beginnings))
+
+    return {
+        "lut": total("LUT"), "ff": total("FD"), "srl": total("SRL"), "dsp": total("DSP"),
+        "bram18": total("RAMB18") + 2 * total("RAMB36"), "carry": total("CARRY"), "mux": total("MUXF"),
+    }

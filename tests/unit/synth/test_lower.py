@@ -1,0 +1,82 @@
+"""The logic of a trigger function equals the function, integer by integer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import toy_trigger as toy
+
+from l1trigger import keras as door
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.data.objects import maximum_table
+from l1trigger.data.scaling import ObjectInputs
+from l1trigger.design import SynthSection
+from l1trigger.errors import UnsupportedLayerError
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.synth import lower
+
+
+def differences(function, events, **options) -> int:
+    logic = lower.lower(function, SynthSection(**options), lower.ports(function.scaling))
+    truth = function.evaluate(events)
+    score, accept = logic.evaluate(events)
+    return int((score != truth.score).sum() + (accept != truth.accept).sum())
+
+
+@pytest.mark.parametrize("kernel", ["identity", "sum_of_squares", "masked_squared_error"])
+@pytest.mark.parametrize("options", [{}, {"hard_dc": 0}, {"binary_lut": True}])
+def test_equal(kernel, options):
+    sizes = (8, 9) if kernel == "masked_squared_error" else (8, 4, 2)
+    function = toy.trigger(sizes, kernel, seed=3)
+    assert differences(function, toy.events(4000), **options) == 0
+
+
+def test_narrow_score_saturates():
+    function = toy.trigger((6, 2), score_type=FixedPoint.parse("ap_fixed<5,2,TRN,SAT>"))
+    assert differences(function, toy.events(3000)) == 0
+
+
+def test_a_wrong_rounding_is_caught():
+    function = toy.trigger(seed=5)
+    text = str(function.network.output_type)
+    assert "RND_CONV" in text
+    events = toy.events(4000)
+    truth = function.evaluate(events)
+    real = lower.fixed_point
+
+    def floors(quantizer):
+        found = real(quantizer)
+        return found and FixedPoint.parse(str(found).replace("RND_CONV", "TRN"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lower, "fixed_point", floors)
+        logic = lower.lower(function, SynthSection(), lower.ports(function.scaling))
+    assert (logic.evaluate(events)[0] != truth.score).any()
+
+
+def test_ports_are_as_wide_as_trigger_objects():
+    scaling = ObjectInputs().scaling()
+    top = maximum_table()[None].astype(np.int16)
+    types = lower.ports(scaling, [top, -top * np.array([0, 1, 1], np.int16)])
+    assert types[0] == FixedPoint(12, 12, False) and types[15] == FixedPoint(9, 9, False)
+    assert sum(t.width for t in types) < 57 * 11
+    beyond = top.copy()
+    beyond[0, 0, 0] = 5000
+    assert lower.ports(scaling, [beyond])[0] == lower.WIDEST
+    assert lower.ports(toy.small_scaling()) == (lower.WIDEST,) * 9
+
+
+def test_unsupported_layers_are_all_named():
+    function = toy.trigger()
+    keras, q = door.keras(), door.qkeras()
+    x = first = keras.Input((9,), name="x")
+    x = q.QActivation("quantized_bits(8,3,alpha=1)", name="input_type")(x)
+    x = keras.layers.LayerNormalization(name="norm")(x)
+    x = keras.layers.Softmax(name="soft")(x)
+    x = q.QActivation("quantized_bits(8,3,alpha=1)", name="output_type")(x)
+    t = FixedPoint.from_quantized_bits(8, 3)
+    odd = replace(function, network=QuantizedNetwork.from_keras(keras.Model(first, x), t, t))
+    with pytest.raises(UnsupportedLayerError, match=r"norm \(a LayerNormalization\), soft \(a Softmax\)"):
+        lower.lower(odd, SynthSection(), lower.ports(function.scaling))
