@@ -7,6 +7,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,16 @@ def prepare() -> None:
 def keras() -> Any:
     """The tf_keras module, with TensorFlow quiet, on the CPU, and deterministic."""
     prepare()
+    return _keras()
+
+
+@cache
+def _keras() -> Any:
     import tensorflow as tf
     import tf_keras
 
     tf.config.experimental.enable_op_determinism()
+    tf.random.set_seed(0)  # deterministic random layers cannot even be built without one; trainings set their own
     return tf_keras
 
 

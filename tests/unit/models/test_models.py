@@ -153,3 +153,15 @@ def test_tensorflow_with_keras_3_is_noticed():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)
     assert "L1TriggerError TensorFlow was imported before l1trigger" in done.stdout
+
+
+def test_random_layers_can_be_built_before_anything_is_seeded():
+    """A run from committed weights never trains, so nothing else sets a seed."""
+    import subprocess
+    import sys
+
+    code = (
+        "from l1trigger.models.variational_autoencoder import *\n"
+        "VariationalAutoencoder.build(VariationalAutoencoderOptions())"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=True)
