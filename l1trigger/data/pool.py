@@ -131,8 +131,8 @@ def make_chunk(process: Process, chunk: int, size: int = _CHUNK) -> PoolChunk:
 def _soft(p: pythia.Particles) -> NDArray[np.bool_]:
     """Collisions without a hard scattering, which the slices have, and without a fragmentation accident.
 
-    In about four of a million collisions the fragmentation of a soft system gives hadrons of 50 to 150 GeV. A row of
-    this class stands for several kHz, so that a single one would be most of a trigger's rate.
+    In two of 500 000 collisions a soft system (no parton above 21 GeV in the one looked at) gave hadrons of 60 GeV and
+    more. A row of this class stands for several kHz, so that a single one would be most of a trigger's rate.
     """
     largest = np.zeros(p.events)
     np.maximum.at(largest, p.event, np.hypot(p.px, p.py))
