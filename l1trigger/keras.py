@@ -76,7 +76,9 @@ def qkeras_objects() -> dict[str, Any]:
                 activation = objects[activation["class_name"]](**activation["config"])
             return layer(**{**config, "activation": activation})
 
-    return objects | {"QActivation": QActivation}
+    from l1trigger.garnet import quantized as garnet
+
+    return objects | {"QActivation": QActivation, garnet.NAME: garnet.stack_class()}
 
 
 def seed_everything(seed: int) -> None:

@@ -31,7 +31,7 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
     k = door.keras()
     import tensorflow_model_optimization as tfmot
 
-    prunable = [layer.name for layer in model.layers if layer.name and hasattr(layer, "kernel_quantizer")]
+    prunable = [layer.name for layer in model.layers if _is_prunable(layer)]
     for name in section.layers:
         if name not in prunable:
             key = f"compress.pruning.layers.{name}"
@@ -52,6 +52,12 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
         return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
 
     return k.models.clone_model(model, clone_function=wrap)
+
+
+def _is_prunable(layer: Any) -> bool:
+    import tensorflow_model_optimization as tfmot
+
+    return hasattr(layer, "kernel_quantizer") or isinstance(layer, tfmot.sparsity.keras.PrunableLayer)
 
 
 def fine_tune(

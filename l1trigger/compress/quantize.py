@@ -134,24 +134,42 @@ def _first(*values: int | None) -> int:
 def build(stack: Sequence[DenseLayer], types: Sequence[LayerTypes], scaling: InputScaling) -> Any:
     """The QKeras model with the float weights in it: quantized input, dense layers, quantized output."""
     k, q = door.keras(), door.qkeras()
-
-    def bits(t: FixedPoint) -> Any:
-        return q.quantized_bits(t.width, t.integer - 1, alpha=1)
-
     inputs = k.Input((len(scaling),), name="x")
-    h = q.QActivation(bits(scaling.network_type), name="input_type")(inputs)
+    h = q.QActivation(_bits(scaling.network_type), name="input_type")(inputs)
+    model = k.Model(inputs, dense_layers(h, stack, types))
+    set_dense_weights(model, stack)
+    return model
+
+
+def _bits(t: FixedPoint) -> Any:
+    return door.qkeras().quantized_bits(t.width, t.integer - 1, alpha=1)
+
+
+def dense_layers(h: Any, stack: Sequence[DenseLayer], types: Sequence[LayerTypes]) -> Any:
+    """Quantized dense layers behind a Keras tensor; the last one's output is quantized, too."""
+    q = door.qkeras()
     for layer, t in zip(stack, types, strict=True):
         h = q.QDense(
-            len(layer.bias), kernel_quantizer=bits(t.weight), bias_quantizer=bits(t.bias), name=layer.name
+            len(layer.bias), kernel_quantizer=_bits(t.weight), bias_quantizer=_bits(t.bias), name=layer.name
         )(h)
         if layer.relu:
             h = q.QActivation(q.quantized_relu(t.activation.width, t.activation.integer), name=f"{layer.name}_relu")(h)
         else:
-            h = q.QActivation(bits(t.activation), name=f"{layer.name}_type")(h)
-    model = k.Model(inputs, h)
+            h = q.QActivation(_bits(t.activation), name=f"{layer.name}_type")(h)
+    return h
+
+
+def set_dense_weights(model: Any, stack: Sequence[DenseLayer]) -> None:
+    """Puts the float weights into the layers of the same names."""
     for layer in stack:
         model.get_layer(layer.name).set_weights([layer.kernel, layer.bias])
-    return model
+
+
+def output_type(model: Any) -> FixedPoint:
+    """Type of the outputs of a model that ends with a quantizer."""
+    found = fixed_point(model.layers[-1].quantizer)
+    assert found is not None  # ``dense_layers`` ends with one
+    return found
 
 
 def summarize(network: QuantizedNetwork) -> tuple[LayerSummary, ...]:
@@ -161,6 +179,8 @@ def summarize(network: QuantizedNetwork) -> tuple[LayerSummary, ...]:
     for layer in reversed(network.build(exact=False).layers):
         if type(layer).__name__ == "QActivation":
             activation = fixed_point(layer.quantizer) or activation
+        elif hasattr(layer, "summaries"):  # a layer that is several
+            out += reversed(layer.summaries())
         elif hasattr(layer, "kernel_quantizer"):
             kernel = layer.get_weights()[0]
             weight, bias = (str(fixed_point(q)) for q in layer.get_quantizers()[:2])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from l1trigger import keras as door
+from l1trigger.compress.result import LayerSummary
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import function
 
@@ -121,6 +122,11 @@ def stack_class() -> Any:
             """Weights that pruning may set to zero: all but biases."""
             return [w for cell in self.cells for n, w in cell.items() if not n.endswith("bias")]
 
+        def summaries(self) -> list[LayerSummary]:
+            """What became of each layer; its weights lie on the grid of their types."""
+            return [summary(f"{self.name}{i}", cell, self.weight_types[i], self.types[i]["output"])
+                    for i, cell in enumerate(self.cells)]
+
         def compute_output_shape(self, shape: Any) -> Any:
             """Shape of the outputs."""
             return shape[0], self.shapes[-1]["bias"][0]
@@ -131,6 +137,15 @@ def stack_class() -> Any:
             return {**super().get_config(), **{n: getattr(self, n) for n in names}}
 
     return QGarNetStack
+
+
+def summary(name: str, cell: Mapping[str, Any], types: Mapping[str, str], output: str) -> LayerSummary:
+    """Weights, zeros and types of one layer; the type of its output weights stands for all."""
+    weights = [w.numpy() for n, w in cell.items() if not n.endswith("bias")]
+    return LayerSummary(
+        name, sum(w.size for w in weights), sum(int((w == 0).sum()) for w in weights), types["mean"], types["bias"],
+        output,
+    )
 
 
 def stack_of(layer: Any) -> function.Stack:

@@ -64,6 +64,23 @@ class TrainResult:
         scores: NDArray[np.float64] = architecture.float_score(self.options, training.weights, self.scaling, inputs)
         return scores
 
+    @property
+    def regresses_energy(self) -> bool:
+        """Whether the network's outputs hold an energy."""
+        return hasattr(plugins.get("l1trigger.models", self.architecture), "energies")
+
+    def float_energies(self, inputs: NDArray[Any], which: int | None = None) -> NDArray[np.float64]:
+        """Energies [GeV] of the full-precision reference; arguments as for ``float_score``."""
+        training = self.trainings[self.best if which is None else which]
+        architecture = plugins.get("l1trigger.models", self.architecture)
+        outputs = architecture.float_outputs(self.options, training.weights, self.scaling, inputs)
+        return self.energies(outputs)
+
+    def energies(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Energies [GeV] of network outputs (events, outputs) of any level."""
+        architecture = plugins.get("l1trigger.models", self.architecture)
+        return np.asarray(architecture.energies(self.options, outputs), np.float64)
+
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
         meta = {

@@ -1,0 +1,83 @@
+"""The first output of a network that was trained on labels; its further outputs, e.g. an energy, come with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from l1trigger import plugins
+from l1trigger.compress import fine_tune, quantize
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.data.events import DataSet
+from l1trigger.design import CompressSection, Design
+from l1trigger.errors import DesignError, nearest
+from l1trigger.scores import base
+from l1trigger.train.result import TrainResult
+
+
+class ClassifierOptions(CompressSection):
+    """Options of the score ``classifier``.
+
+    Attributes:
+        internal: widths in bits of what is computed inside an architecture's own layers; see the architecture.
+    """
+
+    score: str = "classifier"
+    internal: dict[str, int] = Field(default_factory=dict)
+
+
+class Classifier(base.KernelScore):
+    """The network itself, quantized and fine-tuned on the labels that it was trained on."""
+
+    Options = ClassifierOptions
+    kernel: ClassVar[str] = "identity"
+
+    def compress(
+        self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
+    ) -> base.Compressed:
+        """Quantizes, prunes and fine-tunes the network.
+
+        Raises:
+            DesignError: the architecture does not learn from labels, or a width is not known or not possible.
+        """
+        options = design.compress
+        assert isinstance(options, ClassifierOptions)
+        architecture = plugins.get("l1trigger.models", trained.architecture)
+        if not hasattr(architecture, "quantized_model"):
+            raise DesignError(
+                None, "compress.score", f"classifier needs an architecture that learns labels, not "
+                f"{trained.architecture}", "take model.architecture garnet, or a score for anomalies",
+            )
+        training = trained.trainings[which]
+        own = architecture.Options.model_validate(trained.options)
+        inputs, targets = architecture.examples(own, data.train, training.seed)
+        x = trained.scaling.firmware(inputs)
+        model = architecture.quantized_model(
+            own, training.weights, options.quantization, internal_bits(options, architecture), x
+        )
+        model, history = fine_tune.fine_tune(
+            model, architecture.loss(own), x.astype(np.float32), targets, options.pruning, options.fine_tune,
+            training.seed, work, progress,
+        )
+        output = quantize.output_type(model)
+        network = QuantizedNetwork.from_keras(model, trained.scaling.network_type, output)
+        return base.Compressed(network, quantize.summarize(network), history)
+
+
+def internal_bits(options: ClassifierOptions, architecture: Any) -> dict[str, int]:
+    """Widths inside an architecture's layers, with its defaults for what the design leaves out.
+
+    Raises:
+        DesignError: a name is not known, or a width is not possible.
+    """
+    known: dict[str, int] = dict(getattr(architecture, "internal_bits", {}))
+    for name, width in options.internal.items():
+        key = f"compress.internal.{name}"
+        if name not in known:
+            raise DesignError(None, key, "there is nothing of this name inside the network", nearest(name, known))
+        if not 2 <= width <= 24:
+            raise DesignError(None, key, f"{width} bits are not possible", "take 2 to 24")
+    return known | options.internal
