@@ -26,6 +26,7 @@ from l1trigger.convert import lint
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.garnet import hls as garnet
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ def convert(
     with printing_into(log):
         g = graph(network, section, function, folder)
         g.write()
+    garnet.write(network.build(exact=False), network.input_type, section.reuse_factor, folder)
     (source,), (sink,) = g.get_input_variables(), g.get_output_variables()
     style = g.config.pipeline_style
     # Without an interval of its own, hls4ml's function starts an event every reuse_factor cycles.
@@ -192,6 +194,7 @@ def _hls4ml() -> Any:
     door.qkeras()
     import hls4ml
 
+    garnet.register(hls4ml)
     return hls4ml
 
 

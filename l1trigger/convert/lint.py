@@ -25,7 +25,8 @@ _WITHOUT_WEIGHTS = frozenset({
     "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "MaxPooling1D", "MaxPooling2D",
     "GlobalMaxPooling1D", "GlobalMaxPooling2D",
 })
-EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE
+_OWN = frozenset({"QGarNetStack"})
+EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE | _OWN
 """Layer classes that hls4ml converts bit for bit, given quantizers as the other rules want them."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -17,6 +17,10 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import function
 
 NAME = "QGarNetStack"
+WEIGHTS = (
+    "distance", "distance_bias", "propagate", "propagate_bias", "mean", "maximum", "direct", "edges", "bias",
+)
+"""Order of a layer's weights, whichever way a configuration was stored."""
 ROLES = ("distance", "edge_weight", "propagated", "aggregated", "gathered", "output")
 
 
@@ -50,7 +54,7 @@ def stack_class() -> Any:
             types: Sequence[Mapping[str, str]], collapse: str, collapsed: str, mask_feature: int = 3, **more: Any,
         ) -> None:
             super().__init__(**more)
-            self.shapes = [{n: list(s) for n, s in layer.items()} for layer in shapes]
+            self.shapes = [{n: list(layer[n]) for n in WEIGHTS if n in layer} for layer in shapes]
             self.weight_types, self.types = [dict(w) for w in weight_types], [dict(t) for t in types]
             self.collapse, self.collapsed, self.mask_feature = collapse, collapsed, mask_feature
             self.cells: list[dict[str, Any]] = []

@@ -1,0 +1,210 @@
+"""The GarNet kernel in hls4ml's projects: a layer of hls4ml's own kind, and the header that it calls.
+
+hls4ml only has to know the shape and type of the outputs; weights, inner types and loops stand in a header that is
+written from the plain values of ``garnet.function``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.errors import DesignError
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.garnet import exact, quantized
+from l1trigger.garnet.exact import Interval
+from l1trigger.garnet.function import Layer, Stack
+from l1trigger.resources import firmware_folder
+
+_ARGUMENTS = {
+    "distance": "unsigned i, unsigned s", "distance_bias": "unsigned s", "propagate": "unsigned i, unsigned f",
+    "propagate_bias": "unsigned f", "mean": "unsigned s, unsigned f, unsigned o",
+    "maximum": "unsigned s, unsigned f, unsigned o", "direct": "unsigned i, unsigned o",
+    "edges": "unsigned s, unsigned o", "bias": "unsigned o",
+}
+
+
+@cache
+def register(hls4ml: Any) -> None:
+    """Makes hls4ml know ``QGarNetStack`` on Vivado and Vitis; once.
+
+    Args:
+        hls4ml: the module.
+    """
+    from hls4ml.backends.template import FunctionCallTemplate, LayerConfigTemplate
+    from hls4ml.model.layers import Layer as Node
+    from hls4ml.model.optimizer.passes import bit_exact
+
+    class QGarNetStack(Node):  # type: ignore[misc]
+        """A GarNet stack in hls4ml's graph."""
+
+        def initialize(self) -> None:
+            self.add_output_variable([self.attributes["n_out"]])
+
+    class Config(LayerConfigTemplate):  # type: ignore[misc]
+        """The configuration stands in the header."""
+
+        def __init__(self) -> None:
+            super().__init__(QGarNetStack)
+
+        def format(self, node: Any) -> str:
+            return f"// {node.name}: see {header_name(node.name)}\n"
+
+    class Call(FunctionCallTemplate):  # type: ignore[misc]
+        """The call of the stack."""
+
+        def __init__(self) -> None:
+            super().__init__(QGarNetStack, include_header=["nnet_utils/garnet_stacks.h"])
+
+        def format(self, node: Any) -> str:
+            source, sink = node.get_input_variable(), node.get_output_variable()
+            return f"{function_name(node.name)}<{source.type.name}, {sink.type.name}>({source.name}, {sink.name});"
+
+    def parse(keras_layer: dict[str, Any], input_names: Any, input_shapes: Any, reader: Any) -> tuple[Any, list[int]]:
+        config = keras_layer["config"]
+        outputs = int(config["shapes"][-1]["bias"][0])
+        collapsed = FixedPoint.parse(config["collapsed"])
+        node = {
+            "class_name": quantized.NAME, "name": config["name"], "inputs": input_names, "n_out": outputs,
+            "collapsed": [int(collapsed.signed), collapsed.integer - int(collapsed.signed), collapsed.fraction],
+        }
+        return node, [input_shapes[0][0], outputs]
+
+    def kif(node: Any) -> tuple[NDArray[np.int16], ...]:
+        return tuple(np.full((node.attributes["n_out"],), v, np.int16) for v in node.attributes["collapsed"])
+
+    hls4ml.converters.register_keras_v2_layer_handler(quantized.NAME, parse)
+    hls4ml.model.layers.register_layer(quantized.NAME, QGarNetStack)
+    bit_exact._produce_kif.register(QGarNetStack, kif)
+    for name in ("Vivado", "Vitis"):
+        backend = hls4ml.backends.get_backend(name)
+        backend.register_template(Config)
+        backend.register_template(Call)
+
+
+def function_name(layer: str) -> str:
+    """Name of a stack's C++ function."""
+    return f"{layer}_stack"
+
+
+def header_name(layer: str) -> str:
+    """Name of a stack's header."""
+    return f"{layer}_stack.h"
+
+
+def stacks(model: Any) -> dict[str, Stack]:
+    """The stacks of a built QKeras model, by layer name."""
+    return {
+        layer.name: quantized.stack_of(layer) for layer in model.layers if type(layer).__name__ == quantized.NAME
+    }
+
+
+def require_parallel(vertices: int, reuse_factor: int) -> int:
+    """Vertices at a time when all are gone through in ``reuse_factor`` steps.
+
+    Raises:
+        DesignError: the reuse factor does not divide the number of vertices.
+    """
+    if vertices % reuse_factor:
+        raise DesignError(
+            None, "convert.reuse_factor", f"{reuse_factor} does not divide the {vertices} vertices",
+            "take a power of two up to the number of vertices",
+        )
+    return vertices // reuse_factor
+
+
+def write(model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> None:
+    """Writes the headers of a model's stacks into an HLS project; does nothing without any.
+
+    Args:
+        model: built QKeras model.
+        inputs: type of the network's input, which is that of every vertex's features.
+        reuse_factor: in how many steps the vertices are gone through.
+        project: its folder.
+
+    Raises:
+        DesignError: the reuse factor does not divide the number of vertices.
+    """
+    import jinja2
+
+    found = stacks(model)
+    if not found:
+        return
+    source, target = firmware_folder() / "hls", project / "firmware" / "nnet_utils"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(source), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=False,
+    )
+    template = environment.get_template("garnet_stack.h.j2")
+    shutil.copy(source / "garnet.h", target / "garnet.h")
+    for name, stack in found.items():
+        parallel = require_parallel(stack.vertices, reuse_factor)
+        (target / header_name(name)).write_text(template.render(_values(function_name(name), stack, inputs, parallel)))
+    (target / "garnet_stacks.h").write_text("".join(f'#include "{header_name(name)}"\n' for name in found))
+
+
+def _values(name: str, stack: Stack, inputs: FixedPoint, parallel: int) -> dict[str, object]:
+    """What the template of the header needs."""
+    x, layers, intervals = Interval.of(inputs), [], None
+    for index, layer in enumerate(stack.layers):
+        intervals = exact.layer_intervals(layer, x, stack.vertices)
+        layers.append(_layer(index, layer, intervals, stack.vertices))
+        x = Interval.of(layer.types.output)
+    assert intervals is not None  # a stack has layers
+    collapse = exact.collapse_intervals(stack, intervals)
+    total, scaled = collapse.total.type, collapse.scaled.type
+    return {
+        "name": name, "vertices": stack.vertices, "parallel": parallel, "mask_feature": stack.mask_feature,
+        "collapse": stack.collapse, "layers": layers, "count_bits": stack.vertices.bit_length(),
+        "collapsed_type": stack.collapsed.cpp(), "collapse_sum_type": total.cpp(),
+        "collapse_scaled_type": scaled.cpp(), "collapse_bits": total.width, "collapse_lowest": total.range[0],
+        "x_sum_type": collapse.x_sum.type.cpp(), "w_sum_type": collapse.w_sum.type.cpp(),
+    }
+
+
+def _layer(index: int, layer: Layer, i: exact.LayerIntervals, vertices: int) -> dict[str, object]:
+    t = layer.types
+    total = i.aggregated_sum.type
+    types = {
+        "input": i.input.type, "feature": i.feature.type, "distance_sum": i.distance_sum.type, "distance": t.distance,
+        "edge_weight": t.edge_weight, "propagated_sum": i.propagated_sum.type,
+        "propagated": t.propagated or i.feature.type, "aggregated_sum": total, "aggregated": t.aggregated,
+        "mean": FixedPoint(total.width, total.integer - (vertices.bit_length() - 1), True),
+        "gathered_sum": i.gathered_sum.type, "gathered": t.gathered, "output_sum": i.output_sum.type,
+        "output": t.output,
+    }
+    weights = {n: getattr(layer, n) for n in _ARGUMENTS}
+    return {
+        "index": index, "n_in": layer.inputs, "n_aggregators": layer.aggregators, "n_features": layer.features,
+        "n_propagate": layer.features - (layer.aggregators if layer.maximum is not None else 0),
+        "n_filters": layer.filters, "folded": str(layer.folded), "full": str(layer.maximum is not None),
+        "types": {role: found.cpp() for role, found in types.items()}, "lowest": total.range[0],
+        "table": [int(v) for v in layer.table],
+        "weights": [_weight(n, w) for n, w in weights.items() if w is not None],
+        "functions": list(_functions(index, layer)),
+    }
+
+
+def _weight(name: str, values: NDArray[np.float64]) -> dict[str, object]:
+    t = Interval(min(float(values.min()), 0.0), max(float(values.max()), 0.0), exact.grid(values)).type
+    return {"name": name, "type": t.cpp(), "numbers": [float(v) for v in values.ravel()]}
+
+
+def _functions(index: int, layer: Layer) -> Iterator[dict[str, str]]:
+    """Access to each weight by its indices; weights that a variant lacks are 0."""
+    for name, arguments in _ARGUMENTS.items():
+        values = getattr(layer, name)
+        if values is None:
+            yield {"name": name, "type": "ap_uint<1>", "arguments": arguments, "value": "0"}
+            continue
+        letters = [a.rpartition(" ")[2] for a in arguments.split(", ")]
+        at = letters[0]
+        for letter, size in zip(letters[1:], values.shape[1:], strict=True):
+            at = f"({at}) * {size} + {letter}"
+        yield {"name": name, "type": f"{name}{index}_t", "arguments": arguments, "value": f"{name}{index}[{at}]"}
