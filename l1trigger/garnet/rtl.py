@@ -1,0 +1,366 @@
+"""The streaming engine: P vertices per clock through per-vertex logic, sums, and logic that runs once per event.
+
+    beat ─► lane0 ×P ─► tree0 ─► sums ─► gather0 ─┐
+              └─ edge weights, delayed ─► lane1 ×P ─► tree1 ─► sums ─► gather1 ─┐ … ─► final ─► score, outputs, decision
+
+A lane returns the features that its layer before sent back, and prepares the layer of its own: both passes over the
+vertices are one. All latencies are fixed, so that a delayed token says when an event's sums start and are complete;
+there is no other state. Events may follow each other every V / P clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from l1trigger.data.scaling import InputScaling
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.garnet.function import Layer, Stack, edge_weight
+from l1trigger.resources import firmware_folder
+from l1trigger.synth.blocks import Block, bits, block, wired
+from l1trigger.synth.lower import _quantized as quantized
+from l1trigger.synth.rtl import TOP, Field
+
+Head = Callable[[Any], Any]
+"""From the collapsed outputs of the stack to the outputs of the engine, as alkaid's arrays."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Registers that add up, or keep the largest of, what comes out of a tree beat by beat."""
+
+    fields: tuple[Field, ...]
+    maximum: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One sweep over the vertices.
+
+    Attributes:
+        lane: logic of one vertex.
+        carried: how many of its outputs, the first ones, go on to the next pass.
+        tree: adds up, or takes the largest of, the other outputs of P lanes.
+        sum: over the beats.
+        gather: what follows once per event.
+    """
+
+    lane: Block
+    carried: int
+    tree: Block
+    sum: Sum
+    gather: Block
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A streaming engine.
+
+    Attributes:
+        vertices: per event, V.
+        parallel: vertices per clock, P.
+        hit: formats of one vertex's hardware integers.
+        passes: in order; the last one's ``gather`` gives the outputs.
+    """
+
+    vertices: int
+    parallel: int
+    hit: tuple[Field, ...]
+    passes: tuple[Pass, ...]
+
+    @property
+    def beats(self) -> int:
+        """Clocks that an event takes to enter: the initiation interval."""
+        return self.vertices // self.parallel
+
+    @property
+    def outputs(self) -> tuple[Field, ...]:
+        """Formats of the outputs."""
+        return self.passes[-1].gather.outputs
+
+    @property
+    def cycles(self) -> int:
+        """Clock edges from the first beat at the port to the outputs, input and output registers included."""
+        inner = sum(p.lane.cycles + p.tree.cycles + 1 + p.gather.cycles for p in self.passes)
+        return 1 + inner + len(self.passes) * (self.beats - 1)
+
+    @property
+    def blocks(self) -> list[tuple[Block, int]]:
+        """Every block, and how many copies of it there are."""
+        found = []
+        for p in self.passes:
+            found += [(p.lane, self.parallel), (p.tree, 1), (p.gather, 1)]
+        return found
+
+    @property
+    def lut(self) -> float:
+        """Look-up tables by alkaid's cost model, without sums and delays."""
+        return sum(b.lut * copies for b, copies in self.blocks)
+
+
+def build(
+    stack: Stack, scaling: InputScaling, ports: Sequence[FixedPoint], head: Head, parallel: int,
+    options: dict[str, Any], delay_ns: float,
+) -> Engine:
+    """The engine of a stack.
+
+    Args:
+        stack: as plain values.
+        scaling: of all inputs, the same for each vertex.
+        ports: types of all hardware integers.
+        head: what follows the stack, decision included.
+        parallel: vertices per clock; divides the number of vertices.
+        options: of alkaid's solver.
+        delay_ns: most estimated delay of one pipeline stage [ns].
+    """
+    n = stack.inputs
+    hit = tuple(Field(p.width, p.signed, p.fraction) for p in _widest(ports, n))
+    one = _first(scaling, n)
+    passes: list[Pass] = []
+    inputs, decode = hit, _hardware(stack, one)
+    for index, layer in enumerate(stack.layers):
+        last = index == len(stack.layers) - 1
+        closes = last and stack.collapse != "max"
+        lane = block(f"lane{index}", inputs, _lane(layer, decode, closes), options, delay_ns)
+        carried = _carried(layer)
+        tree, total = _tree(index, lane.outputs[carried:], parallel, stack, _maxima(layer, closes), options, delay_ns)
+        function = _collapse(stack, layer, head) if closes else _gather(stack, layer)
+        gather = block("finish" if closes else f"gather{index}", total.fields, function, options, delay_ns)
+        passes.append(Pass(lane, carried, tree, total, gather))
+        inputs, decode = lane.outputs[:carried] + gather.outputs, _returned(layer)
+    if stack.collapse == "max":
+        passes.append(_maximum_pass(stack, inputs, decode, head, parallel, options, delay_ns))
+    return Engine(stack.vertices, parallel, hit, tuple(passes))
+
+
+def _widest(ports: Sequence[FixedPoint], features: int) -> list[FixedPoint]:
+    """Types that hold the hardware integers of any vertex."""
+    each = [ports[f::features] for f in range(features)]
+    return [max(types, key=lambda t: t.width) for types in each]
+
+
+def _first(scaling: InputScaling, features: int) -> InputScaling:
+    """The scaling of one vertex."""
+    return replace(scaling, **{k: v[:features] for k, v in vars(scaling).items()})
+
+
+def _hardware(stack: Stack, scaling: InputScaling) -> Callable[[Any], tuple[Any, Any]]:
+    """From hardware integers to the inputs of a vertex and its mask."""
+    from l1trigger.synth.lower import _scaled
+
+    def decode(hardware: Any) -> tuple[Any, Any]:
+        x = _scaled(hardware, scaling)
+        return x, x[stack.mask_feature : stack.mask_feature + 1].to_bool("any")
+
+    return decode
+
+
+def _carried(layer: Layer) -> int:
+    """Mask, edge weights, and for direct terms the inputs."""
+    return 1 + layer.aggregators + (layer.inputs if layer.direct is not None else 0)
+
+
+def _lane(layer: Layer, decode: Callable[[Any], tuple[Any, Any]], closes: bool) -> Head:
+    """Logic of a vertex: what is carried on, then what is added up, then what is maximized.
+
+    Added up are the products w * p, and where the collapse follows also the mask, the edge weights (which are among the
+    products when transforms are folded) and the inputs (for direct terms).
+    """
+
+    def function(given: Any) -> Any:
+        x, mask = decode(given)
+        t = layer.types
+        distance = quantized(x @ layer.distance + layer.distance_bias, t.distance)
+        looked_up = distance.apply(lambda d: t.edge_weight.quantize(edge_weight(d)))
+        w = looked_up.quantize(0, t.edge_weight.integer, t.edge_weight.fraction)
+        w = np.where(np.repeat(mask, layer.aggregators), w, 0.0)
+        if layer.propagate is None or t.propagated is None:
+            products = np.concatenate([np.ravel(w[:, None] * x[None, :]).reshape(layer.aggregators, -1),
+                                       w.reshape(-1, 1)], 1)
+        else:
+            p = quantized(x @ layer.propagate + layer.propagate_bias, t.propagated)
+            p = np.concatenate([p, w]) if layer.maximum is not None else p
+            products = w[:, None] * p[None, :]
+        parts = [mask, w, *([x] if layer.direct is not None else []), products.ravel()]
+        if closes:
+            parts += [mask, *([] if layer.folded else [w])]
+            parts += [np.where(np.repeat(mask, layer.inputs), x, 0.0)] if layer.direct is not None else []
+        if layer.maximum is not None:
+            parts.append(products.ravel())
+        return np.concatenate(parts)
+
+    return function
+
+
+def _maxima(layer: Layer, closes: bool) -> list[bool]:
+    """Which of the values that come out of a lane are maximized, not added up."""
+    products = layer.aggregators * layer.features
+    closing = 1 + (0 if layer.folded else layer.aggregators) + (layer.inputs if layer.direct is not None else 0)
+    added = products + (closing if closes else 0)
+    return [False] * added + [True] * (products if layer.maximum is not None else 0)
+
+
+def _tree(
+    index: int, each: Sequence[Field], parallel: int, stack: Stack, maxima: Sequence[bool], options: dict[str, Any],
+    delay_ns: float,
+) -> tuple[Block, Sum]:
+    """What combines P lanes, and the registers that combine the beats."""
+
+    def function(given: Any) -> Any:
+        lanes = given.reshape(parallel, len(each))
+        combined = [np.max(lanes[:, i], keepdims=True) if m else np.sum(lanes[:, i], keepdims=True)
+                    for i, m in enumerate(maxima)]
+        return np.concatenate(combined)
+
+    tree = block(f"tree{index}", tuple(each) * parallel, function, options, delay_ns)
+    beats = stack.vertices // parallel
+    growth = (beats - 1).bit_length()
+    fields = tuple(
+        f if m or not f.bits else Field(f.bits + growth, f.signed, f.fraction)
+        for f, m in zip(tree.outputs, maxima, strict=True)
+    )
+    return tree, Sum(fields, tuple(maxima))
+
+
+def _gathered(stack: Stack, layer: Layer, sums: Any) -> Any:
+    """g (S, O) of the sums, and maxima, of a layer."""
+    s, f = layer.aggregators, layer.features
+    t = layer.types
+    h = quantized(sums[: s * f] * (1 / stack.vertices), t.aggregated).reshape(s, f)
+    rows = [h[i] @ layer.mean[i] for i in range(s)]
+    if layer.maximum is not None:
+        k = quantized(sums[-s * f :], t.aggregated).reshape(s, f)
+        rows = [row + k[i] @ layer.maximum[i] for i, row in enumerate(rows)]
+    return quantized(np.concatenate(rows), t.gathered).reshape(s, layer.filters)
+
+
+def _gather(stack: Stack, layer: Layer) -> Head:
+    return lambda sums: _gathered(stack, layer, sums).ravel()
+
+
+def _combined(layer: Layer, count: Any, x: Any, w: Any, g: Any) -> Any:
+    """Bias, returned features, and direct terms; see ``garnet.function``."""
+    y = np.sum(w[:, None] * g, axis=0) + np.concatenate([count] * layer.filters) * layer.bias
+    return y if layer.direct is None else y + x @ layer.direct + w @ layer.edges
+
+
+def _collapse(stack: Stack, layer: Layer, head: Head) -> Head:
+    """From the last layer's sums to the outputs, without a second pass over the vertices."""
+
+    def function(sums: Any) -> Any:
+        s, f, n = layer.aggregators, layer.features, layer.inputs
+        count, at = sums[s * f : s * f + 1], s * f + 1
+        if layer.folded:
+            w = sums[: s * f].reshape(s, f)[:, -1]  # the last feature is 1
+        else:
+            w, at = sums[at : at + s], at + s
+        x = sums[at : at + n] if layer.direct is not None else None
+        total = _combined(layer, count, x, w, _gathered(stack, layer, sums))
+        scaled = total * (1 / stack.vertices) if stack.collapse == "mean" else total
+        return head(quantized(scaled, stack.collapsed))
+
+    return function
+
+
+def _returned(layer: Layer) -> Callable[[Any], tuple[Any, Any]]:
+    """From what a pass carried, and what its aggregators send back, to the next layer's inputs and the mask."""
+
+    def decode(given: Any) -> tuple[Any, Any]:
+        s, n = layer.aggregators, layer.inputs
+        mask, w = given[:1], given[1 : 1 + s]
+        x = given[1 + s : 1 + s + n] if layer.direct is not None else None
+        g = given[_carried(layer) :].reshape(s, layer.filters)
+        y = quantized(_combined(layer, mask, x, w, g), layer.types.output)
+        present = mask.to_bool("any")
+        return np.where(np.repeat(present, layer.filters), y, 0.0), present
+
+    return decode
+
+
+def _maximum_pass(
+    stack: Stack, inputs: tuple[Field, ...], decode: Callable[[Any], tuple[Any, Any]], head: Head, parallel: int,
+    options: dict[str, Any], delay_ns: float,
+) -> Pass:
+    """The additional sweep that a maximum over the vertices takes."""
+    filters, index = stack.outputs, len(stack.layers)
+    lane = block(f"lane{index}", inputs, lambda given: decode(given)[0], options, delay_ns)
+    tree, total = _tree(index, lane.outputs, parallel, stack, [True] * filters, options, delay_ns)
+    final = block("finish", total.fields, lambda c: head(quantized(c, stack.collapsed)), options, delay_ns)
+    return Pass(lane, 0, tree, total, final)
+
+
+def write(engine: Engine, folder: Path) -> list[Path]:
+    """Writes the engine as Verilog.
+
+    Args:
+        engine: to write.
+        folder: takes the sources.
+
+    Returns:
+        Its files.
+    """
+    import shutil
+
+    import alkaid.codegen.rtl as codegen
+    import jinja2
+    from alkaid.codegen.rtl.verilog.lookup import lookup_source
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (Path(codegen.__file__).parent / "verilog" / "source").glob("*.v"):
+        shutil.copy(path, folder / path.name)
+    for b, _ in engine.blocks:
+        (folder / f"{b.name}.v").write_text(b.verilog())
+    # Lanes share their tables.
+    (folder / "tables.v").write_text(lookup_source([stage for b, _ in engine.blocks for stage in b.stages]))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(firmware_folder() / "rtl"), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )
+    text = environment.get_template("garnet.v.j2").render(_values(engine))
+    (folder / f"{TOP}.v").write_text(text)
+    return sorted(folder.glob("*.v"))
+
+
+def _values(engine: Engine) -> dict[str, object]:
+    """What the template needs: every pass with the clock at which its first beat enters its lanes."""
+    at, passes, before = 1, [], None
+    for index, p in enumerate(engine.passes):
+        sums_at = at + p.lane.cycles + p.tree.cycles
+        ready = sums_at + engine.beats + p.gather.cycles
+        carried, rest = p.lane.outputs[: p.carried], p.lane.outputs[p.carried :]
+        passes.append({
+            "index": index, "lane": p.lane, "tree": p.tree, "gather": p.gather, "at": at, "sums_at": sums_at,
+            "loaded_at": ready - 1, "carried_bits": sum(f.bits for f in carried),
+            "lane_bits": bits(p.lane.outputs), "rest_low": sum(f.bits for f in carried),
+            "lane_inputs": bits(p.lane.inputs), "tree_bits": bits(p.tree.outputs), "sum_bits": bits(p.sum.fields),
+            "gather_bits": bits(p.gather.outputs), "delay": ready - at - p.lane.cycles,
+            "to_lane": _to_lane(engine, p, before),
+            "to_tree": wired(f"rest{index}", tuple(rest) * engine.parallel, p.tree.inputs),
+            "to_gather": wired(f"sum{index}", p.sum.fields, p.gather.inputs),
+            "numbers": _numbers(p),
+        })
+        at, before = ready, p
+    return {"engine": engine, "top": TOP, "passes": passes, "hit_bits": sum(f.bits for f in engine.hit),
+            "beats": engine.beats, "parallel": engine.parallel, "outputs": bits(engine.outputs), "done_at": at}
+
+
+def _to_lane(engine: Engine, p: Pass, before: Pass | None) -> str:
+    if before is None:
+        return wired("hit", engine.hit, p.lane.inputs)
+    given = before.lane.outputs[: before.carried] + before.gather.outputs
+    return wired("given", given, p.lane.inputs)
+
+
+def _numbers(p: Pass) -> list[dict[str, object]]:
+    """Places and formats of each number in the tree's outputs and in the sums."""
+    out, low, sum_low = [], 0, 0
+    for t, s, m in zip(p.tree.outputs, p.sum.fields, p.sum.maximum, strict=True):
+        if t.bits:
+            out.append({"low": low, "high": low + t.bits - 1, "sum_low": sum_low, "sum_high": sum_low + s.bits - 1,
+                        "signed": t.signed, "maximum": m, "bits": t.bits, "sum_bits": s.bits})
+        low, sum_low = low + t.bits, sum_low + s.bits
+    return out
