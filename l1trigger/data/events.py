@@ -18,6 +18,8 @@ from l1trigger.errors import DataError
 
 FORMAT = "l1trigger-sample/1"
 UNKNOWN = -1
+TRUTH = "truth"
+"""Group of a sample file that holds what the generator knows; files without truth lack it."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Events:
 
     Attributes:
         name: e.g. ``zerobias`` or the name of a signal.
-        inputs: hardware integers, first axis events: trigger objects (n, 19, 3) or regions (n, 18, 14).
+        inputs: hardware integers, first axis events: trigger objects (n, 19, 3), regions (n, 18, 14) or calorimeter
+            hits (n, 128, 4).
         weight: weight of each event, sum 1. In a zero-bias sample it is the probability of that kind of crossing.
         block: disjoint sub-pool that the event was made from, or -1. Events of different blocks are independent.
         row: hardest pool row (or generator event) in the event, or -1. Events that share it are not independent.
         card: settings, seeds, versions and approximations: how the sample came about.
+        truth: what the generator knows of each event, by name, each (n,): e.g. ``energy`` [GeV] and ``label``.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Events:
     block: NDArray[np.int16]
     row: NDArray[np.int32]
     card: Mapping[str, Any] = field(default_factory=dict)
+    truth: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -58,7 +63,7 @@ class Events:
         total = w.sum()
         return replace(
             self, inputs=self.inputs[which], weight=w / total if total > 0 else w, block=self.block[which],
-            row=self.row[which],
+            row=self.row[which], truth={name: values[which] for name, values in self.truth.items()},
         )
 
     @property
@@ -91,6 +96,8 @@ def save_events(events: Events, path: Path, layout: str = "objects", compression
             f.create_dataset("weight", data=events.weight, **packed)
             f.create_dataset("block", data=events.block, **packed)
             f.create_dataset("row", data=events.row, **packed)
+            for name, values in events.truth.items():
+                f.create_dataset(f"{TRUTH}/{name}", data=values, **packed)
         os.replace(part, path)
     except OSError as e:
         part.unlink(missing_ok=True)
@@ -123,6 +130,7 @@ def load_events(path: Path, layout: str = "objects", first: int | None = None) -
             return Events(
                 str(f.attrs["name"]), f[layout][s], weight / total if total > 0 else weight, f["block"][s],
                 f["row"][s], json.loads(str(f.attrs["card"])),
+                {name: values[s] for name, values in f.get(TRUTH, {}).items()},
             )
     except (OSError, KeyError) as e:
         raise DataError(path, f"cannot be read ({e})", "the file is damaged; make or copy it again") from e
@@ -188,5 +196,8 @@ class DataSet:
         )
 
     def digest(self) -> str:
-        """Digest of all inputs and weights."""
-        return digest(*(a for e in (self.train, self.validation, *self.evaluated) for a in (e.inputs, e.weight)))
+        """Digest of all inputs, weights and truths."""
+        return digest(*(
+            a for e in (self.train, self.validation, *self.evaluated)
+            for a in (e.inputs, e.weight, *(e.truth[name] for name in sorted(e.truth)))
+        ))

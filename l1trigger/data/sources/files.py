@@ -74,13 +74,17 @@ def chosen_signals(options: FileOptions, known: Mapping[str, Path]) -> dict[str,
 
 
 def joined(parts: Sequence[Sample], name: str) -> Sample:
-    """Samples of several files as one; ids are kept when every file has them."""
+    """Samples of several files as one; ids, and each value of the truth, are kept when every file has them."""
     events = [e for e, _ in parts]
     ids = [i for _, i in parts if i is not None]
     whole = Events(
         name, np.concatenate([e.inputs for e in events]), np.concatenate([e.weight * len(e) for e in events]),
         np.concatenate([e.block for e in events]), np.concatenate([e.row for e in events]),
         events[0].card if len(events) == 1 else {"files": [dict(e.card) for e in events]},
+        {
+            key: np.concatenate([e.truth[key] for e in events])
+            for key in events[0].truth if all(key in e.truth for e in events)
+        },
     )
     return whole.select(slice(None)), np.concatenate(ids) if len(ids) == len(parts) else None
 
