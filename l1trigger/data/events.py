@@ -197,7 +197,7 @@ class DataSet:
 
     def digest(self) -> str:
         """Digest of all inputs, weights and truths."""
-        return digest(*(
-            a for e in (self.train, self.validation, *self.evaluated)
-            for a in (e.inputs, e.weight, *(e.truth[name] for name in sorted(e.truth)))
-        ))
+        arrays: list[NDArray[Any]] = []
+        for e in (self.train, self.validation, *self.evaluated):
+            arrays += [e.inputs, e.weight, *(e.truth[name] for name in sorted(e.truth))]
+        return digest(*arrays)

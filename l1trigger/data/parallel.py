@@ -34,6 +34,7 @@ def run(
     workers: int,
     progress: Progress,
     start: Literal["spawn", "fork"] = "spawn",
+    jobs_per_process: int | None = None,
 ) -> None:
     """Calls a function for every job in parallel processes.
 
@@ -44,10 +45,13 @@ def run(
         workers: processes.
         progress: told after each job.
         start: ``spawn`` gives fresh interpreters, as needed once TensorFlow is loaded; ``fork`` shares memory.
+        jobs_per_process: jobs after which a process is replaced by a fresh one; None keeps it. With 1, what a job
+            gives cannot depend on those before it, also where a library keeps a state of its own.
     """
     done = total - len(jobs)
     progress(done, total)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context(start)) as ex:
+    context = multiprocessing.get_context(start)
+    with ProcessPoolExecutor(workers, context, max_tasks_per_child=jobs_per_process) as ex:
         try:
             for future in as_completed([ex.submit(function, *job) for job in jobs]):
                 future.result()

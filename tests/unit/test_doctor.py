@@ -38,7 +38,9 @@ def test_healthy() -> None:
     findings = doctor.diagnose(HEALTHY)
     assert doctor.healthy(findings)
     assert {f.state for f in findings} == {State.OK, State.ABSENT}
-    assert {f.name for f in findings if f.state is State.ABSENT} == {"extra gen", *doctor.VENDOR_TOOLS}
+    assert {f.name for f in findings if f.state is State.ABSENT} == {
+        "extra gen", "extra calo", *doctor.VENDOR_TOOLS,
+    }
     assert found(HEALTHY, "other packages").found == "1 of 1"
 
 
@@ -61,7 +63,8 @@ def test_healthy() -> None:
         (replace(HEALTHY, environment={"TF_USE_LEGACY_KERAS": "0"}), "TF_USE_LEGACY_KERAS", State.FAIL, "unset"),
         (replace(HEALTHY, memory_gib=2.0), "memory", State.WARN, "--quick"),
         (replace(HEALTHY, system="Darwin arm64"), "system", State.WARN, "only Linux is tested"),
-        (having(pythia8mc="8.317.2"), "extra gen", State.ABSENT, r"pip install 'l1trigger\[gen\]'"),
+        (having(pythia8mc="8.317.2"), "extra gen", State.ABSENT, r"pip install 'l1trigger\[gen\]'.*collisions"),
+        (having(xraylib="4.3.0"), "extra calo", State.ABSENT, r"pip install 'l1trigger\[calo\]'.*showers"),
     ],
 )
 def test_fault(facts: Facts, name: str, state: State, remedy: str) -> None:
