@@ -43,6 +43,9 @@ HARDWARE = frozenset({
     Source.ESTIMATE, Source.VERILATOR, Source.YOSYS, Source.CSYNTH, Source.COSIM, Source.VSYNTH, Source.ROUTE,
 })
 
+_MEASURES_PHYSICS = frozenset({Source.VERILATOR})
+"""Sources of hardware figures that also give those of physics: only the former are named in ``GROUPS``."""
+
 GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     ("Latency", ("latency_cycles", "latency_ns", "latency_bx", "initiation_interval")),
     ("Resources", ("lut", "ff", "srl", "dsp", "bram", "bram18", "bram36", "uram", "carry", "carry8")),
@@ -129,7 +132,8 @@ def group(key: Identity, level: str) -> str | None:
     if heading is not None:
         return heading if key.level == level or key.name == "bit_mismatches" else None
     # A percentage of the part says nothing that the count does not say.
-    return OTHER_HARDWARE if key.source in HARDWARE and not key.name.endswith("_percent") else None
+    further = key.source in HARDWARE - _MEASURES_PHYSICS and not key.name.endswith("_percent")
+    return OTHER_HARDWARE if further else None
 
 
 def deepest_level(reports: Sequence[Report]) -> str:

@@ -12,7 +12,8 @@ from l1trigger.report.figures import Source
 from l1trigger.report.tables import ABSENT, Cell, Row, Table
 from l1trigger.report.text import fixed, number, power_of_ten
 
-_AS_RATIO = frozenset({"Latency", "Resources", "Network", OTHER_HARDWARE})
+_HARDWARE_HEADINGS = frozenset({"Latency", "Resources", OTHER_HARDWARE})
+_AS_RATIO = _HARDWARE_HEADINGS | {"Network"}
 _FOUR_DECIMALS = ("auc", "rho", "tpr", "sparsity", "accuracy", "efficiency")
 _VERDICTS = {"regression": "bad", "better": "good", "within tolerance": "unknown", "same": "good"}
 OWN = "this work"
@@ -60,7 +61,7 @@ def _grouped(entries: Sequence[Entry], details: bool) -> list[tuple[str, list[En
     ranks = {name: i for _, names in GROUPS for i, name in enumerate(names)}
     groups: dict[tuple[int, float, str], list[Entry]] = {}
     for entry in entries:
-        hidden = entry.heading is None or not (_has_value(entry) or entry.key.source in HARDWARE)
+        hidden = entry.heading is None or not (_has_value(entry) or entry.heading in _HARDWARE_HEADINGS)
         if hidden and not details:
             continue
         heading = entry.heading or "Details"

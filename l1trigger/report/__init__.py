@@ -57,7 +57,7 @@ def run(
     from l1trigger.report.build import build
     from l1trigger.report.measurement import measure
 
-    measured = measure(data, trained, compressed, simulated)
+    measured = measure(data, trained, compressed, simulated, synthesized)
     report = build(design, data, trained, compressed, converted, simulated, timings, quick, measured, synthesized)
     drawings = plots.drawings(measured, report, trained, compressed)
     report = report.model_copy(update={"pictures": [d.picture for d in drawings]})

@@ -35,6 +35,9 @@ def _judge(name: str, limit: Limit, figures: Sequence[Figure]) -> Judgement:
     elif not found:
         where = f" at level {limit.level}" if limit.level else ""
         reason = f"no stage of this run measures {name}{where}" + (" under these conditions" * bool(limit.conditions))
+        # A level that is missing as a whole says why.
+        if limit.level:
+            reason = next((f.reason for f in figures if f.matches("physics_events", limit.level) and f.reason), reason)
     elif len(measured) < len(found):
         reason = next(f.reason for f in found if f.value is None)
     else:

@@ -61,12 +61,13 @@ def build(
         measured: the scores joined with their events, where that was done before.
         synthesized: result of ``synth``, where that was run.
     """
-    measured = measured or measure(data, trained, compressed, simulated)
+    measured = measured or measure(data, trained, compressed, simulated, synthesized)
     figures = [
         *physics_figures(measured, design.compress.threshold.rate_khz),
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
         *_network_figures(compressed), *_speed_figures(simulated),
         *(hardware_figures(synthesized) if synthesized else []),
+        *(_rtl_level_figures(measured, synthesized) if synthesized else []),
     ]
     comparisons = [*simulated.comparisons, *(synthesized.comparisons if synthesized else [])]
     return Report(
@@ -152,6 +153,12 @@ def hardware_figures(result: SynthResult) -> list[Figure]:
             guess("register_bits", result.register_bits),
         ]
     return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in found]
+
+
+def _rtl_level_figures(measured: Measurement, synthesized: SynthResult) -> list[Figure]:
+    """``physics_events`` says how many events the physics at level rtl rests on, or why there is none."""
+    make = FigureMaker("rtl", Source.VERILATOR, synthesized.tools.get("verilator"))
+    return [make("physics_events", None if measured.absent else synthesized.events, measured.absent)]
 
 
 def _network_figures(compressed: CompressResult) -> list[Figure]:

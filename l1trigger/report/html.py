@@ -38,8 +38,14 @@ def render(report: Report, images: Images) -> str:
     template = environment.get_template("report.html.j2")
     return template.render(
         report=report, verdicts=verdicts(report), tiles=tiles(book), tables=all_tables(book), pictures=pictures,
-        number=number, seconds=_seconds,
+        number=number, seconds=_seconds, absent=_absent_level(report),
     )
+
+
+def _absent_level(report: Report) -> str:
+    """A sentence on the RTL where it is no level of the physics, with the reason."""
+    events = report.figure("physics_events", "rtl")
+    return f" Level rtl is not among them: {events.reason}." if events and events.reason else ""
 
 
 def verdicts(report: Report) -> list[tuple[str, str, str]]:

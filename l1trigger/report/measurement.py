@@ -17,6 +17,7 @@ from l1trigger.physics.baselines import LinearModel, baseline_scores
 from l1trigger.physics.measure import scored
 from l1trigger.physics.roc import Scored, aligned
 from l1trigger.report.figures import Level, Source
+from l1trigger.synth.result import SynthResult
 from l1trigger.train.result import TrainResult
 
 LEVEL_ORDER: tuple[Level, ...] = ("float", "quantized", "csim", "rtl")
@@ -36,9 +37,10 @@ class Measurement:
         levels: level to sample name to scores, in the order of the levels.
         baselines: baseline to sample name to scores.
         thresholds: the design's threshold in units of each level's score.
-        accepts: decision bits of the firmware by sample name.
+        accepts: decision bits of the last level by sample name.
         tools: what computed each level.
         float_value: a firmware score in units of the float score.
+        absent: why there is no level ``rtl``; empty when there is.
     """
 
     data: DataSet
@@ -48,6 +50,7 @@ class Measurement:
     accepts: Mapping[str, NDArray[np.bool_]]
     tools: Mapping[Level, str]
     float_value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    absent: str = ""
 
     def in_float_units(self, level: Level, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores or thresholds of a level in units of the float score, so that levels share an axis."""
@@ -63,23 +66,33 @@ class Measurement:
         return self.levels[level][self.data.test.name]
 
 
-def measure(data: DataSet, trained: TrainResult, compressed: CompressResult, simulated: CsimResult) -> Measurement:
-    """Cuts all levels to the events that every level has, and adds the baselines."""
-    present = [level for level in LEVEL_ORDER if level in simulated.scores]
-    counts = {e.name: min(len(simulated.scores[lv][e.name]) for lv in present) for e in data.evaluated}
+def measure(
+    data: DataSet, trained: TrainResult, compressed: CompressResult, simulated: CsimResult,
+    synthesized: SynthResult | None = None,
+) -> Measurement:
+    """Cuts all levels to the events that every level has, and adds the baselines.
+
+    The RTL is a level only if it saw every event that csim saw: it never takes events away from the other levels.
+    """
+    scores, accepts = {**simulated.scores}, simulated.accepts
+    absent = rtl_is_absent(simulated, synthesized)
+    if synthesized is not None and not absent:
+        scores["rtl"], accepts = synthesized.scores, synthesized.accepts
+    present = [level for level in LEVEL_ORDER if level in scores]
+    counts = {e.name: min(len(scores[lv][e.name]) for lv in present) for e in data.evaluated}
     common = replace(
         data, test=aligned(data.test, counts[data.test.name]),
         signals=tuple(aligned(s, counts[s.name]) for s in data.signals),
     )
     levels = {
-        lv: scored({n: simulated.scores[lv][n][:k] for n, k in counts.items()}, common) for lv in present
+        lv: scored({n: scores[lv][n][:k] for n, k in counts.items()}, common) for lv in present
     }
     few = data.train.select(slice(0, _LINEAR_EVENTS))
     linear = LinearModel.fit(trained.scaling, few, trained.float_score(few.inputs))
     baselines = {name: scored(s, common) for name, s in baseline_scores(common, linear).items()}
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
     thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
-    accepts = {n: simulated.accepts[n][:k] for n, k in counts.items()}
+    accepts = {n: accepts[n][:k] for n, k in counts.items()}
     plugin = compressed.trigger.score_plugin
 
     def float_value(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,16 +100,32 @@ def measure(data: DataSet, trained: TrainResult, compressed: CompressResult, sim
         convert = getattr(plugin, "float_value", None)
         return values if convert is None else np.asarray(convert(values, trained, trained.best), np.float64)
 
-    return Measurement(common, levels, baselines, thresholds, accepts, _tools(simulated), float_value)
+    tools = _tools(simulated, synthesized)
+    return Measurement(common, levels, baselines, thresholds, accepts, tools, float_value, absent)
 
 
-def _tools(simulated: CsimResult) -> dict[Level, str]:
+def rtl_is_absent(simulated: CsimResult, synthesized: SynthResult | None) -> str:
+    """Why the RTL is no level of the physics; empty when it is one."""
+    if synthesized is None:
+        return "the stage synth was not run"
+    if not synthesized.scores:
+        return synthesized.reason or "the result of synth does not hold the RTL's scores; run the stage again"
+    short = [
+        f"{len(synthesized.scores[n]):,} of {len(a):,} events of {n}" for n, a in simulated.accepts.items()
+        if len(synthesized.scores.get(n, ())) < len(a)
+    ]
+    return f"the RTL saw fewer events than csim: {', '.join(short)} (synth.events)" if short else ""
+
+
+def _tools(simulated: CsimResult, synthesized: SynthResult | None) -> dict[Level, str]:
     def named(package: str) -> str:
         return f"{package} {package_version(package)}"
 
     tools = {
         "float": named("tf-keras"), "quantized": named("qkeras"),
         "csim": f"{named('hls4ml')}, {simulated.compiler}", "baseline": f"numpy {np.__version__}",
+        "rtl": ", ".join(synthesized.tools[k] for k in ("estimate", "verilator") if k in synthesized.tools)
+        if synthesized else "",
     }
     return cast("dict[Level, str]", tools)
 

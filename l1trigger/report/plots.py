@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 LEVEL_STYLE: Mapping[str, Mapping[str, Any]] = {
     "float": {"color": "#5790fc", "linestyle": "-", "linewidth": 3.5},
-    "quantized": {"color": "#f89c20", "linestyle": "-", "linewidth": 3.0},
-    "csim": {"color": "#e42536", "linestyle": (0, (5, 2.5)), "linewidth": 2.5},
-    "rtl": {"color": "#964a8b", "linestyle": (0, (1.5, 2)), "linewidth": 2.5},
+    "quantized": {"color": "#f89c20", "linestyle": "-", "linewidth": 4.5},
+    "csim": {"color": "#e42536", "linestyle": (0, (5, 2.5)), "linewidth": 3.0},
+    "rtl": {"color": "#451f55", "linestyle": (0, (1.5, 2)), "linewidth": 1.8},
 }
-"""Later levels are drawn over earlier ones, broken, so that equal ones show both."""
+"""Later levels are drawn over earlier ones, broken and thinner, so that equal ones all show."""
 
 BASELINE_STYLE: Mapping[str, Any] = {"linewidth": 1.8}
 BASELINE_COLORS = ("#3c3f45", "#717581", "#92857a", "#5a7d6c", "#a88b4d", "#9c9ca1")

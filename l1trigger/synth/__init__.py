@@ -83,9 +83,14 @@ def run(
         progress("synthesis with Yosys")
         cells = yosys.synthesize(made, family, folder / "yosys", section.time_limit_s)
         clock.lap("yosys")
-    latency, comparisons = _judge(streams)
+    latency, shift, comparisons = _judge(streams)
+    # Where the RTL differs from csim, it is not certain which event a score belongs to.
+    sure = all(c.exact for c in comparisons if c.between[0] == "csim")
+    events = _events(streams, shift) if sure else {}
     return replace(
-        result, comparisons=comparisons, reason="" if latency is not None else _reason(comparisons),
+        result, comparisons=comparisons, scores={n: trigger.value(e[:, 0]) for n, e in events.items()},
+        accepts={n: e[:, 1].astype(bool) for n, e in events.items()},
+        reason="" if latency is not None else _reason(comparisons),
         latency_cycles=latency, initiation_interval=None if latency is None else 1,
         events=sum(map(len, samples.values())), stages=made.stages, stage_delays_ns=made.stage_delays_ns,
         ports=(sum(f.bits for f in made.inputs), sum(f.bits for f in made.outputs)),
@@ -103,10 +108,10 @@ def _stream(
     return expected, quantized, simulator.run(inputs, score_type.fraction)
 
 
-def _judge(streams: Streams) -> tuple[int | None, tuple[Comparison, ...]]:
+def _judge(streams: Streams) -> tuple[int | None, int, tuple[Comparison, ...]]:
     """Latency as the one shift at which all streams agree, None if there is not exactly one; and the comparisons.
 
-    Where no shift makes all agree, the comparisons are made at the one with the fewest differences.
+    Where no shift makes all agree, the comparisons are made at the one with the fewest differences; it comes second.
     """
     from l1trigger.synth.verilator import nearest_shift, shifts
 
@@ -114,14 +119,20 @@ def _judge(streams: Streams) -> tuple[int | None, tuple[Comparison, ...]]:
     first, _, stream = max(streams.values(), key=lambda s: len(s[0]))
     shift = min(common) if common else nearest_shift(stream, first)
     comparisons = []
-    for name, (expected, quantized, whole) in streams.items():
-        got = whole[shift : shift + len(expected)]
+    events = _events(streams, shift)
+    for name, (expected, quantized, _) in streams.items():
+        got = events[name]
         comparisons += [
             compare(expected[:, 0], got[:, 0], ("csim", "rtl"), f"score of {name}"),
             compare(expected[:, 1], got[:, 1], ("csim", "rtl"), f"accept of {name}"),
             compare(quantized, got[:, 0], ("quantized", "rtl"), f"score of {name}"),
         ]
-    return (shift if len(common) == 1 else None), tuple(comparisons)
+    return (shift if len(common) == 1 else None), shift, tuple(comparisons)
+
+
+def _events(streams: Streams, shift: int) -> dict[str, NDArray[np.int64]]:
+    """Sample name to what the RTL gave for each of its events, when it takes so many clocks (events, 2)."""
+    return {name: whole[shift : shift + len(expected)] for name, (expected, _, whole) in streams.items()}
 
 
 def _reason(comparisons: tuple[Comparison, ...]) -> str:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
 from l1trigger.bit_exact import Comparison, Mismatch
+
+_STREAMS = "scores.h5"
+_ARRAYS = ("scores", "accepts")
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,9 @@ class SynthResult:
         estimated_delay_ns: of the whole logic [ns].
         tools: name of a source to tool and version.
         seconds: time of each step [s].
+        scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
+            which event a score belongs to.
+        accepts: sample name to its decision bits (events,).
     """
 
     part: str
@@ -50,6 +60,8 @@ class SynthResult:
     estimated_delay_ns: float | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
+    accepts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 
     @property
     def longest_stage(self) -> int:
@@ -58,7 +70,13 @@ class SynthResult:
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
-        meta = {**asdict(self), "comparisons": [c.as_dict() for c in self.comparisons]}
+        with h5py.File(folder / _STREAMS, "w") as f:
+            for what in _ARRAYS:
+                for name, values in getattr(self, what).items():
+                    f.create_dataset(f"{what}/{name}", data=values, compression="gzip")
+        facts = asdict(replace(self, scores={}, accepts={}))
+        meta = {k: v for k, v in facts.items() if k not in _ARRAYS}
+        meta["comparisons"] = [c.as_dict() for c in self.comparisons]
         (folder / "synth.json").write_text(json.dumps(meta, indent=1))
 
     @classmethod
@@ -71,4 +89,12 @@ class SynthResult:
             c |= {"between": tuple(c["between"]), "first_mismatch": Mismatch(**first) if first else None}
             comparisons.append(Comparison(**c))
         meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports")}
-        return cls(**{**meta, "comparisons": tuple(comparisons)})
+        return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})
+
+
+def _arrays(path: Path) -> dict[str, dict[str, NDArray[Any]]]:
+    """Scores and decision bits by sample; none where the result is of a version that did not keep them."""
+    if not path.exists():
+        return {}
+    with h5py.File(path) as f:
+        return {what: {name: f[f"{what}/{name}"][:] for name in f.get(what, ())} for what in _ARRAYS}

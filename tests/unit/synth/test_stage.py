@@ -70,7 +70,19 @@ def test_resources(measured):
 
 def test_result_is_read_back(measured, tmp_path):
     measured[0].save(tmp_path)
-    assert SynthResult.load(tmp_path) == measured[0]
+    again = SynthResult.load(tmp_path)
+    assert again == measured[0]
+    for name, scores in measured[0].scores.items():
+        assert np.array_equal(again.scores[name], scores) and again.scores[name].dtype == np.float64
+        assert np.array_equal(again.accepts[name], measured[0].accepts[name]) and again.accepts[name].dtype == bool
+
+
+def test_scores_and_decisions_are_those_of_the_rtl(tiny, measured):
+    function, data, _ = tiny
+    for e in data.evaluated:
+        truth = function.evaluate(e.inputs)
+        assert np.array_equal(measured[0].scores[e.name], function.value(truth.score))
+        assert np.array_equal(measured[0].accepts[e.name], truth.accept) and len(set(truth.score)) > 1
 
 
 def test_figures_carry_source_part_and_clock(measured):
@@ -90,6 +102,8 @@ def test_a_difference_is_recorded(tiny, tmp_path):
     other = CsimResult({**csim.scores, "csim": wrong}, csim.accepts, (), 1.0, {}, 1, "g++")
     result = run(function, data, other, tmp_path, stages=1, yosys=False)
     assert result.latency_cycles is None and "differs" in result.reason and result.cells is None
+    # Which event a score belongs to follows from the latency alone.
+    assert not result.scores and not result.accepts
     bad = [c for c in result.comparisons if not c.exact]
     assert [(c.what, c.mismatches, c.first_mismatch.event) for c in bad] == [("score of signal", 1, 17)]
     figures = {f.name: f for f in hardware_figures(result)}
