@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from l1trigger.bit_exact import Comparison, Mismatch
+from l1trigger.synth.vendor.reading import VendorResult
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class SynthResult:
         estimated_delay_ns: of the whole logic [ns].
         tools: name of a source to tool and version.
         seconds: time of each step [s].
+        route: that was taken; ``hls`` has no RTL of ours.
+        vendor: what vendors' tools say about the HLS project; None when they were not asked.
     """
 
     part: str
@@ -50,6 +53,8 @@ class SynthResult:
     estimated_delay_ns: float | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    route: str = "rtl"
+    vendor: VendorResult | None = None
 
     @property
     def longest_stage(self) -> int:
@@ -71,4 +76,6 @@ class SynthResult:
             c |= {"between": tuple(c["between"]), "first_mismatch": Mismatch(**first) if first else None}
             comparisons.append(Comparison(**c))
         meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports")}
+        if meta["vendor"] is not None:
+            meta["vendor"] = VendorResult.from_dict(meta["vendor"])
         return cls(**{**meta, "comparisons": tuple(comparisons)})
