@@ -8,7 +8,8 @@ from pathlib import Path
 
 from l1trigger.errors import ReportError
 from l1trigger.synth.vendor import cosim, csynth, export, vivado
-from l1trigger.synth.vendor.reading import Reading, VendorResult
+from l1trigger.synth.vendor.reading import STEPS, Reading, VendorResult
+from l1trigger.synth.vendor.text import whole_tables
 
 Parser = Callable[[str, str], Reading]
 
@@ -16,7 +17,7 @@ _NAMES = re.compile(
     r"csynth\.(?:xml|rpt)$|cosim\.rpt$|export(?:_impl|_syn)?\.rpt$|hls_impl_(?:pnr|syn)\.rpt$|vivado_synth\.rpt$"
     r"|utilization.*\.rpt$|timing.*\.rpt$|power.*\.rpt$"
 )
-_NOT = re.compile(r"clock_utilization|timing_paths|bus_skew|design_size|methodology|_io_|control_sets")
+_NOT = re.compile(r"clock_utilization|timing_paths|timing_budget|bus_skew|design_size|methodology|_io_|control_sets")
 _HIDDEN = {".autopilot", ".git", "ip", "hdl"}
 
 _KINDS: Sequence[tuple[str, Parser]] = (
@@ -63,6 +64,7 @@ def read(path: Path, name: str) -> Reading:
         raise ReportError(f"{name}: is empty. Remedy: run the tool again, or copy the whole report")
     for pattern, parser in _KINDS:
         if re.search(pattern, text[:20_000]):
+            whole_tables(text, name)
             return parser(text, name)
     raise ReportError(f"{name}: is no report of Vivado HLS, Vitis HLS or Vivado that is known here. "
                       "Remedy: leave it out of the folder, or copy the whole report")
@@ -144,7 +146,7 @@ def _one_each(readings: Iterable[Reading]) -> list[Reading]:
                 f"{before.file} and {r.file} are both {r.kind} reports of the step {r.step} and differ. "
                 "Remedy: import the folder of one design at a time"
             )
-    return sorted(best.values(), key=lambda r: _RANK.get(r.kind, 0))
+    return sorted(best.values(), key=lambda r: (STEPS.index(r.step), _RANK.get(r.kind, 0)))
 
 
 def _one_part(readings: Sequence[Reading], folder: Path) -> None:

@@ -22,7 +22,8 @@ def parse(text: str, file: str) -> Reading:
         ReportError: it is no whole report of a co-simulation, or holds nonsense.
     """
     rows = [row for line in text.splitlines() if (row := cells(line)) and row[0].strip() in {"Verilog", "VHDL"}]
-    if not rows or any(len(row) < _NUMBERS_FROM + len(_COLUMNS) for row in rows):
+    # Both languages have a row, whichever was simulated; Verilog's is the last.
+    if not rows or rows[-1][0].strip() != "Verilog" or any(len(row) < _NUMBERS_FROM + len(_COLUMNS) for row in rows):
         raise damaged(file, "has no row of a simulated language, so it is no whole report of a co-simulation")
     row = next((r for r in rows if r[1].strip() not in {"NA", "N/A"}), None)
     tool = re.search(r"Simulation tool\s*:\s*([\w ]+)", text)

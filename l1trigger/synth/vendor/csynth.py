@@ -11,7 +11,7 @@ import re
 import xml.etree.ElementTree as ET
 
 from l1trigger.synth.vendor.reading import Reading, sane
-from l1trigger.synth.vendor.text import damaged, number, section, table
+from l1trigger.synth.vendor.text import by_column, damaged, number, section, table
 
 _RESOURCES = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "DSP48E": "dsp", "BRAM_18K": "bram18", "BRAM": "bram18",
               "URAM": "uram"}
@@ -145,20 +145,22 @@ def _utilization(
     rows = {row[0].strip(): row for row in table(lines or [])}
     if "Name" not in rows or "Total" not in rows:
         raise damaged(file, "ends before the total of its utilization")
-    names = [_RESOURCES.get(c.strip(), "") for c in rows["Name"]]
 
     def named(row: list[str], columns: list[str]) -> dict[str, float | None]:
-        return {n: number(c, file, n) for n, c in zip(columns, row, strict=True) if n}
+        found = by_column([c.strip() for c in columns], row, file)
+        return {_RESOURCES[c]: number(v, file, c) for c, v in found.items() if c in _RESOURCES}
 
-    holds = named(rows["Available"], names) if "Available" in rows else {}
+    holds = named(rows["Available"], rows["Name"]) if "Available" in rows else {}
     modules: dict[str, dict[str, float | None]] = {}
-    detail = section("\n".join(lines or []), r"\* Instance:")
-    for row in table(detail or []):
+    columns: list[str] = []
+    detail = section("\n".join(lines or []), r"\* Instance:") or []
+    # Where nothing is called, N/A stands here and the next table is about something else.
+    for row in table(detail) if detail and detail[0].strip().startswith("+-") else ():
         if row[0].strip() == "Instance":
-            columns = [_RESOURCES.get(c.strip(), "") for c in row]
+            columns = row
         elif len(row) > 2 and row[1].strip():
             modules[row[0].strip()] = named(row, columns)
-    return named(rows["Total"], names), {k: v for k, v in holds.items() if v is not None}, modules
+    return named(rows["Total"], rows["Name"]), {k: v for k, v in holds.items() if v is not None}, modules
 
 
 def from_summary(text: str, file: str) -> Reading:
@@ -171,13 +173,15 @@ def from_summary(text: str, file: str) -> Reading:
     rows = list(table(section(text, r"PS: '\+' for module.*") or []))
     if title is None or len(rows) < 3:
         raise damaged(file, "ends before the table of modules and loops")
-    columns = [" ".join(filter(None, (a.strip(), b.strip()))) for a, b in zip(rows[0], rows[1], strict=True)]
+    columns = [" ".join(filter(None, (a.strip(), b.strip()))) for a, b in zip(rows[0], rows[1], strict=False)]
+    if not {"Latency (cycles)", "Interval", "LUT"} <= set(columns):
+        raise damaged(file, "has a table of modules and loops without latency, interval or LUT")
     modules = {}
     for row in rows[2:]:
         name = row[0].strip()
         if not name.startswith("+"):
             continue  # loops; their cost is part of their function
-        cell = dict(zip(columns, row, strict=True))
+        cell = by_column(columns, row, file)
         timing, _ = _timing(None, number(cell["Latency (cycles)"], file, "latency"),
                             number(cell["Interval"], file, "interval"), None)
         modules[name.lstrip("+ ").rstrip("*").strip()] = timing | {

@@ -35,7 +35,7 @@ def parse(text: str, file: str) -> Reading:
     clock = float(target[1])
     achieved = re.search(_ACHIEVED[step], text)
     period = number(achieved[1], file, "achieved clock period") if achieved else None
-    values |= {"achieved_clock_ns": period, "slack_ns": None if period is None else clock - period}
+    values |= {"achieved_clock_ns": period, "slack_ns": None if period is None else round(clock - period, 6)}
     missing = {} if period is not None else dict.fromkeys(("achieved_clock_ns", "slack_ns"), "the report does not say")
     version = re.search(r"(?:Vivado v\.|Version:\s+)(\d[\w.]*)", text)
     part = re.search(r"(?:Device target|Target device):\s+(\S+)", text)

@@ -19,6 +19,9 @@ EXPECTED: Mapping[Step, tuple[str, ...]] = {
 }
 """What a step is asked for; what its reports do not say is a figure without value."""
 
+_OPTIONAL = ("power_w", "dynamic_power_w", "static_power_w")
+"""What a step may tell though nobody asks it."""
+
 _MODULES = 40
 """Most functions per step that figures are made of, the largest first; a large design has thousands of instances."""
 
@@ -53,7 +56,7 @@ def _of_step(
         for name, value in r.values.items():
             if value is not None:
                 found.setdefault(name, r)
-    for name in EXPECTED[step]:
+    for name in (*EXPECTED[step], *(n for n in _OPTIONAL if n in found and n not in EXPECTED[step])):
         source = found.get(name)
         if source is None and step == "cosim" and name == "latency_ns" and "latency_cycles" in found and clock_ns:
             source = found["latency_cycles"]

@@ -15,7 +15,8 @@ _HEADER = re.compile(r"^\|\s*(?P<key>[A-Z][\w ]*?)\s*:\s*(?P<value>.*?)\s*$", re
 def number(cell: str, file: str, what: str) -> float | None:
     """The number of a cell, None where the tool wrote that there is none (``-``, ``?``, ``undef``, ``N/A``).
 
-    Percentages behind it as in ``12 (~0%)``, stars of footnotes and signs of rounding (``~0``, ``<0.01``) are dropped.
+    Percentages behind it as in ``12 (~0%)``, stars of footnotes and signs of rounding (``~0``, ``<0.01``) are dropped;
+    of a range (``10 ~ 11``) the larger end counts.
 
     Raises:
         ReportError: there is something else.
@@ -23,7 +24,7 @@ def number(cell: str, file: str, what: str) -> float | None:
     text = re.sub(r"\(.*\)", "", cell).strip().rstrip("*%").strip()
     if text.lower() in _NOTHING:
         return None
-    text = text.lstrip("~<").strip()
+    text = text.rpartition("~")[2].lstrip("<").strip()
     if not _NUMBER.fullmatch(text):
         raise ReportError(f"{file}: {what}: {cell.strip()!r} is not a number. "
                           "Remedy: run the tool again; the report is damaged or of a format that is not known")
@@ -48,6 +49,29 @@ def table(lines: Sequence[str]) -> Iterator[list[str]]:
             yield row
         elif begun and not line.strip().startswith("+"):
             return
+
+
+def whole_tables(text: str, file: str) -> None:
+    """Makes sure that the last table is closed.
+
+    Raises:
+        ReportError: the text ends inside a table.
+    """
+    last = next((x for x in map(str.strip, reversed(text.splitlines())) if x.startswith("+-") or cells(x)), "+-")
+    if not last.startswith("+-"):
+        raise damaged(file, f"ends inside a table, at {last[:60]!r}")
+
+
+def by_column(columns: Sequence[str], row: Sequence[str], file: str) -> dict[str, str]:
+    """The cells of a row by the heads of their columns.
+
+    Raises:
+        ReportError: there are not as many of the one as of the other.
+    """
+    if len(columns) != len(row):
+        name = row[0].strip() if row else ""
+        raise damaged(file, f"has {len(row)} cells in the row of {name}, where the head has {len(columns)}")
+    return dict(zip(columns, row, strict=True))
 
 
 def section(text: str, title: str) -> list[str] | None:

@@ -10,7 +10,7 @@ import re
 
 from l1trigger.errors import ReportError
 from l1trigger.synth.vendor.reading import Reading, Step, sane
-from l1trigger.synth.vendor.text import cells, damaged, header, number, section, table, tool_version
+from l1trigger.synth.vendor.text import by_column, cells, damaged, header, number, section, table, tool_version
 
 _SITES = {
     "Slice LUTs": "lut", "CLB LUTs": "lut", "Slice Registers": "ff", "CLB Registers": "ff",
@@ -74,17 +74,16 @@ def hierarchy(text: str, file: str) -> Reading:
     rows = list(table(section("\n".join(lines or []), r"\d+\. Utilization by Hierarchy") or lines or []))
     if len(rows) < 2 or rows[0][0].strip() != "Instance":
         raise damaged(file, "ends before the table of its hierarchy, or is no report_utilization -hierarchical")
-    names = [_COLUMNS.get(c.strip(), "") for c in rows[0]]
+    columns = [c.strip() for c in rows[0]]
     found: list[tuple[tuple[str, ...], dict[str, float | None]]] = []
     path: list[tuple[int, str]] = []
     for row in rows[1:]:
         name, indent = row[0].strip(), len(row[0]) - len(row[0].lstrip())
         if name.startswith("("):
             continue  # what an instance holds itself
-        if len(row) != len(names):
-            raise damaged(file, f"has {len(row)} cells in the row of {name}, where the head has {len(names)}")
         path = [*(p for p in path if p[0] < indent), (indent, name)]
-        counts = {n: number(c, file, f"{n} of {name}") for n, c in zip(names, row, strict=True) if n}
+        counts = {_COLUMNS[k]: number(c, file, f"{k} of {name}") for k, c in by_column(columns, row, file).items()
+                  if k in _COLUMNS}
         counts["bram18"] = _bram18(counts)
         found.append((tuple(p[1] for p in path), counts))
     root = _function(found)
@@ -117,7 +116,8 @@ def timing(text: str, file: str) -> Reading:
     periods = [(float(m[2]), m[1]) for x in section(text, r"\| Clock Summary") or []
                if (m := re.match(r"\s*(\S+)\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", x))]
     clock = min(periods)[0] if periods else None
-    values = {"slack_ns": slack, "achieved_clock_ns": None if slack is None or clock is None else clock - slack}
+    achieved = None if slack is None or clock is None else round(clock - slack, 6)
+    values = {"slack_ns": slack, "achieved_clock_ns": achieved}
     reasons = {} if slack is not None else dict.fromkeys(values, "no path is constrained")
     if slack is not None and clock is None:
         reasons["achieved_clock_ns"] = "the report names no clock"
