@@ -62,11 +62,15 @@ class ToolFailedError(L1TriggerError):
         return_code: its exit status, or None when it ran past its time limit.
         log: file that holds its whole output.
         last_lines: the end of that output.
+        problem: what went wrong, where the exit status does not tell.
     """
 
-    def __init__(self, tool: str, return_code: int | None, log: Path, last_lines: str = "") -> None:
+    def __init__(
+        self, tool: str, return_code: int | None, log: Path, last_lines: str = "", problem: str = ""
+    ) -> None:
         self.tool, self.return_code, self.log = tool, return_code, log
         how = "ran past its time limit" if return_code is None else f"failed with exit status {return_code}"
+        how = problem or how
         super().__init__(f"{tool} {how}; its log is {log}." + (f" It ended with:\n{last_lines}" if last_lines else ""))
 
 

@@ -220,11 +220,34 @@ class CsimSection(Section):
     time_limit_s: float = Field(600, gt=0)
 
 
-class SynthSection(Section):
-    """The RTL and what is measured on it.
+class VendorSection(Section):
+    """The HLS route: what a vendor's tool does with the HLS project.
 
     Attributes:
-        route: ``rtl`` makes and measures RTL, ``none`` leaves latency and resources unmeasured.
+        tool: ``vitis-run``, ``vitis_hls`` or ``vivado_hls`` with its path, or the folder that holds it; None looks on
+            PATH.
+        steps: C synthesis (csynth), C/RTL co-simulation (cosim), synthesis by Vivado (vsynth), place-and-route (route).
+        time_limit_s: longest time for all steps [s].
+    """
+
+    tool: str | None = None
+    steps: tuple[Literal["csynth", "cosim", "vsynth", "route"], ...] = ("csynth",)
+    time_limit_s: float = Field(7200, gt=0)
+
+    @field_validator("steps")
+    @classmethod
+    def _from_csynth(cls, steps: tuple[str, ...]) -> tuple[str, ...]:
+        if "csynth" not in steps:
+            raise ValueError("csynth is missing; all other steps need it")
+        return tuple(s for s in ("csynth", "cosim", "vsynth", "route") if s in steps)
+
+
+class SynthSection(Section):
+    """The RTL and what is measured on it, and what vendors' tools make of the HLS project.
+
+    Attributes:
+        route: ``rtl`` makes and measures RTL, ``hls`` builds the HLS project with a vendor's tool, ``both`` does both,
+            ``none`` leaves latency and resources unmeasured.
         stages: pipeline stages; the latency is one clock edge more. One clock period of estimated delay per stage when
             left out.
         latency_cutoff_ns: most delay of one stage, by the delay model [ns]; takes the place of ``stages``.
@@ -233,9 +256,10 @@ class SynthSection(Section):
         events: most events per sample that are simulated; None takes all.
         yosys: whether to synthesize; without, resources are estimates.
         time_limit_s: longest time for one call of a tool [s].
+        vendor: the HLS route.
     """
 
-    route: Literal["rtl", "none"] = "rtl"
+    route: Literal["rtl", "hls", "both", "none"] = "rtl"
     stages: int | None = Field(None, ge=1, le=100)
     latency_cutoff_ns: float | None = Field(None, gt=0)
     hard_dc: int = Field(-1, ge=-1, le=16)
@@ -243,6 +267,7 @@ class SynthSection(Section):
     events: int | None = Field(None, ge=1)
     yosys: bool = True
     time_limit_s: float = Field(900, gt=0)
+    vendor: VendorSection = VendorSection()
 
     @model_validator(mode="after")
     def _one_depth(self) -> SynthSection:

@@ -20,10 +20,12 @@ def print_report(report: Report, console: Console) -> None:
     quick = "  [yellow]quick run: figures mean little[/]" if report.quick else ""
     console.print(f"\n[bold]{report.design.name}[/]  {report.created}{quick}", highlight=False)
     book = tables.Book(report)
-    shown = {"Area under the ROC": tables.auc_table(book), "Signal efficiency": tables.tpr_table(book)}
-    if report.data.zero_bias:
+    shown = {}
+    if report.levels:
+        shown = {"Area under the ROC": tables.auc_table(book), "Signal efficiency": tables.tpr_table(book)}
+    if report.zero_bias:
         shown["At the design's threshold"] = run_tables.rate_table(book)
-    if report.find("latency_cycles"):
+    if any(f.part for f in report.figures):
         shown["Latency and resources"] = run_tables.hardware_table(book)
     if report.exact is False:
         shown["Levels differ"] = run_tables.bit_exact_table(report)

@@ -224,7 +224,7 @@ def hold_against(
             f"{name}: was measured on other data than the run {report.design.name}. {remedy}, or give "
             "--allow-different-data"
         )
-    if baseline.level not in report.levels:
+    if baseline.level and baseline.level not in report.levels:
         raise ReportError(f"{name}: is of level {baseline.level}, the run has {', '.join(report.levels)}. {remedy}")
     figures, known = identified(report.figures), {f.key: f for f in baseline.figures}
     lacking = [k for k, f in figures.items()

@@ -124,9 +124,11 @@ def compare(
     if not reports:
         raise ReportError("there is nothing to compare. Remedy: name at least one run")
     labels = unique_labels(labels or [r.design.name for r in reports])
-    data = differences([measured_on(r.data) for r in reports])
+    # Hardware that was imported is measured on no data, and contradicts none.
+    known = [i for i, r in enumerate(reports) if r.data is not None]
+    data = differences([measured_on(reports[i].data) for i in known])
     if data and not allow_different_data:
-        refuse_different_data(labels, data[0])
+        refuse_different_data([labels[i] for i in known], data[0])
     level = deepest_level(reports)
     return Comparison(
         level=level,
@@ -134,7 +136,10 @@ def compare(
         entries=_entries(reports, level),
         design=differences([flat(r.design.resolved) for r in reports], skip=("name",)),
         versions=differences([dict(r.versions) for r in reports]),
-        data=data,
+        data=[
+            Difference(key=d.key, values=[dict(zip(known, d.values, strict=True)).get(i) for i in range(len(reports))])
+            for d in data
+        ],
     )
 
 
@@ -160,8 +165,10 @@ def unique_labels(labels: Sequence[str]) -> list[str]:
     return unique
 
 
-def measured_on(data: DataCard) -> dict[str, Any]:
+def measured_on(data: DataCard | None) -> dict[str, Any]:
     """What must agree between data cards before their figures may be compared; training samples need not."""
+    if data is None:
+        return {}
     kept = data.model_dump(mode="json", include={"zero_bias", "colliding_bunches", "crossing_rate_khz", "pileup"})
     for sample in data.samples:
         if sample.role in {"test", "signal"}:
@@ -170,7 +177,7 @@ def measured_on(data: DataCard) -> dict[str, Any]:
     return kept
 
 
-def data_digest(data: DataCard) -> str:
+def data_digest(data: DataCard | None) -> str:
     """A digest of :func:`measured_on`."""
     return hashlib.sha256(json.dumps(measured_on(data), sort_keys=True).encode()).hexdigest()
 

@@ -10,7 +10,7 @@ from l1trigger.report.model import Report
 
 _OUTCOMES = frozenset({
     "threshold", "float_threshold", "float_rate_khz", "n_eff", "background_events", "integers", "processes", "ranks",
-    "events", "stages", "stage", "computed_as", "device_total",
+    "events", "stages", "stage", "computed_as", "device_total", "report", "because",
 })
 """Conditions that were measured with a figure and so differ from run to run; all others are part of its name."""
 
@@ -27,13 +27,15 @@ class Better(StrEnum):
 _BETTER = {
     **dict.fromkeys(
         ("auc", "mean_auc", "tpr", "tpr_interpolated", "tpr_at_rate", "tpr_at_threshold", "spearman_rho", "accuracy",
-         "sparsity", "purity", "efficiency", "slack_ns", "events_per_s", "clock_mhz"), Better.HIGHER),
+         "sparsity", "purity", "efficiency", "slack_ns", "events_per_s", "clock_mhz", "cosim_pass"),
+        Better.HIGHER),
     **dict.fromkeys(("rate_shift_khz", "bias"), Better.NEARER_ZERO),
     **dict.fromkeys(
         ("lut", "ff", "srl", "dsp", "bram", "bram18", "bram36", "uram", "carry", "carry8", "latency_cycles",
          "latency_ns", "latency_bx", "initiation_interval", "auc_loss", "mean_auc_loss", "worst_auc_loss",
          "bit_mismatches", "weights", "nonzero_weights", "register_bits", "resolution", "power_w",
-         "pt_at_95_percent", "compile_s"),
+         "pt_at_95_percent", "compile_s", "estimated_clock_ns",
+         "achieved_clock_ns"),
         Better.LOWER),
 }
 _LOWER_PARTS = ("lut", "ff", "srl", "dsp", "bram", "uram", "latency", "delay", "carry", "resolution", "mismatches",
@@ -137,8 +139,13 @@ def group(key: Identity, level: str) -> str | None:
 
 
 def deepest_level(reports: Sequence[Report]) -> str:
-    """The level nearest to hardware at which all reports have figures of physics; empty when there is none."""
-    common = [level for level in reports[0].levels if all(_has_physics(r, level) for r in reports)]
+    """The level nearest to hardware at which all reports have figures of physics; empty when there is none.
+
+    Reports of nothing but hardware do not count.
+    """
+    measured = [r for r in reports if r.levels]
+    levels = measured[0].levels if measured else []
+    common = [level for level in levels if all(_has_physics(r, level) for r in measured)]
     return common[-1] if common else ""
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from l1trigger.design import Limit
-from l1trigger.report.figures import Figure, Judgement
+from l1trigger.report.figures import Figure, Judgement, Source
 
 SEPARATOR = "/"
 """``auc/A4l`` in a budget is a limit on the figure ``auc``; the part behind only tells several limits apart."""
+
+_HLS_ROUTE = (Source.CSYNTH, Source.COSIM, Source.VSYNTH, Source.ROUTE)
 
 
 def judge(budget: Mapping[str, Limit], figures: Sequence[Figure]) -> list[Judgement]:
     """Holds every limit against the figures that it names.
 
     A limit that names neither level nor conditions holds for all figures of that name; the worst decides. Baselines
-    are judged only by limits that ask for that level.
+    are judged only by limits that ask for that level. Of the HLS route the last step that measured a figure counts, not
+    the estimates before it; functions inside the design count only where a limit names them (``module``).
     """
     return [_judge(key.partition(SEPARATOR)[0], limit, figures) for key, limit in budget.items()]
 
@@ -24,7 +27,9 @@ def _judge(name: str, limit: Limit, figures: Sequence[Figure]) -> Judgement:
     found = [
         f for f in figures
         if f.matches(name, limit.level, **limit.conditions) and (limit.level == "baseline" or f.level != "baseline")
+        and ("module" in limit.conditions or "module" not in f.conditions)
     ]
+    found = _final(found)
     measured = [f for f in found if f.value is not None]
     # Of equal ones the level nearest to hardware is named.
     worst = max(reversed(measured), key=lambda f: _excess(f, limit), default=None)
@@ -47,6 +52,12 @@ def _judge(name: str, limit: Limit, figures: Sequence[Figure]) -> Judgement:
         conditions={**limit.conditions, **_which(worst, found, limit)}, value=worst.value if worst else None, met=met,
         reason=reason,
     )
+
+
+def _final(found: Sequence[Figure]) -> list[Figure]:
+    """Without figures of the HLS route that a later step of it measured as well."""
+    measured = [s for s in _HLS_ROUTE if any(f.source is s and f.value is not None for f in found)]
+    return [f for f in found if f.source not in _HLS_ROUTE or not measured or f.source is measured[-1]]
 
 
 def _excess(figure: Figure, limit: Limit) -> float:

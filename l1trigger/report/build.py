@@ -125,7 +125,14 @@ def _agreement_figures(comparisons: Sequence[Comparison], make: FigureMaker) -> 
 
 
 def hardware_figures(result: SynthResult) -> list[Figure]:
-    """Latency and resources of the RTL, each with its source."""
+    """Latency and resources, each with its source: of the RTL, and of the HLS project where a vendor's tool told."""
+    from l1trigger.synth.vendor.figures import vendor_figures
+
+    told = vendor_figures(result.vendor, result.part, result.clock_ns) if result.vendor else []
+    return [*(_rtl_figures(result) if result.route != "hls" else []), *told]
+
+
+def _rtl_figures(result: SynthResult) -> list[Figure]:
     from l1trigger.synth.devices import device
 
     chip = device(result.part)

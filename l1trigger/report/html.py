@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from l1trigger.report import run_tables, tables
+from l1trigger.report import run_tables, tables, vendor_tables
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
@@ -73,7 +73,7 @@ def verdicts(report: Report) -> list[tuple[str, str, str]]:
 
 def tiles(book: Book) -> list[tuple[str, Cell, str]]:
     """The summary strip: (label, value, source)."""
-    report, last = book.report, book.report.levels[-1]
+    report, last = book.report, (book.report.levels or [""])[-1]
     wanted: list[tuple[str, Figure | None, int | None]] = [
         ("rank correlation ρ with float", report.figure("spearman_rho", last), 4),
         ("mean AUC", report.figure("mean_auc", last), 4),
@@ -86,7 +86,7 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         ("weights left", report.figure("nonzero_weights"), None),
         ("C-simulation [events/s]", report.figure("events_per_s", computed_by="csim"), None),
     ]
-    if report.data.zero_bias:
+    if report.zero_bias:
         wanted = [w for w in wanted if not w[0].startswith("false")]
     else:
         wanted = [w for w in wanted if not w[0].startswith("rate ")]
@@ -97,7 +97,7 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         cell = book.cell(figure, (lambda v: number(v, 3)) if decimals is None else _decimals(decimals))
         unit = f" {figure.unit}" if figure.unit not in {"", "1/s"} else ""
         n_eff = figure.conditions.get("n_eff")
-        source = f"level {figure.level}, source {figure.source}"
+        source = f"level {figure.level}, source {figure.source}" if figure.level else f"source {figure.source}"
         source += f", n_eff {number(float(n_eff), 3)}" if n_eff else ""
         strip.append((label, Cell(cell.text + unit * (figure.value is not None), cell.note, cell.hint, cell.style,
                                   cell.figure, cell.value), source))
@@ -111,22 +111,25 @@ def _decimals(decimals: int) -> Callable[[float], str]:
 def all_tables(book: Book) -> dict[str, list[Table]]:
     """Tables by section of the page."""
     report = book.report
-    zero_bias = report.data.zero_bias
+    zero_bias = report.zero_bias
     return {
         "budget": [run_tables.budget_table(book)] if report.budget else [],
-        "physics": [tables.auc_table(book), tables.tpr_table(book)],
+        "physics": [tables.auc_table(book), tables.tpr_table(book)] if report.levels else [],
         "rates": [
             run_tables.rate_table(book),
             *([tables.tpr_at_rate_table(book), run_tables.threshold_table(book)] if zero_bias else []),
-        ],
-        "fidelity": [tables.loss_table(book)],
+        ] if report.levels else [],
+        "fidelity": [tables.loss_table(book)] if report.levels else [],
         "turn_on": [run_tables.turn_on_table(book)] if report.find("pt_at_95_percent") else [],
         "bit_exact": [run_tables.bit_exact_table(report)] if report.bit_exact else [],
-        "hardware": [run_tables.hardware_table(book)] if report.find("latency_cycles") else [],
+        "hardware": [
+            *([run_tables.hardware_table(book)] if any(f.part for f in report.figures) else []),
+            *vendor_tables.module_tables(book),
+        ],
         "network": [run_tables.layer_table(report)] if report.layers else [],
-        "speed": [run_tables.speed_table(book)],
+        "speed": [run_tables.speed_table(book)] if report.levels else [],
         "seeds": [run_tables.seed_table(report)] if report.seeds else [],
-        "data": [run_tables.sample_table(report)],
+        "data": [run_tables.sample_table(report)] if report.data else [],
         "figures": [run_tables.figure_table(book)],
     }
 

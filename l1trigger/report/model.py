@@ -160,7 +160,7 @@ class Report(Value):
         design: that was run.
         versions: of the packages and tools.
         timings: seconds per stage.
-        data: what was measured on.
+        data: what was measured on; None where nothing was, as in reports of imported hardware figures.
         levels: of the computation that are present, in order.
         figures: all numbers.
         bit_exact: comparisons of integers between levels.
@@ -176,7 +176,7 @@ class Report(Value):
     design: DesignRecord
     versions: dict[str, str]
     timings: dict[str, float]
-    data: DataCard
+    data: DataCard | None
     levels: list[str]
     figures: list[Figure]
     bit_exact: list[BitExact]
@@ -184,6 +184,16 @@ class Report(Value):
     layers: list[Layer]
     seeds: list[Spread]
     pictures: list[Picture] = Field(default_factory=list)
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The samples that were measured on; empty where nothing was."""
+        return self.data.samples if self.data else []
+
+    @property
+    def zero_bias(self) -> bool:
+        """Whether rates in kHz have a meaning."""
+        return self.data is not None and self.data.zero_bias
 
     @property
     def exact(self) -> bool | None:

@@ -87,8 +87,10 @@ def drawings(
     return [Drawing(picture, draw, label) for picture, draw in found]
 
 
-def data_label(data: DataCard) -> str:
+def data_label(data: DataCard | None) -> str:
     """What the events are: energy and pile-up, as far as the card says."""
+    if data is None:
+        return ""
     card = next((s.card for s in data.samples if s.role == "test"), {})
     energy = f"{card['energy_tev']:g} TeV" if isinstance(card.get("energy_tev"), int | float) else ""
     pileup = f"pile-up {data.pileup:g}" if data.pileup is not None else ""

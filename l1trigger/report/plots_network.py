@@ -69,7 +69,7 @@ _RESOURCES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM"}
 
 def resource_plots(report: Report) -> Drawn:
     """Resources as a share of the device."""
-    found = [report.figure(f"{name}_percent") for name in _RESOURCES]
+    found = [report.figure(f"{name}_percent", "rtl") for name in _RESOURCES]
     if any(f is not None and f.value is not None for f in found):
         part, tool = next((f.part, f.tool) for f in found if f is not None)
         yield Picture(
@@ -80,8 +80,8 @@ def resource_plots(report: Report) -> Drawn:
 
 def _resources(report: Report, ax: Axes) -> None:
     names = list(reversed(_RESOURCES))
-    shares = [(f.value if (f := report.figure(f"{n}_percent")) else None) or 0.0 for n in names]
-    counts = [(f.value if (f := report.figure(n)) else None) or 0.0 for n in names]
+    shares = [(f.value if (f := report.figure(f"{n}_percent", "rtl")) else None) or 0.0 for n in names]
+    counts = [(f.value if (f := report.figure(n, "rtl")) else None) or 0.0 for n in names]
     bars = ax.barh([_RESOURCES[n] for n in names], shares, 0.6, color=_COLORS[0])
     texts = [f"{share:.3g} %  ({count:,.0f})" for share, count in zip(shares, counts, strict=True)]
     ax.bar_label(bars, texts, padding=6, fontsize=17)

@@ -88,7 +88,7 @@ def _visible(background: Scored, signal: Scored) -> tuple[NDArray[np.float64], N
 
 def efficiency_bars(report: Report) -> Drawn:
     """Signal efficiency at fixed rates, or at a false positive rate where there are none."""
-    if report.data.zero_bias:
+    if report.zero_bias:
         wanted = [("tpr_at_rate", "rate_khz", r, f"{r:g} kHz") for r in RATES_KHZ]
     else:
         wanted = [("tpr", "false_positive_rate", r, f"a false positive rate of {number(r)}") for r in (1e-2, 1e-3)]
@@ -97,14 +97,14 @@ def efficiency_bars(report: Report) -> Drawn:
         if any(f.value is not None for f in found):
             yield Picture(
                 name=f"{name}_{value:g}".replace(".", "p").replace("-", "m"),
-                section="rates" if report.data.zero_bias else "physics", title=f"Signal efficiency at {words}",
+                section="rates" if report.zero_bias else "physics", title=f"Signal efficiency at {words}",
                 caption="Levels and baselines, 68 % Clopper-Pearson intervals. A cross stands for a figure that is "
                 "withheld.",
             ), partial(_bars, report, name, key, value, words)
 
 
 def _bars(report: Report, name: str, key: str, value: float, words: str, ax: Axes) -> None:
-    signals = [s.name for s in report.data.samples if s.role == "signal"]
+    signals = [s.name for s in report.samples if s.role == "signal"]
     baselines = dict.fromkeys(str(f.conditions["baseline"]) for f in report.figures if "baseline" in f.conditions)
     ends = [report.levels[0], report.levels[-1]] if len(report.levels) > 1 else report.levels
     rows = [(lv, lv, dict[str, Any](), LEVEL_STYLE[lv]["color"]) for lv in ends]

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
+from l1trigger.report import vendor_tables
 from l1trigger.report.figures import Figure, Judgement
 from l1trigger.report.model import Layer, Report, Spread
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
@@ -169,29 +170,31 @@ def bits(type_name: str) -> int | None:
 _HARDWARE = {
     "latency_cycles": "latency", "latency_ns": "latency", "initiation_interval": "initiation interval", "lut": "LUT",
     "ff": "FF", "srl": "SRL", "dsp": "DSP", "bram18": "BRAM 18k", "carry": "CARRY4", "estimated_lut": "LUT",
-    "estimated_stage_delay_ns": "longest stage", "register_bits": "register bits",
+    "estimated_stage_delay_ns": "longest stage", "register_bits": "register bits", **vendor_tables.TITLES,
 }
 _HARDWARE_UNITS = {"latency_cycles": "clock edges", "initiation_interval": "clocks"}
 
 
 def hardware_table(book: Book) -> Table:
-    """Latency and resources of the RTL."""
+    """Latency and resources of the whole trigger function; every row is of one source."""
     rows = []
     for name, title in _HARDWARE.items():
-        for f in book.report.find(name):
-            share = book.report.figure(f"{name}_percent", f.level)
+        for f in vendor_tables.of_whole(book.report.find(name)):
+            share = next((s for s in vendor_tables.of_whole(book.report.find(f"{name}_percent", f.level))
+                          if s.source == f.source), None)
             percent = book.cell(share, three_digits) if share else Cell(ABSENT, style="absent")
             rows.append(Row([
-                Cell(title), Cell(f.level or "", style=f"level {f.level}"), Cell(f.source, style="source"),
-                book.cell(f, number), Cell(_HARDWARE_UNITS.get(name, f.unit)), percent, Cell(_remark(f)),
+                Cell(title), Cell(f.level or ABSENT, style=f"level {f.level or ''}"), Cell(f.source, style="source"),
+                book.cell(f, number), Cell(_HARDWARE_UNITS.get(name, f.unit) if f.level else vendor_tables.unit(f)),
+                percent, Cell(_remark(f)),
             ]))
-    part = next((f.part for f in book.report.find("latency_cycles")), "")
-    clock = next((f.clock_ns for f in book.report.find("latency_cycles")), None)
+    shown = [f for name in _HARDWARE for f in vendor_tables.of_whole(book.report.find(name))]
+    parts = "; ".join(dict.fromkeys(f"{f.part}, clock {f.clock_ns:g} ns" for f in shown if f.part and f.clock_ns))
     head = ["what", "level", "source", "value", "unit", "% of device", ""]
-    tools = ", ".join(dict.fromkeys(f.tool for name in _HARDWARE for f in book.report.find(name) if f.tool))
-    note = (f"{part}, clock {clock:g} ns. Yosys counts mapped cells, not placed ones: within about 20 % of a vendor's "
-            f"tool where that could be checked. Estimates come from a model. Tools: {tools}.")
-    return Table("", head, rows, note)
+    tools = ", ".join(dict.fromkeys(f.tool for f in shown if f.tool))
+    rtl = ("Yosys counts mapped cells, not placed ones: within about 20 % of a vendor's tool where that could be "
+           "checked. Estimates come from a model. " if any(f.level == "rtl" for f in shown) else "")
+    return Table("", head, rows, f"{parts}. {rtl}{vendor_tables.note(shown)}Tools: {tools}.")
 
 
 def _remark(figure: Figure) -> str:
@@ -199,7 +202,9 @@ def _remark(figure: Figure) -> str:
     if figure.name == "latency_ns" and figure.value is not None:
         crossings = ns_to_bunch_crossings(figure.value)
         return f"{crossings} bunch crossing{'s' * (crossings != 1)}"
-    return f"stage {figure.conditions['stage']}" if figure.name == "estimated_stage_delay_ns" else ""
+    if figure.name == "estimated_stage_delay_ns":
+        return f"stage {figure.conditions['stage']}"
+    return vendor_tables.remark(figure)
 
 
 def speed_table(book: Book) -> Table:
@@ -246,7 +251,7 @@ def _most_seeds(report: Report) -> int:
 def sample_table(report: Report) -> Table:
     """The samples."""
     rows = []
-    for s in report.data.samples:
+    for s in report.samples:
         rows.append(Row([
             Cell(s.title), Cell(s.role), Cell("equal" if s.equally_weighted else "weighted"), Cell(number(s.events)),
             Cell(number(s.evaluated)) if s.evaluated is not None else Cell(ABSENT, style="absent"),

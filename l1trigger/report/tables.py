@@ -70,8 +70,8 @@ class Book:
     def __init__(self, report: Report) -> None:
         self.report = report
         self._index = {id(f): i for i, f in enumerate(report.figures)}
-        self.signals = [s.name for s in report.data.samples if s.role == "signal"]
-        self.titles = {s.name: s.title for s in report.data.samples}
+        self.signals = [s.name for s in report.samples if s.role == "signal"]
+        self.titles = {s.name: s.title for s in report.samples}
 
     def cell(self, figure: Figure | None, show: Callable[[float], str], style: str = "") -> Cell:
         """A figure as a cell: its value and error, or 'not measured' with the reason."""
@@ -96,8 +96,8 @@ class Book:
 
 def describe(figure: Figure) -> str:
     """Where a figure comes from, in one line."""
-    parts = [f"{figure.name} = {figure.value!r}{' ' + figure.unit if figure.unit else ''}", f"level {figure.level}",
-             f"source {figure.source}", figure.tool or ""]
+    parts = [f"{figure.name} = {figure.value!r}{' ' + figure.unit if figure.unit else ''}",
+             f"level {figure.level}" if figure.level else "", f"source {figure.source}", figure.tool or ""]
     if figure.interval:
         parts.append(f"68 % interval {figure.interval[0]:.6g} to {figure.interval[1]:.6g} ({figure.interval_method})")
     parts += [f"{k} {v if isinstance(v, str) else format(v, '.6g')}" for k, v in figure.conditions.items()]
@@ -190,12 +190,14 @@ def tpr_table(book: Book) -> Table:
 
 def tpr_at_rate_table(book: Book) -> Table:
     """Signal efficiency at trigger rates."""
+    card = book.report.data
+    assert card is not None  # without data there is no zero bias, and no rate
     wanted = sorted({float(f.conditions["rate_khz"]) for f in book.report.find("tpr_at_rate")})
     groups = [(f"at {number(w)} kHz", "tpr_at_rate", {"rate_khz": w}) for w in wanted]
     return per_signal(
         book, "Signal efficiency at a trigger rate", groups, efficiency,
-        f"Rates for {number(book.report.data.colliding_bunches)} colliding bunches "
-        f"({number(book.report.data.crossing_rate_khz)} kHz of crossings); withheld where the rate rests on fewer than "
+        f"Rates for {number(card.colliding_bunches)} colliding bunches "
+        f"({number(card.crossing_rate_khz)} kHz of crossings); withheld where the rate rests on fewer than "
         "30 effective independent events.",
     )
 

@@ -1,7 +1,7 @@
 """Stage ``synth``: RTL of the whole trigger function, its latency in clock edges and its resources, measured.
 
-What is measured is alkaid's distributed-arithmetic RTL of the same bit-exact function, not what a vendor's tool would
-make from the HLS project.
+What is measured is alkaid's distributed-arithmetic RTL of the same bit-exact function. What a vendor's tool makes from
+the HLS project is something else; ``synth.vendor`` asks the tool, where there is one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run(
     design: Design, data: DataSet, trigger: TriggerFunction, converted: ConvertResult, simulated: CsimResult,
     folder: Path, work: Path, progress: Callable[[str], None] = lambda what: None,
 ) -> SynthResult:
-    """Writes the RTL, simulates it with one new event per clock, and synthesizes it.
+    """Writes the RTL, simulates it with one new event per clock, and synthesizes it; asks a vendor's tool if wanted.
 
     A mismatch is recorded, not raised.
 
@@ -55,14 +55,20 @@ def run(
         UnsupportedLayerError: the network has layers without logic; names all of them.
         ToolNotFoundError: a tool is missing.
         ToolFailedError: a tool failed or ran past its time limit.
+        ReportError: a vendor's report is damaged.
     """
     from l1trigger.synth import lower, rtl, verilator, yosys
     from l1trigger.synth.devices import device
 
     section = design.synth
-    result = SynthResult(converted.part, converted.clock_ns)
-    if section.route == "none":
-        return replace(result, reason="synth.route is none")
+    result = SynthResult(converted.part, converted.clock_ns, route=section.route)
+    if section.route in {"hls", "both"}:
+        from l1trigger.synth import vendor
+
+        told = vendor.run(converted, section.vendor, folder / "vendor", work / "vendor", progress)
+        result = replace(result, vendor=told)
+    if section.route in {"none", "hls"}:
+        return replace(result, reason=f"synth.route is {section.route}")
     family = device(converted.part).family
     clock = _Clock()
     progress("logic")

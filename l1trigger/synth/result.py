@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, Mismatch
+from l1trigger.synth.vendor.reading import VendorResult
 
 _STREAMS = "scores.h5"
 _ARRAYS = ("scores", "accepts")
@@ -42,6 +43,8 @@ class SynthResult:
         scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
             which event a score belongs to.
         accepts: sample name to its decision bits (events,).
+        route: that was taken; ``hls`` has no RTL of ours.
+        vendor: what vendors' tools say about the HLS project; None when they were not asked.
     """
 
     part: str
@@ -62,6 +65,8 @@ class SynthResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
     accepts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
+    route: str = "rtl"
+    vendor: VendorResult | None = None
 
     @property
     def longest_stage(self) -> int:
@@ -89,6 +94,8 @@ class SynthResult:
             c |= {"between": tuple(c["between"]), "first_mismatch": Mismatch(**first) if first else None}
             comparisons.append(Comparison(**c))
         meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports")}
+        if meta["vendor"] is not None:
+            meta["vendor"] = VendorResult.from_dict(meta["vendor"])
         return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})
 
 

@@ -14,7 +14,8 @@ _LAST_LINES = 15
 
 
 def call(
-    name: str, command: Sequence[str], log: Path, limit_s: float, environment: Mapping[str, str] | None = None
+    name: str, command: Sequence[str], log: Path, limit_s: float, environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> None:
     """Runs a tool to its end; what it says is added to the log.
 
@@ -24,6 +25,7 @@ def call(
         log: file for its output.
         limit_s: longest time [s].
         environment: variables to set beside those that are there.
+        cwd: folder to run it in; this process' own by default.
 
     Raises:
         ToolFailedError: it failed, could not be started, or ran past the limit.
@@ -35,7 +37,7 @@ def call(
         try:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**os.environ, **(environment or {})},
+                env={**os.environ, **(environment or {})}, cwd=cwd,
             )
         except OSError as e:
             f.write(f"cannot be started: {e}\n")
