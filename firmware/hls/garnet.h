@@ -101,8 +101,8 @@ void gather(const typename L::aggregated_sum_t sum[L::n_aggregators * L::n_featu
     }
 }
 
-// Bias, returned features, and the direct terms of the full variant, weighted: for one vertex with n = 1, for the sum of
-// all vertices with the sums of their inputs and edge weights.
+// Bias, returned features, and the direct terms of the full variant: of one vertex with n = 1, or of the mean of all
+// vertices with the means of presence, inputs and edge weights.
 template <class L, class Count, class X, class W, class Sum>
 void combine(Count n, const X x[L::n_in], const W w[L::n_aggregators],
              const typename L::gathered_t g[L::n_aggregators * L::n_filters], Sum y[L::n_filters]) {

@@ -61,6 +61,7 @@ def run(
     executable = compile.build(converted, section, folder)
     chunks = folder / "checkpoints" / "chunks"
     scores: dict[str, dict[str, NDArray[np.float64]]] = {"float": {}, "quantized": {}, "csim": {}}
+    energies: dict[str, dict[str, NDArray[np.float64]]] = {level: {} for level in scores if reference.regresses_energy}
     accepts: dict[str, NDArray[np.bool_]] = {}
     comparisons: list[Comparison] = []
     events = {level: 0 for level in LEVELS}
@@ -81,6 +82,11 @@ def run(
         scores["quantized"][sample.name] = trigger.value(quantized.score)
         scores["csim"][sample.name] = trigger.value(simulated.outputs.score)
         accepts[sample.name] = simulated.outputs.accept
+        if energies:
+            value = trigger.network.output_type.value
+            energies["float"][sample.name] = reference.float_energies(inputs)
+            energies["quantized"][sample.name] = reference.energies(value(quantized.network))
+            energies["csim"][sample.name] = reference.energies(value(simulated.outputs.network))
         comparisons += _compare(
             sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, folder
         )
@@ -89,6 +95,7 @@ def run(
         scores=scores, accepts=accepts, comparisons=tuple(comparisons), compile_s=executable.compile_s,
         events_per_s={level: round(events[level] / seconds[level], 1) for level in LEVELS if events[level]},
         processes=simulate.processes(section), compiler=executable.compiler,
+        energies=energies,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -29,6 +29,7 @@ class CsimResult:
         events_per_s: speed by what computed it: ``csim`` (all processes), ``quantized``.
         processes: parallel processes of the C-simulation.
         compiler: name and version of the C++ compiler.
+        energies: level, then sample name, to energies [GeV] (events,); empty where the network regresses none.
     """
 
     scores: Mapping[str, Mapping[str, NDArray[np.float64]]]
@@ -38,13 +39,15 @@ class CsimResult:
     events_per_s: Mapping[str, float]
     processes: int
     compiler: str
+    energies: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
         with h5py.File(folder / "scores.h5", "w") as f:
-            for level, samples in self.scores.items():
-                for name, values in samples.items():
-                    f.create_dataset(f"scores/{level}/{name}", data=values, compression="gzip")
+            for what, levels in (("scores", self.scores), ("energies", self.energies)):
+                for level, samples in levels.items():
+                    for name, values in samples.items():
+                        f.create_dataset(f"{what}/{level}/{name}", data=values, compression="gzip")
             for name, bits in self.accepts.items():
                 f.create_dataset(f"accepts/{name}", data=bits, compression="gzip")
         meta = {
@@ -57,7 +60,10 @@ class CsimResult:
     def load(cls, folder: Path) -> CsimResult:
         """Reads what ``save`` wrote."""
         with h5py.File(folder / "scores.h5") as f:
-            scores = {lv: {n: f[f"scores/{lv}/{n}"][:] for n in f[f"scores/{lv}"]} for lv in f["scores"]}
+            scores, energies = (
+                {lv: {n: f[f"{what}/{lv}/{n}"][:] for n in f[f"{what}/{lv}"]} for lv in f.get(what, ())}
+                for what in ("scores", "energies")
+            )
             accepts = {n: f[f"accepts/{n}"][:] for n in f["accepts"]}
         meta = json.loads((folder / "csim.json").read_text())
         comparisons = []
@@ -67,5 +73,5 @@ class CsimResult:
             comparisons.append(Comparison(**c))
         return cls(
             scores, accepts, tuple(comparisons), meta["compile_s"], meta["events_per_s"], meta["processes"],
-            meta["compiler"],
+            meta["compiler"], energies,
         )

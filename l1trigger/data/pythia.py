@@ -61,15 +61,6 @@ SETTINGS: dict[str, tuple[str, ...]] = {
     "heavy_flavour": ("HardQCD:hardbbbar = on", "HardQCD:hardccbar = on", *_pthat(25)),
 }
 SIGNALS = ("A4l", "LQ", "h0tt", "hctn", "ttbar")
-SIGNAL_TITLES = {
-    "A4l": r"A(50) $\to$ 4$\ell$",
-    "LQ": r"LQ(80) $\to$ b$\tau$",
-    "h0tt": r"h$^0$(60) $\to$ $\tau\tau$",
-    "hctn": r"h$^\pm$(60) $\to$ $\tau\nu$",
-    "hctn_s": r"h$^\pm$(60) $\to$ $\tau\nu$, s-channel",
-    "hctn_pair": r"h$^+$h$^-$(60) $\to$ $\tau\nu\tau\nu$",
-    "ttbar": r"t$\bar{\mathrm{t}}$",
-}
 _INVISIBLE = (12, 14, 16, 1000022)
 _HARDEST, _FURTHER = 23, 33  # status codes of partons out of the hardest and out of further scatterings
 

@@ -44,8 +44,8 @@ class Interval:
         return Interval(min(self.low * count, 0.0), max(self.high * count, 0.0), self.fraction)
 
     def halved(self, times: int) -> Interval:
-        """The values divided by 2^times."""
-        return Interval(self.low / 2**times, self.high / 2**times, self.fraction + times)
+        """The values divided by 2^times, which may be negative."""
+        return Interval(self.low * 2.0**-times, self.high * 2.0**-times, self.fraction + times)
 
     @property
     def type(self) -> FixedPoint:
@@ -143,8 +143,8 @@ class CollapseIntervals:
 
     Attributes:
         x_sum, w_sum: sums over vertices of inputs and edge weights of the last layer.
-        total: what is collapsed to, before it is divided and rounded.
-        scaled: after the division.
+        total: what is collapsed to, before it is rounded; for a sum still divided by the number of vertices.
+        scaled: what is rounded.
     """
 
     x_sum: Interval
@@ -160,6 +160,8 @@ def collapse_intervals(stack: Stack, last: LayerIntervals) -> CollapseIntervals:
     if stack.collapse == "max":
         total = Interval.hull([Interval.of(layer.types.output), number(0.0)])
     else:
-        total = output_interval(layer, Interval(0.0, float(v), 0), x_sum, w_sum)
-    mean = stack.collapse == "mean"
-    return CollapseIntervals(x_sum, w_sum, total, total.halved(v.bit_length() - 1) if mean else total)
+        shift = v.bit_length() - 1
+        w = Interval.of(layer.types.aggregated)
+        total = output_interval(layer, Interval(0.0, 1.0, shift), x_sum.halved(shift), w)
+    is_sum = stack.collapse == "sum"
+    return CollapseIntervals(x_sum, w_sum, total, total.halved(1 - v.bit_length()) if is_sum else total)

@@ -1,4 +1,4 @@
-"""From a float GarNet stack to the arguments and weights of its quantized twin: transforms folded, binary points fitted.
+"""From a float GarNet stack to its quantized twin: transforms folded, binary points fitted.
 
 Bit widths come from the design; binary points that it leaves open minimize the squared error on typical inputs, as for
 dense layers (``compress.quantize``).

@@ -14,20 +14,23 @@ aggregators s, propagated features f, filters o; a vertex takes part when its ma
     y[v,o] = b[o] + sum_s w[v,s] g[s,o] + sum_i x[v,i] X[i,o] + sum_s w[v,s] W[s,o]
     x'[v,o] = m[v] * Q_output( y[v,o] )             an unsigned type is a ReLU
 
-In the full variant p carries w as further features, as in the authors' code, and X and W connect inputs and edge weights
-to the output directly; they are absent in the simplified one. ``g`` is computed once per event: returning the
-aggregated features to the vertices then takes S x O products per vertex in place of a matrix product with S x F inputs.
+In the full variant p carries w as further features, as in the authors' code, and X and W connect inputs and edge
+weights to the output directly; they are absent in the simplified one. ``g`` is computed once per event: returning the
+aggregated features to the vertices then takes S x O products per vertex in place of a matrix product with S x F
+inputs.
 
 With linear transforms and no maximum, A absorbs the propagation: A[s,i,o] = sum_f P[i,f] A'[s,f,o]. Then p is the input
 itself (``folded``) and the number of propagated features costs nothing.
 
 The stack ends with a collapse over the vertices:
 
-    mean, sum   c[o] = Q_collapsed( n sum_v m[v] y[v,o] ),  n = 1/V or 1
+    mean        c[o] = Q_collapsed( b[o] M + sum_s u[s] (g[s,o] + W[s,o]) + sum_i 1/V sum_v m[v] x[v,i] X[i,o] )
+                u[s] = Q_aggregated( 1/V sum_v w[v,s] ),   M = 1/V sum_v m[v]
+    sum         the same times V, before Q_collapsed
     max         c[o] = Q_collapsed( max_v x'[v,o] )
 
-For mean and sum the last layer has no Q_output: then sum_v m[v] y[v,o] needs only sums over vertices of m, w, x, and no
-second pass over the vertices. V is a power of two, so that 1/V is a shift.
+Mean and sum thus need no second pass over the vertices: but for the roundings they are the mean and the sum of
+m[v] y[v,o]. V is a power of two, so that 1/V is a shift.
 """
 
 from __future__ import annotations
@@ -169,13 +172,18 @@ class Stack:
             x = self._output(layer, x, mask)
         if self.collapse == "max":
             return self.collapsed.quantize(self._output(last, x, mask).max(1))
-        total = (mask[..., None] * self._before_output(last, x, mask)).sum(1)
-        return self.collapsed.quantize(total / self.vertices if self.collapse == "mean" else total)
+        w, g = self._aggregated(last, x, mask)
+        mean = [np.mean(a, 1, keepdims=True) for a in (mask[..., None], mask[..., None] * x, w)]
+        total = _combined(last, mean[0], mean[1], last.types.aggregated.quantize(mean[2]), g)[:, 0]
+        return self.collapsed.quantize(total if self.collapse == "mean" else total * self.vertices)
 
     def _output(self, layer: Layer, x: Array, mask: Array) -> Array:
-        return mask[..., None] * layer.types.output.quantize(self._before_output(layer, x, mask))
+        w, g = self._aggregated(layer, x, mask)
+        y = _combined(layer, np.ones_like(mask[..., None]), x, w, g)
+        return mask[..., None] * layer.types.output.quantize(y)
 
-    def _before_output(self, layer: Layer, x: Array, mask: Array) -> Array:
+    def _aggregated(self, layer: Layer, x: Array, mask: Array) -> tuple[Array, Array]:
+        """Edge weights w (events, V, S) and what the aggregators send back, g (events, S, O)."""
         t = layer.types
         distance = t.distance.quantize(x @ layer.distance + layer.distance_bias)
         w = mask[..., None] * t.edge_weight.quantize(edge_weight(distance))
@@ -185,10 +193,15 @@ class Stack:
         if layer.maximum is not None:
             k = t.aggregated.quantize((w[..., None] * p[:, :, None]).max(1))
             gathered = gathered + np.einsum("bsf,sfo->bso", k, layer.maximum, optimize=True)
-        y = layer.bias + np.einsum("bvs,bso->bvo", w, t.gathered.quantize(gathered), optimize=True)
-        if layer.direct is not None:
-            y = y + x @ layer.direct
-        return y if layer.edges is None else y + w @ layer.edges
+        return w, t.gathered.quantize(gathered)
+
+
+def _combined(layer: Layer, count: Array, x: Array, w: Array, g: Array) -> Array:
+    """Outputs y of each vertex (events, V, O), or of their mean, given means of mask, x and w (events, 1, .)."""
+    y: Array = count * layer.bias + np.einsum("bvs,bso->bvo", w, g, optimize=True)
+    if layer.direct is None or layer.edges is None:
+        return y
+    return y + x @ layer.direct + w @ layer.edges
 
 
 def edge_weight(distance: Array) -> Array:
@@ -198,7 +211,7 @@ def edge_weight(distance: Array) -> Array:
 
 def propagated(layer: Layer, x: Array, w: Array) -> Array:
     """The features that a layer aggregates (events, V, F')."""
-    if layer.propagate is None or layer.types.propagated is None:
+    if layer.propagate is None or layer.propagate_bias is None or layer.types.propagated is None:
         features = np.concatenate([x, np.ones_like(x[..., :1])], -1)
     else:
         features = layer.types.propagated.quantize(x @ layer.propagate + layer.propagate_bias)

@@ -158,14 +158,22 @@ def _values(name: str, stack: Stack, inputs: FixedPoint, parallel: int) -> dict[
         x = Interval.of(layer.types.output)
     assert intervals is not None  # a stack has layers
     collapse = exact.collapse_intervals(stack, intervals)
-    total, scaled = collapse.total.type, collapse.scaled.type
+    total, x_sum, w_sum = collapse.total.type, collapse.x_sum.type, collapse.w_sum.type
+    shift = stack.vertices.bit_length() - 1
+    scaled = _shifted(total, -shift) if stack.collapse == "sum" else total
     return {
         "name": name, "vertices": stack.vertices, "parallel": parallel, "mask_feature": stack.mask_feature,
         "collapse": stack.collapse, "layers": layers, "count_bits": stack.vertices.bit_length(),
         "collapsed_type": stack.collapsed.cpp(), "collapse_sum_type": total.cpp(),
         "collapse_scaled_type": scaled.cpp(), "collapse_bits": total.width, "collapse_lowest": total.range[0],
-        "x_sum_type": collapse.x_sum.type.cpp(), "w_sum_type": collapse.w_sum.type.cpp(),
+        "x_sum_type": x_sum.cpp(), "w_sum_type": w_sum.cpp(), "x_sum_bits": x_sum.width, "w_sum_bits": w_sum.width,
+        "x_mean_type": _shifted(x_sum, shift).cpp(), "w_mean_type": _shifted(w_sum, shift).cpp(),
     }
+
+
+def _shifted(t: FixedPoint, places: int) -> FixedPoint:
+    """The type of the same bits divided by 2^places."""
+    return FixedPoint(t.width, t.integer - places, t.signed)
 
 
 def _layer(index: int, layer: Layer, i: exact.LayerIntervals, vertices: int) -> dict[str, object]:
@@ -175,7 +183,7 @@ def _layer(index: int, layer: Layer, i: exact.LayerIntervals, vertices: int) -> 
         "input": i.input.type, "feature": i.feature.type, "distance_sum": i.distance_sum.type, "distance": t.distance,
         "edge_weight": t.edge_weight, "propagated_sum": i.propagated_sum.type,
         "propagated": t.propagated or i.feature.type, "aggregated_sum": total, "aggregated": t.aggregated,
-        "mean": FixedPoint(total.width, total.integer - (vertices.bit_length() - 1), True),
+        "mean": _shifted(total, vertices.bit_length() - 1),
         "gathered_sum": i.gathered_sum.type, "gathered": t.gathered, "output_sum": i.output_sum.type,
         "output": t.output,
     }

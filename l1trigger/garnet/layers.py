@@ -26,7 +26,9 @@ class Classes:
     GarNetStack: Any
 
 
-def weight_shapes(inputs: int, aggregators: int, propagate: int, filters: int, full: bool) -> dict[str, tuple[int, ...]]:
+def weight_shapes(
+    inputs: int, aggregators: int, propagate: int, filters: int, full: bool
+) -> dict[str, tuple[int, ...]]:
     """Shapes of one layer's weights by name; biases end in ``_bias``.
 
     Args:

@@ -79,24 +79,33 @@ def stack_class() -> Any:
         def call(self, x: Any) -> Any:
             """Outputs of a batch (events, filters)."""
             mask = tf.cast(tf.not_equal(x[..., self.mask_feature : self.mask_feature + 1], 0), x.dtype)
-            y = x
             for index in range(len(self.cells)):
-                y = self._before_output(index, x, mask)
-                if index < len(self.cells) - 1 or self.collapse == "max":
-                    y = self._output(index, y)
+                cell = self._quantized_weights(index)
+                w, g = self._aggregated(index, cell, x, mask)
+                if index == len(self.cells) - 1 and self.collapse != "max":
+                    return self._mean(index, cell, x, w, g, mask)
+                y = self._output(index, self._combined(cell, tf.ones_like(mask), x, w, g))
                 x = mask * y
-            if self.collapse == "max":
-                return self._collapsed(tf.reduce_max(x, 1))
-            total = tf.reduce_sum(x, 1)
-            return self._collapsed(total / self.vertices if self.collapse == "mean" else total)
+            return self._collapsed(tf.reduce_max(x, 1))
+
+        def _mean(self, index: int, cell: dict[str, Any], x: Any, w: Any, g: Any, mask: Any) -> Any:
+            """Mean, or sum, over the vertices without going through them again; see ``garnet.function``."""
+            count, x, w = (tf.reduce_mean(a, 1, keepdims=True) for a in (mask, mask * x, w))
+            w = self._quantizers[index]["aggregated"](w)
+            total = self._combined(cell, count, x, w, g)[:, 0]
+            return self._collapsed(total if self.collapse == "mean" else total * self.vertices)
+
+        def _combined(self, cell: dict[str, Any], count: Any, x: Any, w: Any, g: Any) -> Any:
+            y = count * cell["bias"] + tf.einsum("bvs,bso->bvo", w, g)
+            return y + x @ cell["direct"] + w @ cell["edges"] if "direct" in cell else y
 
         def _output(self, index: int, y: Any) -> Any:
             # The quantizer alone would let gradients through below zero.
             relu = self.types[index]["output"].startswith("ap_u")
             return self._quantizers[index]["output"](tf.nn.relu(y) if relu else y)
 
-        def _before_output(self, index: int, x: Any, mask: Any) -> Any:
-            q, cell = self._quantizers[index], self._quantized_weights(index)
+        def _aggregated(self, index: int, cell: dict[str, Any], x: Any, mask: Any) -> tuple[Any, Any]:
+            q = self._quantizers[index]
             distance = q["distance"](x @ cell["distance"] + cell["distance_bias"])
             w = mask * q["edge_weight"](tf.exp(-tf.square(distance)))
             if "propagated" in q:
@@ -110,10 +119,7 @@ def stack_class() -> Any:
             if "maximum" in cell:
                 maximum = q["aggregated"](tf.reduce_max(w[..., None] * p[:, :, None], 1))
                 gathered += tf.einsum("bsf,sfo->bso", maximum, cell["maximum"])
-            y = cell["bias"] + tf.einsum("bvs,bso->bvo", w, q["gathered"](gathered))
-            if "direct" in cell:
-                y += x @ cell["direct"]
-            return y + w @ cell["edges"] if "edges" in cell else y
+            return w, q["gathered"](gathered)
 
         def _quantized_weights(self, index: int) -> dict[str, Any]:
             return {n: self._weight_quantizers[index][n](w) for n, w in self.cells[index].items()}
@@ -165,7 +171,7 @@ def stack_of(layer: Any) -> function.Stack:
         optional = ("propagate", "propagate_bias", "maximum", "direct", "edges")
         layers.append(function.Layer(
             types=function.LayerTypes(**parsed), **{n: weights.get(n) for n in optional},  # type: ignore[arg-type]
-            **{n: weights[n] for n in ("distance", "distance_bias", "mean", "bias")},  # type: ignore[arg-type]
+            **{n: weights[n] for n in ("distance", "distance_bias", "mean", "bias")},
         ))
     return function.Stack(
         layer.vertices, layer.mask_feature, tuple(layers), layer.collapse, FixedPoint.parse(layer.collapsed)

@@ -227,7 +227,7 @@ def _tree(
 
 
 def _gathered(stack: Stack, layer: Layer, sums: Any) -> Any:
-    """g (S, O) of the sums, and maxima, of a layer."""
+    """G (S, O) of the sums, and maxima, of a layer."""
     s, f = layer.aggregators, layer.features
     t = layer.types
     h = quantized(sums[: s * f] * (1 / stack.vertices), t.aggregated).reshape(s, f)
@@ -253,15 +253,16 @@ def _collapse(stack: Stack, layer: Layer, head: Head) -> Head:
 
     def function(sums: Any) -> Any:
         s, f, n = layer.aggregators, layer.features, layer.inputs
-        count, at = sums[s * f : s * f + 1], s * f + 1
+        mean = sums * (1 / stack.vertices)
+        count, at = mean[s * f : s * f + 1], s * f + 1
         if layer.folded:
-            w = sums[: s * f].reshape(s, f)[:, -1]  # the last feature is 1
+            w = mean[: s * f].reshape(s, f)[:, -1]  # the last feature is 1
         else:
-            w, at = sums[at : at + s], at + s
-        x = sums[at : at + n] if layer.direct is not None else None
+            w, at = mean[at : at + s], at + s
+        x = mean[at : at + n] if layer.direct is not None else None
+        w = quantized(w, layer.types.aggregated)
         total = _combined(layer, count, x, w, _gathered(stack, layer, sums))
-        scaled = total * (1 / stack.vertices) if stack.collapse == "mean" else total
-        return head(quantized(scaled, stack.collapsed))
+        return head(quantized(total * stack.vertices if stack.collapse == "sum" else total, stack.collapsed))
 
     return function
 
@@ -357,7 +358,8 @@ def _to_lane(engine: Engine, p: Pass, before: Pass | None) -> str:
 
 def _numbers(p: Pass) -> list[dict[str, object]]:
     """Places and formats of each number in the tree's outputs and in the sums."""
-    out, low, sum_low = [], 0, 0
+    out: list[dict[str, object]] = []
+    low = sum_low = 0
     for t, s, m in zip(p.tree.outputs, p.sum.fields, p.sum.maximum, strict=True):
         if t.bits:
             out.append({"low": low, "high": low + t.bits - 1, "sum_low": sum_low, "sum_high": sum_low + s.bits - 1,

@@ -41,7 +41,7 @@ class HitInputs(Section):
     x: FeatureScaling = FeatureScaling(shift=3, bits=6)
     y: FeatureScaling = FeatureScaling(shift=3, bits=6)
     layer: FeatureScaling = FeatureScaling(shift=4, bits=6)
-    energy: FeatureScaling = FeatureScaling(shift=6, bits=11)
+    energy: FeatureScaling = FeatureScaling(shift=6, bits=10)
 
     def scaling(self, hits: int) -> InputScaling:
         """The scaling of all inputs in the order of an event (hits, 4); x and y carry a sign."""

@@ -48,7 +48,7 @@ class Supervised:
 
     @staticmethod
     def loss(options: Any) -> Callable[[Any, Any], Any]:
-        """beta * binary cross entropy + (1 - beta) * squared relative error of the energy, per event."""
+        """Beta * binary cross entropy + (1 - beta) * squared relative error of the energy, per event."""
         import tensorflow as tf
 
         beta = options.class_loss_weight

@@ -22,6 +22,7 @@ Scores = NDArray[np.float64]
 TITLES = {
     "object_count": "2·leptons + jets", "sum_pt": "sum of pT", "leading_pt": "leading pT",
     "leading_muon_pt": "leading muon pT", "missing_et": "missing ET",
+    "mean_depth": "mean depth", "moments": "linear in moments", "hit_sum": "sum of hits, depth-corrected",
     "sum_et": "sum of ET", "leading_et": "leading region", "linear": "linear model",
 }
 """What each baseline is called in a report."""

@@ -1,4 +1,4 @@
-"""What can be had from calorimeter hits without a network: sums and longitudinal moments, printed beside every result."""
+"""What can be had from calorimeter hits without a network: sums and longitudinal moments."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Fitted:
         # Divided by the true energy, so that the relative error counts alike at all energies.
         calibration = np.linalg.lstsq(_scale(m) / true[:, None], np.ones(len(true)), rcond=None)[0]
         lda = LinearDiscriminantAnalysis().fit(m, few.truth["label"])
-        return cls(calibration, (lda.coef_[0].astype(np.float64), float(lda.intercept_[0])))
+        return cls(np.asarray(calibration, np.float64), (lda.coef_[0].astype(np.float64), float(lda.intercept_[0])))
 
     def energy(self, inputs: NDArray[Any]) -> Array:
         """Energies [GeV]."""

@@ -9,8 +9,8 @@
 | ``resolution_constant`` | c | sample, bins |
 | ``resolution_ratio`` | resolution of this level over that of float, on the same events | sample |
 | ``auc_ratio`` | AUC of this level over that of float | signal |
-| ``efficiency_at_purity`` | largest true positive rate with at least this purity, both classes equally abundant | signal, |
-| | | purity, threshold |
+| ``efficiency_at_purity`` | largest true positive rate with at least this purity, both classes equally | signal, |
+| | abundant | purity, threshold |
 
 Medians and quantiles do not care for tails, which pions have in plenty. Errors come from bootstrapping events.
 """
@@ -35,6 +35,8 @@ BINS = 9
 MINIMUM_EVENTS = 20
 """Events that a bin needs for a resolution."""
 _DRAWS = 200
+_NOTHING = 1e-3
+"""Size of a term, as a fraction of what the lowest bin has, below which it counts as zero."""
 _METHOD = f"bootstrap of events, {_DRAWS} draws, 68.27 %"
 _TAIL = (1 - ONE_SIGMA) / 2
 
@@ -95,7 +97,7 @@ class Resolution:
     """The curve sigma/E = a/sqrt(E) + b/E + c, added in quadrature, fitted to bins.
 
     Attributes:
-        a, b, c: with errors; in sqrt(GeV), GeV and 1.
+        a, b, c: in sqrt(GeV), GeV and 1; with errors, which are NaN for terms that came out as zero.
         chi2, degrees: of the fit.
     """
 
@@ -115,25 +117,43 @@ def _curve(energy: Array, a: float, b: float, c: float) -> Array:
 
 
 def fit(bins: list[Spread]) -> Resolution | None:
-    """The curve through bins by least squares with errors; None for fewer than four usable bins."""
+    """The curve through bins by least squares with errors; None for fewer than four usable bins.
+
+    A term that the fit drives to zero is left out and the others are fitted again: at the edge of what is possible
+    no error can be given.
+    """
     from scipy.optimize import curve_fit
 
     good = [s for s in bins if np.isfinite(s.resolution.value) and s.resolution.error > 0]
     if len(good) < 4:
         return None
-    energy, value, error = (
-        np.array([f(s) for s in good])
-        for f in (lambda s: s.energy, lambda s: s.resolution.value, lambda s: s.resolution.error)
-    )
-    start = (max(value[0] * energy[0] ** 0.5 / 2, 1e-3), value[0] * energy[0] / 4, max(value[-1] / 2, 1e-3))
-    best, covariance = curve_fit(
-        _curve, energy, value, start, error, absolute_sigma=True, bounds=(0, np.inf), max_nfev=20_000
-    )
+    energy = np.array([s.energy for s in good])
+    value, error = np.array([(s.resolution.value, s.resolution.error) for s in good]).T
+    scale = np.array([value[0] * energy[0] ** 0.5, value[0] * energy[0], value[0]])
+    free, best, errors = [0, 1, 2], np.zeros(3), np.zeros(3)
+    while free:
+        def some(e: Array, *terms: float, free: tuple[int, ...] = tuple(free)) -> Array:
+            every = np.zeros(3)
+            every[list(free)] = terms
+            return _curve(e, *every)
+
+        best[:], errors[:] = 0.0, 0.0
+        best[free], covariance = curve_fit(
+            some, energy, value, scale[free] / 2, error, absolute_sigma=True, bounds=(0, np.inf), max_nfev=20_000
+        )
+        errors[free] = np.sqrt(np.diag(covariance))
+        gone = [i for i in free if best[i] < _NOTHING * scale[i]]
+        if not gone:
+            break
+        free.remove(min(gone, key=lambda i: best[i] / scale[i]))
     chi2 = float((((value - _curve(energy, *best)) / error) ** 2).sum())
-    errors = np.sqrt(np.diag(covariance))
-    method = f"least squares over {len(good)} bins, chi2 {chi2:.1f} for {len(good) - 3} degrees of freedom"
-    a, b, c = (Estimate(float(v), float(e), method) for v, e in zip(best, errors, strict=True))
-    return Resolution(a, b, c, chi2, len(good) - 3)
+    degrees = len(good) - len(free)
+    method = f"least squares over {len(good)} bins, chi2 {chi2:.1f} for {degrees} degrees of freedom"
+    a, b, c = (
+        Estimate(float(v), float(e) if i in free else float("nan"), method)
+        for i, (v, e) in enumerate(zip(best, errors, strict=True))
+    )
+    return Resolution(a, b, c, chi2, degrees)
 
 
 def true_energy(events: Events) -> Array | None:
@@ -157,11 +177,11 @@ def response_figures(energies: Mapping[str, Array], data: DataSet, make: FigureM
         measured, edge = energies[sample.name], edges(true)
         bins = in_bins(measured, true, edge)
         wheres = [("all", spread(measured, true)), *(
-            (f"{low:g}-{high:g}", s) for low, high, s in zip(edge, edge[1:], bins, strict=True)
+            (f"{low:g}-{high:g}", s) for low, high, s in zip(edge[:-1], edge[1:], bins, strict=True)
         )]
         for where, s in wheres:
             few = f"{s.events} events; {MINIMUM_EVENTS} are needed"
-            at = {"sample": sample.name, "true_energy_gev": where, "events": s.events}
+            at: dict[str, str | float | int] = {"sample": sample.name, "true_energy_gev": where, "events": s.events}
             figures += [make("response", s.response, few, conditions=at),
                         make("resolution", s.resolution, few, conditions=at)]
         figures += _fit_figures(fit(bins), sample.name, make)
@@ -226,7 +246,7 @@ def purity_figures(samples: Mapping[str, Scored], data: DataSet, make: FigureMak
             pure = tpr / (tpr + fpr)
         for wanted in PURITIES:
             good = np.flatnonzero(pure >= wanted)
-            at = {"signal": s.name, "purity": wanted}
+            at: dict[str, str | float | int] = {"signal": s.name, "purity": wanted}
             if not len(good):
                 figures.append(make("efficiency_at_purity", None, "no threshold gives this purity", conditions=at))
                 continue

@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import cast
 
 import numpy as np
 
@@ -15,13 +16,14 @@ from l1trigger.compress.result import CompressResult
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
-from l1trigger.data.pythia import SIGNAL_TITLES
+from l1trigger.data.titles import SIGNAL_TITLES
 from l1trigger.design import Design
+from l1trigger.physics import response
 from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
 from l1trigger.physics.turn_on import turn_on_figures
 from l1trigger.report.budget import judge
-from l1trigger.report.figures import Figure, Source
+from l1trigger.report.figures import Figure, Level, Source
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
 from l1trigger.report.model import BitExact, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
@@ -104,8 +106,23 @@ def physics_figures(measured: Measurement, design_rate_khz: float | None = None)
         figures += level_figures(scores, data, "baseline", source, tool, baseline=name, rates_khz=rates_khz)
         if reference is not None:
             figures += comparison_figures(reference, scores, data, "baseline", source, tool, baseline=name)
+    figures += energy_figures(measured)
     last = measured.last
     return figures + turn_on_figures(measured.accepts, data.signals, last, SOURCES[last], measured.tools[last])
+
+
+def energy_figures(measured: Measurement) -> list[Figure]:
+    """Response, resolution and purity of every level, and of the baselines, where energies are regressed."""
+    data, figures = measured.data, list[Figure]()
+    for name, energies in measured.energies.items():
+        level = cast("Level", name if name in measured.levels else "baseline")
+        make = FigureMaker(level, SOURCES[level], measured.tools[level], {} if level == name else {"baseline": name})
+        figures += response.response_figures(energies, data, make)
+        figures += response.ratio_figures(measured.energies["float"], energies, data, make)
+        if level == name:
+            figures += response.auc_ratio_figures(measured.levels["float"], measured.levels[level], data, make)
+            figures += response.purity_figures(measured.levels[level], data, make)
+    return figures
 
 
 def _agreement_figures(comparisons: Sequence[Comparison], make: FigureMaker) -> list[Figure]:

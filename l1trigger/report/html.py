@@ -120,6 +120,8 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
             *([tables.tpr_at_rate_table(book), run_tables.threshold_table(book)] if zero_bias else []),
         ] if report.levels else [],
         "fidelity": [tables.loss_table(book)] if report.levels else [],
+        "energy": [*run_tables.energy_tables(book),
+                   *([run_tables.purity_table(book)] if report.find("efficiency_at_purity") else [])],
         "turn_on": [run_tables.turn_on_table(book)] if report.find("pt_at_95_percent") else [],
         "bit_exact": [run_tables.bit_exact_table(report)] if report.bit_exact else [],
         "hardware": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import cast
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from l1trigger.compress.result import CompressResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet
+from l1trigger.physics import hit_baselines
 from l1trigger.physics.baselines import LinearModel, baseline_scores
 from l1trigger.physics.measure import scored
 from l1trigger.physics.roc import Scored, aligned
@@ -41,6 +42,7 @@ class Measurement:
         tools: what computed each level.
         float_value: a firmware score in units of the float score.
         absent: why there is no level ``rtl``; empty when there is.
+        energies: level or baseline to sample name to energies [GeV]; empty where the network regresses none.
     """
 
     data: DataSet
@@ -51,6 +53,7 @@ class Measurement:
     tools: Mapping[Level, str]
     float_value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     absent: str = ""
+    energies: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
 
     def in_float_units(self, level: Level, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores or thresholds of a level in units of the float score, so that levels share an axis."""
@@ -87,9 +90,9 @@ def measure(
     levels = {
         lv: scored({n: scores[lv][n][:k] for n, k in counts.items()}, common) for lv in present
     }
-    few = data.train.select(slice(0, _LINEAR_EVENTS))
-    linear = LinearModel.fit(trained.scaling, few, trained.float_score(few.inputs))
-    baselines = {name: scored(s, common) for name, s in baseline_scores(common, linear).items()}
+    energies = _energies(simulated, synthesized if "rtl" in scores else None, counts)
+    trivial, trivial_energies = _baselines(common, trained)
+    baselines = {name: scored(s, common) for name, s in trivial.items()}
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
     thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
     accepts = {n: accepts[n][:k] for n, k in counts.items()}
@@ -101,7 +104,31 @@ def measure(
         return values if convert is None else np.asarray(convert(values, trained, trained.best), np.float64)
 
     tools = _tools(simulated, synthesized)
-    return Measurement(common, levels, baselines, thresholds, accepts, tools, float_value, absent)
+    if energies:
+        energies |= trivial_energies
+    return Measurement(common, levels, baselines, thresholds, accepts, tools, float_value, absent, energies)
+
+
+def _energies(
+    simulated: CsimResult, synthesized: SynthResult | None, counts: Mapping[str, int]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Energies of every level that has a score, cut to the same events."""
+    levels = {**simulated.energies}
+    if synthesized is not None and synthesized.energies:
+        levels["rtl"] = synthesized.energies
+    return {lv: {n: samples[n][:k] for n, k in counts.items()} for lv, samples in levels.items()}
+
+
+def _baselines(
+    data: DataSet, trained: TrainResult
+) -> tuple[dict[str, dict[str, NDArray[np.float64]]], dict[str, dict[str, NDArray[np.float64]]]]:
+    """Scores and energies of all baselines that fit the data: baseline, then sample, to (events,)."""
+    if hit_baselines.are_hits(data.test.inputs) and data.train.truth:
+        scores, energies = hit_baselines.scores_and_energies(data)
+        return scores, {hit_baselines.ENERGY: energies}
+    few = data.train.select(slice(0, _LINEAR_EVENTS))
+    linear = LinearModel.fit(trained.scaling, few, trained.float_score(few.inputs))
+    return baseline_scores(data, linear), {}
 
 
 def rtl_is_absent(simulated: CsimResult, synthesized: SynthResult | None) -> str:

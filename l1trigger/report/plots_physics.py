@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.data.pythia import SIGNAL_TITLES
+from l1trigger.data.titles import SIGNAL_TITLES
 from l1trigger.physics import rates, roc
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.physics.measure import MINIMUM_ABOVE, MINIMUM_ABOVE_HIGH, RATES_KHZ
@@ -54,7 +54,7 @@ def roc_plots(measured: Measurement) -> Drawn:
 
 def _roc(measured: Measurement, signal: str, ax: Axes) -> None:
     background = measured.data.test.name
-    low = 1.0
+    low, left = 1.0, 1.0
     for k, (name, samples) in enumerate(measured.baselines.items()):
         x, y = _visible(samples[background], samples[signal])
         ax.plot(x, y, color=BASELINE_COLORS[k % 6], linestyle=BASELINE_DASHES[k % 6],
@@ -62,8 +62,9 @@ def _roc(measured: Measurement, signal: str, ax: Axes) -> None:
     for level, samples in measured.levels.items():
         x, y = _visible(samples[background], samples[signal])
         low = min(low, *y[x >= LOWEST_FPR], 1.0) if len(x) else low
+        left = min(left, *x, 1.0)
         ax.plot(x, y, label=level, **LEVEL_STYLE[level])
-    ax.set(xscale="log", yscale="log", xlim=(LOWEST_FPR, 1), ylim=(max(low / 3, 1e-4), 1.4),
+    ax.set(xscale="log", yscale="log", xlim=(max(left / 3, LOWEST_FPR), 1), ylim=(max(low / 3, 1e-4), 1.4),
            xlabel="false positive rate", ylabel=f"signal efficiency, {title(signal)}")
     if measured.data.zero_bias:
         for khz in RATES_KHZ:

@@ -8,7 +8,7 @@ import re
 from l1trigger.report.figures import Figure
 
 _SYMBOLS = {
-    r"\to": "→", r"\ell": "ℓ", r"\tau": "τ", r"\nu": "ν", r"^\pm": "±", "^0": "⁰", "^+": "⁺", "^-": "⁻",
+    r"\to": "→", r"\ell": "ℓ", r"\tau": "τ", r"\nu": "ν", r"\pi": "π", r"^\pm": "±", "^0": "⁰", "^+": "⁺", "^-": "⁻",
     r"\bar{\mathrm{t}}": "t̄", r"\mu": "μ", r"\gamma": "γ", r"\phi": "φ", r"\eta": "η",
 }
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -49,8 +50,8 @@ class Block:
     @property
     def stage_delays_ns(self) -> tuple[float, ...]:
         """Delay of each stage by alkaid's delay model [ns]."""
-        ends = [0.0, *np.cumsum([0.0] * 0), *(float(s.latency[1]) for s in self.stages)]
-        return tuple(round(max(b - a, 0.0), 3) for a, b in zip(ends, ends[1:], strict=False))
+        ends = [0.0, *(float(s.latency[1]) for s in self.stages)]
+        return tuple(round(max(b - a, 0.0), 3) for a, b in pairwise(ends))
 
     def verilog(self) -> str:
         """Its modules; ``enable`` holds the last register."""
@@ -58,7 +59,8 @@ class Block:
 
         parts = [comb_logic_gen(s, f"{self.name}_stage{i}") for i, s in enumerate(self.stages)]
         lines = [f"module {self.name} (", "    input clk,", "    input enable,",
-                 f"    input [{bits(self.inputs) - 1}:0] inp,", f"    output reg [{bits(self.outputs) - 1}:0] out", ");"]
+                 f"    input [{bits(self.inputs) - 1}:0] inp,", f"    output reg [{bits(self.outputs) - 1}:0] out",
+                 ");"]
         source = "inp"
         for i, s in enumerate(self.stages):
             width, last = int(s.out_kifs.sum()), i == len(self.stages) - 1

@@ -16,7 +16,7 @@ from l1trigger.bit_exact import Comparison, Mismatch
 from l1trigger.synth.vendor.reading import VendorResult
 
 _STREAMS = "scores.h5"
-_ARRAYS = ("scores", "accepts")
+_ARRAYS = ("scores", "accepts", "energies")
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class SynthResult:
         scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
             which event a score belongs to.
         accepts: sample name to its decision bits (events,).
+        energies: sample name to energies [GeV] (events,); empty where the network regresses none.
         route: that was taken; ``hls`` has no RTL of ours.
         vendor: what vendors' tools say about the HLS project; None when they were not asked.
     """
@@ -65,6 +66,7 @@ class SynthResult:
     seconds: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
     accepts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
+    energies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
     route: str = "rtl"
     vendor: VendorResult | None = None
 
@@ -79,7 +81,7 @@ class SynthResult:
             for what in _ARRAYS:
                 for name, values in getattr(self, what).items():
                     f.create_dataset(f"{what}/{name}", data=values, compression="gzip")
-        facts = asdict(replace(self, scores={}, accepts={}))
+        facts = asdict(replace(self, scores={}, accepts={}, energies={}))
         meta = {k: v for k, v in facts.items() if k not in _ARRAYS}
         meta["comparisons"] = [c.as_dict() for c in self.comparisons]
         (folder / "synth.json").write_text(json.dumps(meta, indent=1))
