@@ -65,6 +65,8 @@ def test_a_run_of_hardware_figures(imported, tmp_path):
     page = (tmp_path / "runs" / "veto" / "report.html").read_text()
     assert "imported from reports that were made elsewhere" in page and "Functions inside, by route" in page
     assert 'id="physics"' not in page and 'id="data"' not in page
+    (tile,) = (x for x in page.split('<div class="tile"') if "look-up tables" in x)
+    assert "8\u2009866" in tile and "source route" in tile  # the last step counts, not the estimate before it
 
 
 def test_what_no_report_says_is_none_with_a_reason(imported, tmp_path):
@@ -104,6 +106,7 @@ def test_beside_a_run_that_was_measured(imported, tmp_path):
         assert lut == {k: v if order[0] == own else v[::-1] for k, v in expected.items()}
     page = tmp_path / "c.html"
     assert call("compare", own, tmp_path / "runs" / "veto", "--against", "published", "--html", page)[0] == 0
+    assert "All figures of physics are of the same events." in page.read_text()
     assert call("show", tmp_path / "runs" / "veto")[0] == 0
 
 
