@@ -114,7 +114,8 @@ def quick_design(design: Design) -> Design:
     tune = tune.model_copy(update={"epochs": min(tune.epochs, 2)})
     csim = design.csim.model_copy(update={"events": min(design.csim.events or 5000, 5000)})
     # Synthesis does not get faster with fewer events.
-    synth = design.synth.model_copy(update={"yosys": False})
+    route = {"both": "rtl", "hls": "none"}.get(design.synth.route, design.synth.route)
+    synth = design.synth.model_copy(update={"yosys": False, "route": route})
     compress = design.compress.model_copy(update={"fine_tune": tune})
     return at_most(design.model_copy(update={"csim": csim, "synth": synth, "compress": compress}), QUICK)
 

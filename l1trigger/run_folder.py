@@ -111,6 +111,14 @@ class RunFolder:
         """What is known about a finished stage; None when it is not finished."""
         return StageRecord.read(self.stage(name))
 
+    def outdated(self, name: str) -> list[str]:
+        """The stages that were done anew since a finished stage took their results."""
+        record = self.record(name)
+        if record is None:
+            return []
+        now = {u: self.record(u) for u in record.inputs.upstream}
+        return [u for u, digest in record.inputs.upstream.items() if (r := now[u]) is not None and r.digest != digest]
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Holds the folder for one run.

@@ -88,9 +88,19 @@ def compare(
 
 
 def _load(path: Path) -> Report:
+    from l1trigger.errors import ReportError
     from l1trigger.report.model import load_report
+    from l1trigger.run_folder import RunFolder
 
-    return load_report(path if path.is_file() else path / "report.json")
+    file = path if path.is_file() else path / "report.json"
+    report = load_report(file)
+    if again := RunFolder(file.parent).outdated("report"):
+        stages = f"the stage{'s' * (len(again) > 1)} {' and '.join(again)}"
+        raise ReportError(
+            f"{file}: is of an earlier run than {stages} beside it. "
+            "Remedy: l1trigger report DESIGN brings it up to date"
+        )
+    return report
 
 
 def _labels(paths: Sequence[Path], reports: Sequence[Report]) -> list[str]:
@@ -228,6 +238,9 @@ def ci(
         "--baseline", help="Committed baseline; by default baselines/NAME.json.", show_default=False,
     )] = None,
     tolerance: Annotated[str, typer.Option("--tolerance", help="As for compare.")] = "all=1% auc=0.002 mean_auc=0.002",
+    vendor: Annotated[bool, typer.Option(
+        "--vendor", help="Adds a stage that builds the HLS project, on a runner of your own with Vitis or Vivado.",
+    )] = False,
     out: Out = None,
 ) -> None:
     """Writes a workflow that runs a design at each push and posts its figures beside the committed baseline's."""
@@ -235,7 +248,7 @@ def ci(
     from l1trigger.design import load
 
     name = load(design).name if design.is_file() else design.stem
-    text = workflow(service, design, name, baseline or Path("baselines") / f"{name}.json", tolerance)
+    text = workflow(service, design, name, baseline or Path("baselines") / f"{name}.json", tolerance, vendor)
     if out is None:
         typer.echo(text, nl=False)
         return

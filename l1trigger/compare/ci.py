@@ -11,7 +11,9 @@ SERVICES = {"github": (".github/workflows/l1trigger.yml", "github.yml.j2"),
 """Where a service looks for its workflow, and the template of it."""
 
 
-def workflow(service: str, design: Path, name: str, baseline: Path, tolerances: str) -> str:
+def workflow(
+    service: str, design: Path, name: str, baseline: Path, tolerances: str, vendor: bool = False
+) -> str:
     """The text of a workflow.
 
     Args:
@@ -20,6 +22,7 @@ def workflow(service: str, design: Path, name: str, baseline: Path, tolerances: 
         name: of the design.
         baseline: that is committed, relative to the repository.
         tolerances: as given to ``compare --tolerance``.
+        vendor: whether a second stage builds the HLS project on a runner that has the vendor's tools.
 
     Raises:
         ReportError: no such service.
@@ -31,7 +34,10 @@ def workflow(service: str, design: Path, name: str, baseline: Path, tolerances: 
     environment = Environment(
         loader=PackageLoader("l1trigger.compare"), undefined=StrictUndefined, autoescape=False,
         variable_start_string="<<", variable_end_string=">>", keep_trailing_newline=True,
+        # Both services have braces of their own.
+        block_start_string="<%", block_end_string="%>", trim_blocks=True,
     )
     return environment.get_template(SERVICES[service][1]).render(
         design=design.as_posix(), name=name, baseline=baseline.as_posix(), tolerances=tolerances,
+        vendor=vendor,
     )

@@ -28,8 +28,8 @@ def verdicts(comparison: Comparison, regressions: int | None) -> list[tuple[str,
         found = [("good", "Bit-exact", f"All {len(runs)} runs, every integer." if len(runs) > 1 else "Every integer.")]
     if comparison.data:
         found.append(("bad", "Different data", "Figures of physics cannot be held against each other."))
-    elif len(runs) > 1:
-        found.append(("good", "Same data", "All figures are of the same events."))
+    elif len(runs) > 1 and comparison.level:
+        found.append(("good", "Same data", "All figures of physics are of the same events."))
     if regressions is not None:
         found.append(("bad", f"{regressions} regressions", "Against the baseline.") if regressions
                      else ("good", "No regression", "Against the baseline."))

@@ -228,7 +228,8 @@ def hardware_table(book: Book) -> Table:
                           if s.source == f.source), None)
             percent = book.cell(share, three_digits) if share else Cell(ABSENT, style="absent")
             rows.append(Row([
-                Cell(title), Cell(f.level or ABSENT, style=f"level {f.level or ''}"), Cell(f.source, style="source"),
+                Cell(title), Cell(f.level or ABSENT, style=f"level {f.level}" if f.level else "absent"),
+                Cell(f.source, style="source"),
                 book.cell(f, number), Cell(_HARDWARE_UNITS.get(name, f.unit) if f.level else vendor_tables.unit(f)),
                 percent, Cell(_remark(f)),
             ]))

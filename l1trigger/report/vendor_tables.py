@@ -31,6 +31,14 @@ def of_whole(figures: Iterable[Figure]) -> list[Figure]:
     return [f for f in figures if "module" not in f.conditions]
 
 
+def headline(figures: Iterable[Figure]) -> Figure | None:
+    """The figure of several of one name that a summary shows: the RTL's, or that of the HLS route's last step."""
+    whole = of_whole(figures)
+    hls = [f for f in whole if f.source in VENDORS and f.value is not None]
+    first = next((f for f in whole if f.source not in VENDORS), None)
+    return first or max(hls, key=lambda f: VENDORS.index(f.source), default=whole[0] if whole else None)
+
+
 def note(shown: Sequence[Figure]) -> str:
     """What must be known about the vendors' figures among those shown."""
     if not any(f.source in VENDORS for f in shown):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from l1trigger.convert.result import ConvertResult
     from l1trigger.csim.result import CsimResult
     from l1trigger.data.events import DataSet
+    from l1trigger.sections import SynthSection
+    from l1trigger.synth.vendor import VendorResult
     from l1trigger.synth.verilator import Simulator
 
 Streams = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]
@@ -57,18 +59,16 @@ def run(
         ToolFailedError: a tool failed or ran past its time limit.
         ReportError: a vendor's report is damaged.
     """
-    from l1trigger.synth import lower, rtl, verilator, yosys
+    from l1trigger.synth import lower, rtl, vendor, verilator, yosys
     from l1trigger.synth.devices import device
 
     section = design.synth
     result = SynthResult(converted.part, converted.clock_ns, route=section.route)
     if section.route in {"hls", "both"}:
-        from l1trigger.synth import vendor
-
-        told = vendor.run(converted, section.vendor, folder / "vendor", work / "vendor", progress)
-        result = replace(result, vendor=told)
+        vendor.find(converted.backend, section.vendor)  # a tool that is not there is told before work starts
     if section.route in {"none", "hls"}:
-        return replace(result, reason=f"synth.route is {section.route}")
+        told = _vendor(section, converted, folder, work, progress)
+        return replace(result, reason=f"synth.route is {section.route}", vendor=told)
     family = device(converted.part).family
     clock = _Clock()
     progress("logic")
@@ -93,6 +93,7 @@ def run(
     # Where the RTL differs from csim, it is not certain which event a score belongs to.
     sure = all(c.exact for c in comparisons if c.between[0] == "csim")
     events = _events(streams, shift) if sure else {}
+    result = replace(result, vendor=_vendor(section, converted, folder, work, progress))
     return replace(
         result, comparisons=comparisons, scores={n: trigger.value(e[:, 0]) for n, e in events.items()},
         accepts={n: e[:, 1].astype(bool) for n, e in events.items()},
@@ -103,6 +104,17 @@ def run(
         register_bits=made.register_bits, cells=cells, estimated_lut=logic.lut, estimated_delay_ns=logic.delay_ns,
         tools={"verilator": verilator.tool(), "yosys": yosys.tool(), "estimate": lower.tool()}, seconds=clock.seconds,
     )
+
+
+def _vendor(
+    section: SynthSection, converted: ConvertResult, folder: Path, work: Path, progress: Callable[[str], None]
+) -> VendorResult | None:
+    """What a vendor's tool says about the HLS project, where it is asked."""
+    from l1trigger.synth import vendor
+
+    if section.route not in {"hls", "both"}:
+        return None
+    return vendor.run(converted, section.vendor, folder / "vendor", work / "vendor", progress)
 
 
 def _stream(

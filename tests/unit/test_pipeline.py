@@ -17,6 +17,7 @@ from l1trigger.errors import BudgetError, DataError, DesignError, RunFolderError
 from l1trigger.report.figures import Judgement
 from l1trigger.report.model import DataCard, DesignRecord, Report
 from l1trigger.run_folder import CHECKPOINTS, RunFolder, StageInputs, StageRecord
+from l1trigger.sections import SynthSection
 from l1trigger.stages import NAMES, STAGES, Display, Job, Stage
 
 
@@ -102,6 +103,23 @@ def test_second_run_skips_everything(tmp_path: Path) -> None:
     assert (tmp_path / "tiny/figures/roc.png").read_text() == "compress(train(data()))"
     assert not list((tmp_path / "tiny").glob("*.work"))
     assert set(json.loads((tmp_path / "tiny/report.json").read_text())["timings"]) == {"data", "train", "compress"}
+
+
+def test_a_stage_done_anew_makes_what_rests_on_it_outdated(tmp_path: Path) -> None:
+    run(tmp_path)
+    folder = RunFolder(tmp_path / "tiny")
+    assert folder.outdated("report") == [] and folder.outdated("nothing") == []
+    run(tmp_path, design(epochs=3), stop="compress")
+    assert folder.outdated("report") == ["compress"]
+    assert folder.outdated("compress") == []
+    run(tmp_path, design(epochs=3))
+    assert folder.outdated("report") == []
+
+
+def test_a_quick_run_leaves_vendors_tools_alone() -> None:
+    for route, quick in (("both", "rtl"), ("hls", "none"), ("rtl", "rtl"), ("none", "none")):
+        asked = design().model_copy(update={"synth": SynthSection(route=route)})
+        assert pipeline.quick_design(asked).synth.route == quick
 
 
 def test_changed_setting_redoes_what_depends_on_it_and_says_why(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from l1trigger.synth.vendor.reading import Reading, VendorResult
 if TYPE_CHECKING:
     from l1trigger.convert.result import ConvertResult
 
-__all__ = ["Reading", "VendorResult", "collect", "run"]
+__all__ = ["Reading", "VendorResult", "collect", "find", "run"]
 
 
 def run(

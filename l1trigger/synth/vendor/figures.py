@@ -81,7 +81,8 @@ def _figure(name: str, value: float | None, reading: Reading, **conditions: str 
     if name == "latency_cycles":
         more["counted"] = "cycles from start to result, worst case"
     if name == "latency_ns":
-        more["computed_as"] = "cycles times the clock that was asked for"
+        more["computed_as"] = "cycles times the clock period that was asked for" + (
+            ", or the estimated one where that is longer" if reading.step == "csynth" else "")
     if name == "cosim_pass" and not value:
         more["because"] = "the RTL did not give what the C++ gives; the tool's log says where"
     unit = "%" if name.endswith("_percent") else UNITS.get(name, "")

@@ -62,7 +62,7 @@ def _named(path: Path, backend: str) -> HlsTool:
     for name in names if path.is_dir() else (path.name,):
         program = path / name if path.is_dir() else path
         if name in names and os.access(program, os.X_OK) and program.is_file():
-            return HlsTool(name, program.resolve())
+            return HlsTool(name, program.absolute())
     raise ToolNotFoundError(
         f"synth.vendor.tool: {path} is not {' or '.join(names)}, the HLS tool of the backend {backend}, nor a folder "
         f"with it. {REMEDY}"
@@ -72,7 +72,7 @@ def _named(path: Path, backend: str) -> HlsTool:
 def _on_path(backend: str) -> HlsTool:
     for name in _CANDIDATES[backend]:
         if (found := shutil.which(name)) is not None:
-            return HlsTool(name, Path(found))
+            return HlsTool(name, Path(found).absolute())
     raise ToolNotFoundError(
         f"The HLS route with the backend {backend} needs {' or '.join(_CANDIDATES[backend])}, which is not in "
         f"{_searched()}. {REMEDY}"

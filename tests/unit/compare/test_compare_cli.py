@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from l1trigger.cli import app
 from l1trigger.report.model import Report
+from l1trigger.run_folder import StageInputs, StageRecord
 
 Save = Callable[[Report], Path]
 
@@ -108,6 +109,35 @@ def test_workflows_are_yaml_that_runs_and_compares(service: str, tmp_path: Path)
     out.mkdir()
     assert call("ci", service, "--design", design, "--out", out)[0] == 0
     assert len([p for p in out.rglob("*.yml")]) == 1
+
+
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_the_vendor_stage_is_optional(service: str) -> None:
+    plain, more = (call("ci", service, *words)[1] for words in ((), ("--vendor",)))
+    assert "vendor" not in plain and more.startswith(plain.rstrip("\n"))
+    workflow = yaml.safe_load(more)
+    jobs = workflow["jobs"] if service == "github" else {k: v for k, v in workflow.items() if k != "name"}
+    name = "vendor" if service == "github" else "l1trigger-vendor"
+    assert list(jobs) == ["design" if service == "github" else "l1trigger", name]
+    commands = " ".join(str(jobs[name]).split())
+    assert "synth.route=both" in commands and "synth.vendor.steps=[csynth, cosim, vsynth]" in commands
+    assert "l1trigger-vendor" in str(jobs[name].get("runs-on", jobs[name].get("tags")))
+
+
+def test_a_report_older_than_its_stages_is_refused(runs: tuple[Path, Path]) -> None:
+    def record(stage: str, settings: str, **upstream: str) -> StageRecord:
+        made = StageRecord(StageInputs({"x": settings}, {}, upstream, {}), 1.0)
+        (runs[0] / stage).mkdir(exist_ok=True)
+        (runs[0] / stage / "stage.json").write_text(made.to_json())
+        return made
+
+    record("report", "", synth=record("synth", "1").digest)
+    assert call("compare", *runs)[0] == 0
+    record("synth", "2")
+    for path in (runs[0], runs[0] / "report.json"):
+        code, _, err = call("compare", path, runs[1])
+        assert code == 2 and "is of an earlier run than the stage synth beside it" in err and "Remedy" in err
+    assert call("baseline", runs[0])[0] == 2
 
 
 def test_no_workflow_for_other_services() -> None:

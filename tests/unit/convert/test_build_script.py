@@ -6,7 +6,7 @@ import toy_trigger as toy
 COMMANDS = (
     "open_project", "set_top", "add_files", "open_solution", "set_part", "create_clock", "set_clock_uncertainty",
     "config_compile", "config_schedule", "config_array_partition", "csim_design", "csynth_design", "cosim_design",
-    "export_design", "exit",
+    "config_export", "export_design", "exit",
 )
 
 
@@ -15,15 +15,21 @@ def project(request, tmp_path_factory):
     return toy.convert(toy.trigger(), tmp_path_factory.mktemp("convert"), toy.events(5), backend=request.param)
 
 
-def run_script(project, **environment):
+def run_script(project, fails=(), **environment):
     tkinter = pytest.importorskip("tkinter", reason="this Python has no Tcl")
     try:
         tcl = tkinter.Tcl()
     except tkinter.TclError as e:
         pytest.skip(f"this Python's Tcl does not start: {e}")
     told = []
+
+    def tell(command, *arguments):
+        told.append((command, *arguments))
+        if command in fails:
+            raise RuntimeError(f"{command} fails")
+
     for command in COMMANDS:
-        tcl.createcommand(command, lambda *arguments, c=command: told.append((c, *arguments)))
+        tcl.createcommand(command, lambda *arguments, c=command: tell(c, *arguments))
     for name, value in environment.items():
         tcl.setvar(f"env({name})", value)
     try:
@@ -51,3 +57,17 @@ def test_steps_are_switched_by_the_environment(project):
     told = run_script(project, L1TRIGGER_CSIM="0", L1TRIGGER_CSYNTH="1", L1TRIGGER_COSIM="1", L1TRIGGER_EXPORT="1")
     steps = [command for command, *_ in told if command.endswith("_design")]
     assert steps == ["csynth_design", "cosim_design", "export_design"]
+
+
+@pytest.mark.parametrize(("steps", "flow"), [(("VSYNTH",), "syn"), (("ROUTE",), "impl"), (("VSYNTH", "ROUTE"), "impl")])
+def test_synthesis_and_place_and_route(project, steps, flow):
+    told = run_script(project, **{f"L1TRIGGER_{s}": "1" for s in steps})
+    assert [c for c in told if c[0].endswith("export_design")] == [
+        ("export_design", "-flow", flow, "-format", "ip_catalog")]
+    assert ("config_export", "-vivado_report_level", "2") in told
+
+
+def test_a_cosimulation_that_fails_does_not_stop_the_rest(project):
+    told = run_script(project, ("cosim_design", "config_export"), L1TRIGGER_COSIM="1", L1TRIGGER_ROUTE="1")
+    steps = [command for command, *_ in told if command.endswith("_design")]
+    assert steps == ["csim_design", "csynth_design", "cosim_design", "export_design"]

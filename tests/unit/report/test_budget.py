@@ -47,3 +47,24 @@ def test_reasons():
 def test_the_deciding_signal_and_level_are_named():
     (j,) = judge({"auc": Limit(min=0.85)}, FIGURES)
     assert j.level == "csim" and j.conditions == {"signal": "LQ"}
+
+
+def hls(source, value, **conditions) -> Figure:
+    reason = None if value is not None else "not run"
+    return Figure(name="lut", value=value, reason=reason, source=source, conditions=conditions)
+
+
+@pytest.mark.parametrize(("figures", "limit", "value", "met"), [
+    ([hls(Source.CSYNTH, 40.0), hls(Source.ROUTE, 9.0)], Limit(max=10), 9, True),
+    ([hls(Source.CSYNTH, 40.0), hls(Source.ROUTE, None)], Limit(max=10), 40, False),
+    ([hls(Source.CSYNTH, 9.0), hls(Source.CSYNTH, 40.0, module="dense")], Limit(max=10), 9, True),
+    ([hls(Source.CSYNTH, 9.0), hls(Source.CSYNTH, 40.0, module="dense")],
+     Limit(max=10, conditions={"module": "dense"}), 40, False),
+    # RTL and HLS project are two firmwares: both must keep the limit.
+    ([figure("lut", 20, "rtl"), hls(Source.CSYNTH, 40.0), hls(Source.ROUTE, 9.0)], Limit(max=10), 20, False),
+    ([figure("lut", 8, "rtl"), hls(Source.CSYNTH, 40.0), hls(Source.ROUTE, 9.0)], Limit(max=10), 9, True),
+    ([hls(Source.CSYNTH, None)], Limit(max=10), None, None),
+])
+def test_the_last_step_of_the_hls_route_counts(figures, limit, value, met):
+    (verdict,) = judge({"lut": limit}, figures)
+    assert (verdict.value, verdict.met) == (value, met)

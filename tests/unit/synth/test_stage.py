@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import toy_trigger as toy
 
 from l1trigger import synth
+from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.design import Limit, SynthSection
@@ -113,6 +115,23 @@ def test_a_difference_is_recorded(tiny, tmp_path):
 def test_without_rtl(tiny, tmp_path):
     result = run(*tiny, tmp_path, route="none")
     assert all(f.value is None and f.reason == "synth.route is none" for f in hardware_figures(result))
+
+
+def test_both_routes_side_by_side(tiny, tmp_path):
+    tools = Path(__file__).parents[2] / "mock_tools" / "works"
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "build.tcl").write_text("open_project -reset toy_prj\nset_top toy_trigger\n")
+    design = SimpleNamespace(synth=SynthSection(route="both", stages=1, yosys=False, vendor={"tool": str(tools)}),
+                             csim=SimpleNamespace(compiler="g++"))
+    converted = ConvertResult(project, "toy_trigger", "Vitis", PART, 5.0, {}, {})
+    function, data, csim = tiny
+    result = synth.run(design, data, function, converted, csim, tmp_path, tmp_path / "work")
+    latency = {(f.level, str(f.source)): f.value for f in hardware_figures(result)
+               if f.name == "latency_cycles" and "module" not in f.conditions}
+    assert latency == {("rtl", "verilator"): 2, (None, "csynth"): 12}
+    result.save(tmp_path)
+    assert SynthResult.load(tmp_path) == result
 
 
 def test_cells_are_counted_by_kind():

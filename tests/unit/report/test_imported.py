@@ -1,0 +1,212 @@
+"""Reports that were made elsewhere become runs; what is missing, old or mixed up is named."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import jsonschema
+import pytest
+from made_reports import hardware, physics
+from made_reports import report as made
+from typer.testing import CliRunner
+
+from l1trigger.cli import app
+from l1trigger.report.figures import Source
+from l1trigger.report.model import load_report, shipped_schema
+
+REPORTS = Path(__file__).parents[2] / "reports"
+VITIS = REPORTS / "vitis_hls_2024.2"
+DESIGN = """
+name: veto
+data: {source: zerobias}
+model: {architecture: autoencoder}
+compress: {score: student}
+budget: {lut_percent: {max: 1}, latency_ns: {max: 60}, slack_ns: {min: 0}, auc: {min: 0.9}}
+"""
+
+
+def call(*words: object) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, [str(w) for w in words])
+    assert "Traceback" not in done.output
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture
+def imported(tmp_path) -> Callable[..., tuple[int, str, str]]:
+    return lambda folder, *words: call("import-reports", folder, "--runs", tmp_path / "runs", *words)
+
+
+@pytest.fixture
+def solution(tmp_path) -> Path:
+    """A copy that tests may spoil."""
+    return Path(shutil.copytree(VITIS, tmp_path / "veto"))
+
+
+def test_a_run_of_hardware_figures(imported, tmp_path):
+    code, out, _ = imported(VITIS, "--name", "veto")
+    assert code == 0 and "40 742" in out.replace("\u2009", " ")
+    path = tmp_path / "runs" / "veto" / "report.json"
+    jsonschema.validate(json.loads(path.read_text()), shipped_schema())
+    report = load_report(path)
+    assert report.data is None and report.levels == [] and report.budget == []
+    assert report.versions["csynth"] == "Vitis HLS 2024.2" and report.versions["route"] == "Vivado 2024.2"
+    whole = {(f.source, f.name): f.value for f in report.figures if "module" not in f.conditions}
+    assert [whole[s, "lut"] for s in (Source.CSYNTH, Source.VSYNTH, Source.ROUTE)] == [40742, 9120, 8866]
+    assert whole[Source.ROUTE, "lut_percent"] == 100 * 8866 / 1182240
+    assert whole[Source.COSIM, "latency_ns"] == 65 and whole[Source.COSIM, "cosim_pass"] == 1
+    assert whole[Source.ROUTE, "power_w"] == 2.871 and whole[Source.ROUTE, "slack_ns"] == -0.214
+    modules = {f.conditions["module"] for f in report.figures if f.source is Source.CSYNTH and "module" in f.conditions}
+    assert modules == {"scale_all", "veto_network", "dense_first", "dense_second"}
+    assert {f.part for f in report.figures} == {"xcvu9p-flga2104-2-e"}
+    page = (tmp_path / "runs" / "veto" / "report.html").read_text()
+    assert "imported from reports that were made elsewhere" in page and "Functions inside, by route" in page
+    assert 'id="physics"' not in page and 'id="data"' not in page
+    (tile,) = (x for x in page.split('<div class="tile"') if "look-up tables" in x)
+    assert "8\u2009866" in tile and "source route" in tile  # the last step counts, not the estimate before it
+
+
+def test_what_no_report_says_is_none_with_a_reason(imported, tmp_path):
+    assert imported(REPORTS / "vivado_hls_2019.1", "--name", "muon")[0] == 0
+    figures = load_report(tmp_path / "runs" / "muon" / "report.json").figures
+    missing = {(f.source.value, f.name): f.reason for f in figures if f.value is None}
+    assert missing["route", "power_w"] == "there is no report_power of this step"
+    assert missing["vsynth", "slack_ns"] == "there is no report_timing_summary of this step"
+    assert missing["vsynth", "uram"] == "the reports of vsynth do not say"
+    assert missing["cosim", "initiation_interval"] == "a single transaction was simulated"
+
+
+def test_the_budget_of_a_design_is_judged_by_the_last_step(imported, tmp_path):
+    design = tmp_path / "veto.yaml"
+    design.write_text(DESIGN)
+    assert imported(VITIS, "--design", design)[0] == 0
+    report = load_report(tmp_path / "runs" / "veto-imported" / "report.json")
+    # csynth says 3.4 % of the LUTs, place-and-route 0.75 %; physics is judged where it is measured.
+    assert {j.figure: (j.value, j.met) for j in report.budget} == {
+        "lut_percent": (100 * 8866 / 1182240, True), "latency_ns": (65, False), "slack_ns": (-0.214, False)}
+    assert report.design.resolved["name"] == "veto" and report.design.digest
+
+
+def test_beside_a_run_that_was_measured(imported, tmp_path):
+    own = tmp_path / "runs" / "anomaly"
+    own.mkdir(parents=True)
+    figures = physics() + hardware(lut=9000.0)
+    (own / "report.json").write_text(made("anomaly", figures).to_json())
+    assert imported(VITIS, "--name", "veto")[0] == 0
+    for order in ((own, tmp_path / "runs" / "veto"), (tmp_path / "runs" / "veto", own)):
+        code, text, _ = call("compare", *order, "--json")
+        found = json.loads(text)
+        assert code == 0 and found["data"] == [] and found["level"] == "csim"
+        lut = {e["key"]["source"]: [r and r["value"] for r in e["runs"]] for e in found["entries"]
+               if e["key"]["name"] == "lut" and not e["key"]["conditions"]}
+        expected = {"yosys": [9000, None], "csynth": [None, 40742], "vsynth": [None, 9120], "route": [None, 8866]}
+        assert lut == {k: v if order[0] == own else v[::-1] for k, v in expected.items()}
+    page = tmp_path / "c.html"
+    assert call("compare", own, tmp_path / "runs" / "veto", "--against", "published", "--html", page)[0] == 0
+    assert "All figures of physics are of the same events." in page.read_text()
+    assert call("show", tmp_path / "runs" / "veto")[0] == 0
+
+
+def test_two_measured_runs_are_still_held_to_their_data(imported, tmp_path):
+    from made_reports import data
+
+    paths = []
+    for name, card in (("one", data()), ("two", data(pileup=200.0))):
+        paths.append(tmp_path / f"{name}.json")
+        paths[-1].write_text(made(name, card=card).to_json())
+    assert imported(VITIS, "--name", "veto")[0] == 0
+    code, _, err = call("compare", tmp_path / "runs" / "veto", *paths)
+    assert code == 2 and "pileup: 50.0 in one, 200.0 in two" in err
+    code, text, _ = call("compare", tmp_path / "runs" / "veto", *paths, "--json", "--allow-different-data")
+    assert code == 0 and json.loads(text)["data"][0]["values"] == [None, "50.0", "200.0"]
+
+
+def test_its_own_baseline(imported, tmp_path, solution):
+    assert imported(VITIS, "--name", "veto")[0] == 0
+    run, base = tmp_path / "runs" / "veto", tmp_path / "veto.json"
+    assert call("baseline", run, "--out", base)[0] == 0
+    assert call("compare", run, "--baseline", base)[0] == 0
+    for path in solution.rglob("*"):
+        if path.name in {"veto_trigger_utilization_routed.rpt", "export_impl.rpt"}:
+            path.write_text(path.read_text().replace("8866", "9866"))
+    assert imported(solution, "--name", "veto")[0] == 0
+    code, _, err = call("compare", run, "--baseline", base, "--tolerance", "lut=5%")
+    assert code == 1 and "lut [route]: 8866 -> 9866" in err
+
+
+def test_no_reports(imported, tmp_path):
+    (tmp_path / "empty").mkdir()
+    code, _, err = imported(tmp_path / "empty")
+    assert code == 2 and "holds no reports of Vivado HLS, Vitis HLS or Vivado. Remedy" in err
+    code, _, err = imported(tmp_path / "nothing")
+    assert code == 2 and "is no folder" in err
+
+
+@pytest.mark.parametrize("content", ["", "<profile><AreaEst"])
+def test_an_empty_or_truncated_report(content, imported, solution, tmp_path):
+    (solution / "solution1/syn/report/csynth.xml").write_text(content)
+    code, _, err = imported(solution)
+    assert code == 2 and "solution1/syn/report/csynth.xml: is" in err
+    assert not (tmp_path / "runs" / "veto" / "report.json").exists()
+
+
+def test_a_report_older_than_its_project(imported, solution, tmp_path):
+    source = solution / "firmware" / "veto_trigger.cpp"
+    source.parent.mkdir()
+    source.write_text("// changed since\n")
+    report = solution / "solution1/syn/report/csynth.xml"
+    newer = report.stat().st_mtime + 100
+    os.utime(source, (newer, newer))
+    code, _, err = imported(solution)
+    assert code == 2 and "is older than" in err and "veto_trigger.cpp of its project" in err
+    os.utime(source, (newer - 1000, newer - 1000))
+    assert imported(solution)[0] == 0
+    os.utime(source, (newer, newer))
+    # Reports in the tool's folder inside the project are of that project too.
+    assert imported(solution / "solution1", "--name", "x")[0] == 2
+    assert imported(VITIS, "--project", solution, "--name", "x")[0] == 2
+    code, _, err = imported(VITIS, "--project", tmp_path)
+    assert code == 2 and "holds no firmware/*.cpp" in err
+
+
+def test_reports_of_several_functions_need_the_top(imported, solution, tmp_path):
+    folder = solution / "solution1/syn/report"
+    only = tmp_path / "text"
+    only.mkdir()
+    for name in ("veto_trigger_csynth.rpt", "veto_network_csynth.rpt"):
+        shutil.copy(folder / name, only)
+    assert imported(only)[0] == 0  # the trigger lists the network among what it calls
+    text = (only / "veto_trigger_csynth.rpt").read_text()
+    (only / "veto_trigger_csynth.rpt").write_text(text.replace("grp_veto_network_fu_210", "grp_something_el_fu_210"))
+    code, _, err = imported(only)
+    assert code == 2 and "does not say which is the top" in err and "--top" in err
+    assert imported(only, "--top", "veto_trigger")[0] == 0
+    assert load_report(tmp_path / "runs" / "text" / "report.json").figure("lut").value == 40742
+    code, _, err = imported(only, "--top", "veto")
+    assert code == 2 and "none of veto" in err
+
+
+def test_reports_of_two_designs(imported, solution, tmp_path):
+    other = solution / "other"
+    other.mkdir()
+    shutil.copy(REPORTS / "vivado_hls_2019.1" / "vivado_synth.rpt", other)
+    code, _, err = imported(solution)
+    assert code == 2 and "utilization reports of the step vsynth and differ" in err
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    shutil.copy(REPORTS / "vivado_hls_2019.1" / "vivado_synth.rpt", mixed)
+    shutil.copy(VITIS / "solution1/syn/report/csynth.xml", mixed)
+    code, _, err = imported(mixed)
+    assert code == 2 and "is for xc7vx690tffg1927-2" in err
+
+
+def test_a_run_of_a_design_is_not_replaced(imported, tmp_path):
+    run = tmp_path / "runs" / "anomaly"
+    run.mkdir(parents=True)
+    (run / "design.json").write_text("{}")
+    code, _, err = imported(VITIS, "--name", "anomaly")
+    assert code == 2 and "holds a run of a design" in err
+    assert imported(VITIS, "--name", "../escape")[0] == 2
