@@ -42,7 +42,8 @@ def run(
     A mismatch is recorded, not raised.
 
     Args:
-        design: its section ``synth`` says how; ``csim`` names the C++ compiler.
+        design: its section ``synth`` says how; ``convert`` is how the network was converted; ``csim`` names the C++
+            compiler.
         data: the data set; its test background and signals are simulated, as far as csim did.
         trigger: the trigger function.
         converted: gives part and clock.
@@ -56,6 +57,7 @@ def run(
         ToolNotFoundError: a tool is missing.
         ToolFailedError: a tool failed or ran past its time limit.
     """
+    from l1trigger.convert import hls4ml
     from l1trigger.synth import lower, rtl, verilator, yosys
     from l1trigger.synth.devices import device
 
@@ -67,7 +69,8 @@ def run(
     clock = _Clock()
     progress("logic")
     samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
-    logic = lower.lower(trigger, section, lower.ports(trigger.scaling, list(samples.values())))
+    layers = hls4ml.graph_layers(trigger.network, design.convert)
+    logic = lower.lower(trigger, section, lower.ports(trigger.scaling, list(samples.values())), layers)
     made = rtl.write(logic, section, converted.part, converted.clock_ns, folder / "rtl")
     clock.lap("logic")
     progress("compiling the simulation")

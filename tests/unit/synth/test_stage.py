@@ -11,7 +11,7 @@ import toy_trigger as toy
 from l1trigger import synth
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.scaling import ObjectInputs
-from l1trigger.design import Limit, SynthSection
+from l1trigger.design import ConvertSection, Limit, SynthSection
 from l1trigger.errors import DesignError, ToolFailedError
 from l1trigger.report.build import hardware_figures
 from l1trigger.synth import devices, yosys
@@ -42,7 +42,9 @@ def tiny():
 
 
 def run(function, data, csim, folder, **section) -> SynthResult:
-    design = SimpleNamespace(synth=SynthSection(**section), csim=SimpleNamespace(compiler="g++"))
+    design = SimpleNamespace(
+        convert=ConvertSection(), synth=SynthSection(**section), csim=SimpleNamespace(compiler="g++")
+    )
     converted = SimpleNamespace(part=PART, clock_ns=5.0)
     return synth.run(design, data, function, converted, csim, folder, folder / "work")
 
