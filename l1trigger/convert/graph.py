@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from l1trigger.fixed_point import FixedPoint, Overflow
 
 _ATTRIBUTES = (
-    "SAT", "RND", "activ_param", "activation", "axis", "count_pad", "data_format", "dilation_height", "dilation_width",
-    "filt_height", "filt_width", "implementation", "in_height", "in_width", "n_chan", "n_elem", "n_filt", "n_in",
-    "n_inner", "n_outer", "new_height", "new_width", "op", "pad_bottom", "pad_left", "pad_right", "pad_top", "perm",
-    "pool_height", "pool_op", "pool_width", "scale", "shift", "slope", "stride_height", "stride_width", "table_size",
-    "threshold",
+    "SAT", "RND", "activ_param", "activation", "algorithm", "axis", "count_pad", "crop_left", "crop_top", "data_format",
+    "filt_height", "filt_width", "implementation", "in_height", "in_width", "n_chan", "n_filt", "n_in", "n_inner",
+    "n_outer", "op", "pad_bottom", "pad_left", "pad_right", "pad_top", "perm", "pool_height", "pool_op", "pool_width",
+    "shift", "slope", "stride_height", "stride_width", "table_size",
 )
 # What hls4ml settles only while it writes a layer's configuration.
 _SETTLED = re.compile(r"(exp_table_size|inv_table_size|exp_scale) = ([\d.]+);")

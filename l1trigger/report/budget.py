@@ -15,7 +15,7 @@ def judge(budget: Mapping[str, Limit], figures: Sequence[Figure]) -> list[Judgem
     """Holds every limit against the figures that it names.
 
     A limit that names neither level nor conditions holds for all figures of that name; the worst decides. Baselines
-    are judged only by limits that ask for that level.
+    are judged only by limits that ask for that level, and single layers only by limits that name one.
     """
     return [_judge(key.partition(SEPARATOR)[0], limit, figures) for key, limit in budget.items()]
 
@@ -24,6 +24,7 @@ def _judge(name: str, limit: Limit, figures: Sequence[Figure]) -> Judgement:
     found = [
         f for f in figures
         if f.matches(name, limit.level, **limit.conditions) and (limit.level == "baseline" or f.level != "baseline")
+        and ("layer" in limit.conditions or "layer" not in f.conditions)
     ]
     measured = [f for f in found if f.value is not None]
     # Of equal ones the level nearest to hardware is named.

@@ -178,7 +178,7 @@ def hardware_table(book: Book) -> Table:
     """Latency and resources of the RTL."""
     rows = []
     for name, title in _HARDWARE.items():
-        for f in book.report.find(name):
+        for f in _of_the_whole(book, name):
             share = book.report.figure(f"{name}_percent", f.level)
             percent = book.cell(share, three_digits) if share else Cell(ABSENT, style="absent")
             rows.append(Row([
@@ -188,7 +188,7 @@ def hardware_table(book: Book) -> Table:
     part = next((f.part for f in book.report.find("latency_cycles")), "")
     clock = next((f.clock_ns for f in book.report.find("latency_cycles")), None)
     head = ["what", "level", "source", "value", "unit", "% of device", ""]
-    tools = ", ".join(dict.fromkeys(f.tool for name in _HARDWARE for f in book.report.find(name) if f.tool))
+    tools = ", ".join(dict.fromkeys(f.tool for name in _HARDWARE for f in _of_the_whole(book, name) if f.tool))
     note = (f"{part}, clock {clock:g} ns. Yosys counts mapped cells, not placed ones: within about 20 % of a vendor's "
             f"tool where that could be checked. Estimates come from a model. Tools: {tools}.")
     return Table("", head, rows, note)
@@ -199,7 +199,14 @@ def _remark(figure: Figure) -> str:
     if figure.name == "latency_ns" and figure.value is not None:
         crossings = ns_to_bunch_crossings(figure.value)
         return f"{crossings} bunch crossing{'s' * (crossings != 1)}"
-    return f"stage {figure.conditions['stage']}" if figure.name == "estimated_stage_delay_ns" else ""
+    if figure.name != "estimated_stage_delay_ns":
+        return ""
+    works = figure.conditions.get("works")
+    return f"stage {figure.conditions['stage']}" + (f": {works}" if works else "")
+
+
+def _of_the_whole(book: Book, name: str) -> list[Figure]:
+    return [f for f in book.report.find(name) if "layer" not in f.conditions]
 
 
 def speed_table(book: Book) -> Table:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.fixed_point import FixedPoint
@@ -13,40 +14,52 @@ from l1trigger.sections import SynthSection
 from l1trigger.synth import layers as kinds
 from l1trigger.synth.quantization import like
 
+Ports = NDArray[np.int64]
+"""Sign, integer and fractional bits of values, in the first axis: what alkaid knows about each of them."""
+
 
 def network_alone(layers: Sequence[GraphLayer], section: SynthSection) -> Any:
     """The ``CombLogic`` of a whole network, from values of its input type to its outputs."""
     from alkaid.trace import trace
 
-    first, x = ports((layers[0].types["result"],) * int(np.prod(layers[0].shape)), section)
-    return trace(first, kinds.network(layers, x).ravel())
+    first, x = traced_inputs(ports(layers[0].types["result"], layers[0].shape), section)
+    return trace(first, kinds.network(layers, x)[0].ravel())
 
 
-def layer_alone(layer: GraphLayer, layers: Sequence[GraphLayer], section: SynthSection) -> Any:
-    """The ``CombLogic`` of one layer of a network: its inputs, one after the other, to its outputs.
+def layer_alone(layer: GraphLayer, inputs: Sequence[Ports], section: SynthSection) -> tuple[Any, Ports]:
+    """The ``CombLogic`` of one layer, from its inputs, one after the other, to its outputs; and what is known of those.
 
     Args:
         layer: the layer.
-        layers: of the network; those that the layer takes its inputs from give their types and shapes.
+        inputs: what is known of each of its inputs, shaped as they are.
         section: options of the solver.
     """
     from alkaid.trace import trace
 
-    made_by = {output: source for source in layers for output in source.outputs}
-    sources = [made_by[name] for name in layer.inputs]
-    sizes = [int(np.prod(s.shape)) for s in sources]
-    types = [s.types["result"] for s, n in zip(sources, sizes, strict=True) for _ in range(n)]
-    first, x = ports(types, section)
-    ends = np.cumsum(sizes)
-    inputs = [x[end - n : end].reshape(s.shape) for s, n, end in zip(sources, sizes, ends, strict=True)]
-    return trace(first, kinds.logic(layer, inputs).ravel())
+    first, x = traced_inputs(np.concatenate([p.reshape(3, -1) for p in inputs], axis=1), section)
+    ends = np.cumsum([p[0].size for p in inputs])
+    each = [x[end - p[0].size : end].reshape(p.shape[1:]) for p, end in zip(inputs, ends, strict=True)]
+    output = kinds.logic(layer, each)
+    return trace(first, output.ravel()), known(output)
 
 
-def ports(types: Sequence[FixedPoint], section: SynthSection) -> tuple[Any, Any]:
-    """Traced inputs for ``trace``, and the values of some types that come in through it."""
+def ports(types: FixedPoint | Sequence[FixedPoint], shape: Sequence[int]) -> Ports:
+    """What is known of values of a type, or of one type each."""
+    each = (types,) * int(np.prod(shape)) if isinstance(types, FixedPoint) else types
+    return np.array([(int(t.signed), t.integer - t.signed, t.fraction) for t in each]).T.reshape(3, *shape)
+
+
+def known(values: Any) -> Ports:
+    """What is known of traced values; nothing but zeros has no bits."""
+    rows = np.array([v.kif for v in np.asarray(values).ravel()], np.int64).T
+    return np.where(rows.sum(0) > 0, rows, 0).reshape(3, *values.shape)
+
+
+def traced_inputs(given: Ports, section: SynthSection) -> tuple[Any, Any]:
+    """Inputs for alkaid's ``trace``, and the values that come in through them, both in one row."""
     from alkaid.trace import FVArrayInput
 
     options: dict[str, Any] = {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}
-    first = FVArrayInput((len(types),), solver_options=options)
-    k, integer, fraction = np.array([(int(t.signed), t.integer - t.signed, t.fraction) for t in types]).T
-    return first, like(first, np.asarray(first.quantize(k, integer, fraction)))
+    rows = given.reshape(3, -1)
+    first = FVArrayInput((rows.shape[1],), solver_options=options)
+    return first, like(first, np.asarray(first.quantize(*rows)))

@@ -21,20 +21,22 @@ from l1trigger.synth.quantization import like, quantized
 LayerFunction = Callable[[GraphLayer, Sequence[Any]], Any]
 
 
-def network(layers: Sequence[GraphLayer], x: Any) -> Any:
-    """Network outputs of its inputs.
+def network(layers: Sequence[GraphLayer], x: Any) -> tuple[Any, dict[str, tuple[float, float]]]:
+    """Network outputs of its inputs, and when each layer works: estimated arrival of its inputs and outputs [ns].
 
     Args:
         layers: of the graph, in order.
         x: inputs, one after the other.
     """
     values: dict[str, Any] = {}
+    times = {}
     result = x
     for layer in layers:
         inputs = [x.reshape(layer.shape)] if layer.kind == "Input" else [values[name] for name in layer.inputs]
         result = logic(layer, inputs)
         values |= dict.fromkeys(layer.outputs, result)
-    return result
+        times[layer.name] = (min(float(v.latency.min()) for v in inputs), float(result.latency.max()))
+    return result, times
 
 
 def logic(layer: GraphLayer, inputs: Sequence[Any]) -> Any:

@@ -19,9 +19,14 @@ from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint, Overflow
 from l1trigger.scores.kernels import kernel
 from l1trigger.sections import ConvertSection, SynthSection
+from l1trigger.synth import alone
+from l1trigger.synth.alone import Ports, traced_inputs
 from l1trigger.synth.layers import network, require_supported
 from l1trigger.synth.quantization import quantized
 from l1trigger.trigger import TriggerFunction
+
+SCALING, SCORE = "input_scaling", "score"
+"""Names of what the trigger function does around its network."""
 
 WIDEST = FixedPoint(16, 16)
 """Type of a hardware integer in the C++, for inputs whose range is not known."""
@@ -35,11 +40,13 @@ class Logic:
         comb: alkaid's ``CombLogic``; its outputs are the score and the decision bit.
         ports: type of each hardware integer.
         score_type: type of the score.
+        times: name of a layer or part to when its first input and its last output arrive, by alkaid's delay model [ns].
     """
 
     comb: Any
     ports: tuple[FixedPoint, ...]
     score_type: FixedPoint
+    times: Mapping[str, tuple[float, float]]
 
     @property
     def lut(self) -> float:
@@ -50,6 +57,10 @@ class Logic:
     def delay_ns(self) -> float:
         """Delay of the whole logic by alkaid's delay model [ns]."""
         return float(self.comb.latency[1])
+
+    def working(self, start: float, end: float) -> tuple[str, ...]:
+        """Layers and parts that work between two times [ns], as far as the delay model tells."""
+        return tuple(name for name, (first, last) in self.times.items() if first < end and start < last > first)
 
     def evaluate(self, inputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Scores and decision bits as integers, by alkaid's interpreter."""
@@ -96,22 +107,48 @@ def lower(
     Raises:
         UnsupportedLayerError: the network has layers that have no logic here; names all of them.
     """
-    from alkaid.trace import FVArrayInput, trace
+    from alkaid.trace import trace
 
     if layers is None:
         from l1trigger.convert import hls4ml
 
         layers = hls4ml.graph_layers(trigger.network, ConvertSection())
     require_supported(layers)
-    options: dict[str, Any] = {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}
-    first = FVArrayInput((len(types),), solver_options=options)
-    k, width = np.array([(int(t.signed), t.width) for t in types]).T
-    hardware = first.quantize(k, width - k, np.zeros_like(k))
+    first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
     x = _scaled(hardware, trigger.scaling)
-    output = network(layers, x).ravel()
+    output, times = network(layers, x)
+    end = _decided(trigger, hardware, x, output.ravel())
+    times = {
+        SCALING: (0.0, float(x.latency.max())), **times, SCORE: (float(output.latency.min()), float(end.latency.max())),
+    }
+    return Logic(trace(first, end), tuple(types), trigger.score_type, times)
+
+
+def scaling_alone(scaling: InputScaling, section: SynthSection, types: Sequence[FixedPoint]) -> tuple[Any, Ports]:
+    """The ``CombLogic`` of the input scaling, and what is known of the network's inputs."""
+    from alkaid.trace import trace
+
+    first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
+    x = _scaled(hardware, scaling)
+    return trace(first, x), alone.known(x)
+
+
+def score_alone(
+    trigger: TriggerFunction, section: SynthSection, types: Sequence[FixedPoint], x: Ports, output: Ports
+) -> Any:
+    """The ``CombLogic`` of score and decision, given hardware integers, network inputs and network outputs."""
+    from alkaid.trace import trace
+
+    n = len(types)
+    given = np.concatenate([alone.ports(types, (n,)), x.reshape(3, -1), output.reshape(3, -1)], axis=1)
+    first, values = traced_inputs(given, section)
+    return trace(first, _decided(trigger, values[:n], values[n : 2 * n], values[2 * n :]))
+
+
+def _decided(trigger: TriggerFunction, hardware: Any, x: Any, output: Any) -> Any:
+    """Score and decision bit."""
     score = quantized(SCORES[trigger.score_plugin.kernel](hardware, x, output), _score_type(trigger))
-    accept = score > trigger.threshold * trigger.score_type.lsb
-    return Logic(trace(first, np.concatenate([score, accept])), tuple(types), trigger.score_type)
+    return np.concatenate([score, score > trigger.threshold * trigger.score_type.lsb])
 
 
 def _score_type(trigger: TriggerFunction) -> FixedPoint:

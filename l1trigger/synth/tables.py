@@ -21,6 +21,10 @@ Array = NDArray[np.float64]
 LARGEST = 2**16
 """Entries of a table; more make no sense as logic."""
 
+# Of G. Klambauer et al., arXiv:1706.02515; the slope in the type that the C++ has it in.
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+_SELU_SLOPE = FixedPoint(16, 1, False).quantize(_SELU_SCALE)
+
 
 def problem(layer: GraphLayer) -> str:
     """Why a layer of this module has no logic; empty when it has, or is none of this module."""
@@ -74,13 +78,29 @@ def _tanh(layer: GraphLayer, x: Array) -> Array:
     return _filled(layer, x, 4.0, np.tanh)
 
 
+def _softplus(layer: GraphLayer, x: Array) -> Array:
+    return _filled(layer, x, 8.0, lambda v: np.log(_exp(v) + 1))
+
+
+def _softsign(layer: GraphLayer, x: Array) -> Array:
+    return _filled(layer, x, 8.0, lambda v: v / (np.abs(v) + 1))
+
+
 def _elu(layer: GraphLayer, x: Array) -> Array:
+    alpha = layer.types["param"].quantize(float(layer.attributes.get("activ_param", 1.0)))
+    return np.where(x >= 0, x, alpha * _left(layer, x, lambda v: _exp(v) - 1))
+
+
+def _selu(layer: GraphLayer, x: Array) -> Array:
+    return np.where(x >= 0, _SELU_SLOPE * x, _left(layer, x, lambda v: _SELU_SCALE * (_SELU_ALPHA * (_exp(v) - 1))))
+
+
+def _left(layer: GraphLayer, x: Array, function: Callable[[Array], Array]) -> Array:
+    """Values of a table over 0 to -8."""
     size = layer.number("table_size")
     argument = (-8.0 * np.arange(size) / size).astype(np.float32).astype(np.float64)
-    table = layer.types["table"].quantize((_exp(argument) - 1).astype(np.float32))
-    index = np.clip(np.trunc(x * size / -8), 0, size - 1).astype(int)
-    alpha = layer.types["param"].quantize(float(layer.attributes.get("activ_param", 1.0)))
-    return np.where(x >= 0, x, alpha * table[index])
+    table = layer.types["table"].quantize(function(argument).astype(np.float32))
+    return np.asarray(table[np.clip(np.trunc(x * size / -8), 0, size - 1).astype(int)])
 
 
 def _exp(x: Array) -> Array:
@@ -89,7 +109,8 @@ def _exp(x: Array) -> Array:
 
 
 ACTIVATIONS: Mapping[str, Callable[[GraphLayer, Sequence[Any]], Any]] = {
-    "sigmoid": _each(_sigmoid), "tanh": _each(_tanh), "elu": _each(_elu),
+    "sigmoid": _each(_sigmoid), "tanh": _each(_tanh), "softplus": _each(_softplus),
+    "softsign": _each(_softsign), "elu": _each(_elu), "selu": _each(_selu),
 }
 
 

@@ -49,11 +49,10 @@ class Windows:
 
 def problem(layer: GraphLayer) -> str:
     """Why a layer of this module has no logic; empty when it has, or is none of this module."""
-    if layer.kind in _CONVOLUTIONS:
-        if layer.number("dilation_height", 1) * layer.number("dilation_width", 1) != 1:
-            return "a dilated convolution"
-        if layer.kind.startswith("Depthwise") and layer.number("n_filt") != layer.number("n_chan"):
-            return "several filters per channel"
+    if layer.kind.startswith("Depthwise") and layer.number("n_filt") != layer.number("n_chan"):
+        return "several filters per channel"
+    if layer.kind == "Resize" and layer.word("algorithm") not in ("", "nearest"):
+        return f"enlarged by {layer.word('algorithm')}"
     if "Pooling" in layer.kind and layer.word("pool_op") == "average":
         accumulator = layer.types["accum"]
         if accumulator.overflow is not Overflow.WRAP:
@@ -77,13 +76,9 @@ def _windows(layer: GraphLayer, kind: str) -> Windows:
     )
 
 
-def _image(layer: GraphLayer, x: Any, where: Windows) -> Any:
-    return x.reshape(*where.image, -1)
-
-
 def _convolution(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
     where = _windows(layer, "filt")
-    image = _image(layer, inputs[0], where)
+    image = _as_image(inputs[0])
     weight = layer.weights["weight"].reshape(where.size[0] * where.size[1], image.shape[-1], -1)
     sums = []
     for places, pixels in where:
@@ -95,7 +90,7 @@ def _convolution(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
 
 def _depthwise(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
     where = _windows(layer, "filt")
-    image = _image(layer, inputs[0], where)
+    image = _as_image(inputs[0])
     weight = layer.weights["weight"].reshape(where.size[0] * where.size[1], image.shape[-1])
     bias = layer.weights["bias"]
     values = []
@@ -109,7 +104,7 @@ def _depthwise(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
 
 def _pooling(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
     where = _windows(layer, "pool")
-    image = _image(layer, inputs[0], where)
+    image = _as_image(inputs[0])
     whole = where.size[0] * where.size[1]
     values = []
     for places, pixels in where:
@@ -155,9 +150,42 @@ def _average(layer: GraphLayer, x: Any, window: list[Any], count: int) -> Any:
     return looked_up(total, lambda v: result.quantize(np.trunc(v * 2.0**last / count) * 2.0**-last))
 
 
+def _padded(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
+    width, rows = (layer.number("pad_left"), layer.number("pad_right")), (0, 0)
+    if layer.kind.endswith("2D"):
+        rows = (layer.number("pad_top"), layer.number("pad_bottom"))
+    image = np.asarray(_as_image(inputs[0]))
+    return like(inputs[0], np.pad(image, (rows, width, (0, 0)), constant_values=0.0))
+
+
+def _cropped(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
+    top, left = layer.number("crop_top"), layer.number("crop_left")
+    *rows, width, _ = layer.shape
+    height = rows[0] if rows else 1
+    return _as_image(inputs[0])[top : top + height, left : left + width]
+
+
+def _resized(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
+    """Nearest neighbours; which one is nearest is settled by fixed-point arithmetic of 16 bits, as in the C++."""
+    image = _as_image(inputs[0])
+    *rows, width, _ = layer.shape
+    y, x = (_nearest(old, new) for old, new in zip(image.shape, (rows[0] if rows else 1, width), strict=False))
+    return image[y][:, x]
+
+
+def _nearest(old: int, new: int) -> list[int]:
+    ratio = (old << 16) // new + 1
+    return [(i * ratio) >> 16 for i in range(new)]
+
+
+def _as_image(x: Any) -> Any:
+    return x if x.ndim == 3 else x.reshape(1, *x.shape)
+
+
 KINDS: Mapping[str, Callable[[GraphLayer, Sequence[Any]], Any]] = {
     **dict.fromkeys(_CONVOLUTIONS[:4], _convolution), **dict.fromkeys(_CONVOLUTIONS[4:], _depthwise),
     "Pooling1D": _pooling, "Pooling2D": _pooling, "GlobalPooling1D": _global_pooling,
-    "GlobalPooling2D": _global_pooling,
+    "GlobalPooling2D": _global_pooling, "ZeroPadding1D": _padded, "ZeroPadding2D": _padded, "Cropping1D": _cropped,
+    "Cropping2D": _cropped, "Resize": _resized,
 }
 """Layers of this module, by hls4ml's class names."""

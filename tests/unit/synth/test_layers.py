@@ -172,3 +172,13 @@ def test_logic_equals_compiled_code(function, without_lint, tmp_path):
     _, compiled, made = outputs(network, ConvertSection(), shape, tmp_path)
     assert len(np.unique(compiled)) > 2
     assert np.array_equal(made, compiled)
+
+
+@pytest.mark.parametrize(("function", "section"), [
+    (convolution, {"io_type": "io_stream"}), (series, {"io_type": "io_stream"}),
+    (quantizers, {"strategy": "Resource", "reuse_factor": 2}), (convolution, {"strategy": "Resource"}),
+], ids=["stream", "series_stream", "resource", "resource_convolution"])
+def test_streams_and_strategies(function, section, without_lint, tmp_path):
+    shape = (6, 4, 2) if function in IMAGES else (12,)
+    _, compiled, made = outputs(build(function, shape), ConvertSection(**section), shape, tmp_path)
+    assert np.array_equal(made, compiled)

@@ -70,13 +70,23 @@ def test_resources(measured):
     assert 0 < cells["ff"] <= 1.2 * measured[0].register_bits
 
 
+def test_each_layer_alone(measured):
+    result, _ = measured
+    names = [r.name for r in result.layers]
+    assert names[0] == "input_scaling" and {"dense_1", "dense_2"} <= set(names)
+    assert 0.6 < sum(r.cells["lut"] for r in result.layers) / result.cells["lut"] < 1.6
+    assert set(result.longest_stage_layers) <= {*names, "x", "score"} and result.longest_stage_layers
+    figures = [f for f in hardware_figures(result) if f.name == "lut"]
+    assert [f.conditions.get("layer") for f in figures] == [None, *names]
+
+
 def test_result_is_read_back(measured, tmp_path):
     measured[0].save(tmp_path)
     assert SynthResult.load(tmp_path) == measured[0]
 
 
 def test_figures_carry_source_part_and_clock(measured):
-    figures = {f.name: f for f in hardware_figures(measured[0])}
+    figures = {f.name: f for f in hardware_figures(measured[0]) if "layer" not in f.conditions}
     assert figures["latency_ns"].value == 5 * figures["latency_cycles"].value == 15
     assert {f.part for f in figures.values()} == {PART} and {f.clock_ns for f in figures.values()} == {5.0}
     assert figures["latency_cycles"].source == "verilator" and figures["lut"].source == "yosys"
