@@ -1,4 +1,7 @@
-"""hls4ml's graph of a network as plain values: what each layer computes, bit for bit, without hls4ml's classes."""
+"""hls4ml's graph of a network as plain values: what each layer computes, bit for bit, without hls4ml's classes.
+
+This is all that the stages after ``convert`` see of a network, so that whatever hls4ml reads can be lowered.
+"""
 
 from __future__ import annotations
 

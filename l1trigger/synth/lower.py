@@ -1,7 +1,8 @@
 """From a trigger function to traced combinational logic of the whole function, from hardware integers to the decision.
 
-The logic is alkaid's: multiplications by constants become shared adders (distributed arithmetic). Nothing is rounded
-but where a type of the trigger function says so, hence the logic equals the level ``quantized`` integer by integer.
+The logic is alkaid's: multiplications by constants become shared adders (distributed arithmetic). The network comes
+from hls4ml's graph, with every type that its C++ rounds and saturates to; hence the logic equals the level ``csim``
+integer by integer.
 """
 
 from __future__ import annotations
