@@ -18,18 +18,31 @@ from pydantic_core import core_schema
 
 
 class Rounding(StrEnum):
-    """What happens to bits below the last: ``TRN`` floors, ``RND`` rounds half up, ``RND_CONV`` half to even."""
+    """What happens to bits below the last.
+
+    ``TRN`` floors, ``TRN_ZERO`` cuts towards zero; all others take the nearest, and of two that are as near ``RND`` the
+    upper one, ``RND_MIN_INF`` the lower, ``RND_ZERO`` the one nearer to zero, ``RND_INF`` the one farther from it, and
+    ``RND_CONV`` the even one.
+    """
 
     TRN = "TRN"
+    TRN_ZERO = "TRN_ZERO"
     RND = "RND"
+    RND_MIN_INF = "RND_MIN_INF"
+    RND_ZERO = "RND_ZERO"
+    RND_INF = "RND_INF"
     RND_CONV = "RND_CONV"
 
 
 class Overflow(StrEnum):
-    """What happens to values out of range: ``WRAP`` drops high bits, ``SAT`` clips, ``SAT_SYM`` clips to +-max."""
+    """What happens to values out of range.
+
+    ``WRAP`` drops high bits, ``SAT`` clips, ``SAT_SYM`` clips to +-max, ``SAT_ZERO`` gives 0.
+    """
 
     WRAP = "WRAP"
     SAT = "SAT"
+    SAT_ZERO = "SAT_ZERO"
     SAT_SYM = "SAT_SYM"
 
 
@@ -84,7 +97,9 @@ class FixedPoint:
         try:
             q, o = Rounding(rounding or "TRN"), Overflow(overflow or "WRAP")
         except ValueError as e:
-            raise ValueError(f"'{text}': {e}; rounding is TRN, RND or RND_CONV, overflow WRAP, SAT or SAT_SYM") from e
+            raise ValueError(
+                f"'{text}': {e}; rounding is {_listed(Rounding)}, overflow {_listed(Overflow)}"
+            ) from e
         return cls(int(width), int(integer), not unsigned, q, o)
 
     @classmethod
@@ -132,20 +147,14 @@ class FixedPoint:
         scaled = np.asarray(x, np.float64) * 2.0**self.fraction
         if not np.isfinite(scaled).all():
             raise ValueError(f"only finite values can be brought into {self}")
-        match self.rounding:
-            case Rounding.TRN:
-                whole = np.floor(scaled)
-            case Rounding.RND:
-                below = np.floor(scaled)
-                # Not floor(scaled + 0.5): that sum is itself rounded, e.g. just below one half.
-                whole = below + (scaled - below >= 0.5)
-            case Rounding.RND_CONV:
-                whole = np.rint(scaled)
+        whole = _rounded(scaled, self.rounding)
         low, high = self.raw_range
         if self.overflow is Overflow.WRAP:
             span = 2.0**self.width
             whole = np.fmod(whole, span)
             whole = np.where(whole < low, whole + span, np.where(whole > high, whole - span, whole))
+        elif self.overflow is Overflow.SAT_ZERO:
+            whole = np.where((whole < low) | (whole > high), 0, whole)
         else:
             whole = np.clip(whole, low, high)
         return whole.astype(np.int64)
@@ -185,3 +194,30 @@ class FixedPoint:
     def __get_pydantic_json_schema__(cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler) -> Any:
         """A string in the JSON schema, with an example."""
         return {"type": "string", "examples": ["ap_fixed<16,6,RND_CONV,SAT>"]}
+
+
+def _rounded(x: NDArray[np.float64], rounding: Rounding) -> NDArray[np.float64]:
+    """Whole numbers in place of ``x``, exactly: x + 0.5 would itself be rounded, e.g. just below one half."""
+    below = np.floor(x)
+    part = x - below
+    match rounding:
+        case Rounding.TRN:
+            return below
+        case Rounding.TRN_ZERO:
+            return np.trunc(x)
+        case Rounding.RND_CONV:
+            return np.rint(x)
+        case Rounding.RND:
+            up = part >= 0.5
+        case Rounding.RND_MIN_INF:
+            up = part > 0.5
+        case Rounding.RND_ZERO:
+            up = (part > 0.5) | ((part == 0.5) & (x < 0))
+        case Rounding.RND_INF:
+            up = (part > 0.5) | ((part == 0.5) & (x > 0))
+    return np.asarray(below + up, np.float64)
+
+
+def _listed(modes: type[StrEnum]) -> str:
+    *first, last = modes
+    return f"{', '.join(first)} or {last}"

@@ -255,6 +255,7 @@ class SynthSection(Section):
         binary_lut: whether products with one-bit inputs become look-up tables.
         events: most events per sample that are simulated; None takes all.
         yosys: whether to synthesize; without, resources are estimates.
+        per_layer: whether to synthesize each layer alone, too.
         time_limit_s: longest time for one call of a tool [s].
         vendor: the HLS route.
     """
@@ -266,6 +267,7 @@ class SynthSection(Section):
     binary_lut: bool = False
     events: int | None = Field(None, ge=1)
     yosys: bool = True
+    per_layer: bool = True
     time_limit_s: float = Field(900, gt=0)
     vendor: VendorSection = VendorSection()
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import io
 import math
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from l1trigger import keras as door
 from l1trigger.compress import quantizers
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.convert import lint
+from l1trigger.convert.graph import GraphLayer, layers, precision
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
@@ -180,13 +182,16 @@ def convert(
     )
 
 
-def precision(text: object) -> FixedPoint:
-    """The type behind one of hls4ml's precisions, e.g. ``fixed<16,7,RND_CONV,SAT,0>``.
+def graph_layers(network: QuantizedNetwork, section: ConvertSection, log: Path | None = None) -> tuple[GraphLayer, ...]:
+    """What every layer of a network computes, as plain values; raises as ``graph`` does.
 
-    Raises:
-        ValueError: it is no fixed-point type of 1 to 64 bits.
+    Args:
+        network: the quantized network.
+        section: see ``graph``.
+        log: takes what hls4ml prints; None drops it.
     """
-    return FixedPoint.parse(str(text))
+    with tempfile.TemporaryDirectory() as folder, printing_into(log or Path(folder) / "log"):
+        return layers(graph(network, section, "network", Path(folder)))
 
 
 def _hls4ml() -> Any:

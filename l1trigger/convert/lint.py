@@ -23,12 +23,13 @@ _AVERAGE = frozenset({"AveragePooling1D", "AveragePooling2D", "GlobalAveragePool
 _WITHOUT_WEIGHTS = frozenset({
     "InputLayer", "QActivation", "Activation", "ReLU", "Softmax", "Flatten", "Reshape", "Permute", "Dropout", "Add",
     "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "MaxPooling1D", "MaxPooling2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Average", "Dot",
 })
 _OWN = frozenset({"QGarNetStack"})
 EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE | _OWN
 """Layer classes that hls4ml converts bit for bit, given quantizers as the other rules want them."""
 
+_RESHAPING = frozenset({"Flatten", "Reshape", "Permute", "Dropout"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLES = ("sigmoid", "tanh")
 
@@ -134,6 +135,9 @@ def _layers(section: ConvertSection, model: Any) -> Iterator[Finding]:
                 "error", layer.name, f"{kind} has a scale that is no power of two, so it does not convert exactly",
                 "fold the normalization into the layer before it, then quantize", "layer",
             )
+        elif kind == "ReLU" and (layer.max_value is not None or layer.negative_slope or layer.threshold):
+            yield Finding("error", layer.name, "hls4ml disregards max_value, negative_slope and threshold of a ReLU",
+                          "use quantized_relu, which saturates, or a ReLU without options", "layer")
         elif kind in _FLOAT_WEIGHTS:
             yield Finding("error", layer.name, f"{kind} has unquantized weights", f"use Q{kind}", "layer")
         elif kind not in EXACT:
@@ -209,6 +213,34 @@ def _quantizer(where: str, role: str, q: Any) -> Iterator[Finding]:
         )
 
 
+def _in_a_row(section: ConvertSection, model: Any) -> Iterator[Finding]:
+    """hls4ml joins a quantizer to what is before it, and forgets the type that was there."""
+    for layer in model.layers:
+        if _function(layer) != "quantized_bits" or _kind(layer) != "QActivation":
+            continue
+        before = _source(layer)
+        while before is not None and _kind(before) in _RESHAPING and len(before.outbound_nodes) == 1:
+            before = _source(before)
+        if before is None or len(before.outbound_nodes) != 1:
+            continue
+        quantizer = getattr(before, "quantizer", None) or getattr(before, "activation", None)
+        if not type(quantizer).__module__.startswith("qkeras") or _kind(before) == "InputLayer":
+            continue
+        first, second = quantizers.fixed_point(quantizer), quantizers.fixed_point(layer.quantizer)
+        if first is not None and first != second:
+            yield Finding(
+                "error", layer.name, f"it quantizes to {second} what {before.name} has just quantized to {first}; "
+                "hls4ml would lose the first of the two", "leave one of them out, or give both the same type",
+                "in_a_row",
+            )
+
+
+def _source(layer: Any) -> Any:
+    """The one layer that a layer takes its input from; None when there are several."""
+    layers = layer.inbound_nodes[0].inbound_layers
+    return None if isinstance(layers, list) else layers
+
+
 def _tables(section: ConvertSection, model: Any) -> Iterator[Finding]:
     for layer in model.layers:
         function = _function(layer)
@@ -259,5 +291,5 @@ def _some(values: Sequence[int]) -> str:
     return head + (f" ... {values[-1]}" if len(values) > 12 else "") if values else "none"
 
 
-RULES: tuple[Rule, ...] = (_layers, _names, _ports, _quantizers, _tables, _pooling, _reuse)
+RULES: tuple[Rule, ...] = (_layers, _names, _ports, _quantizers, _in_a_row, _tables, _pooling, _reuse)
 """All rules, in the order in which their findings are told."""

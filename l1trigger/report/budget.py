@@ -18,7 +18,8 @@ def judge(budget: Mapping[str, Limit], figures: Sequence[Figure]) -> list[Judgem
 
     A limit that names neither level nor conditions holds for all figures of that name; the worst decides. Baselines
     are judged only by limits that ask for that level. Of the HLS route the last step that measured a figure counts, not
-    the estimates before it; functions inside the design count only where a limit names them (``module``).
+    the estimates before it; functions inside the design and single layers count only where a limit names them
+    (``module``, ``layer``).
     """
     return [_judge(key.partition(SEPARATOR)[0], limit, figures) for key, limit in budget.items()]
 
@@ -27,7 +28,7 @@ def _judge(name: str, limit: Limit, figures: Sequence[Figure]) -> Judgement:
     found = [
         f for f in figures
         if f.matches(name, limit.level, **limit.conditions) and (limit.level == "baseline" or f.level != "baseline")
-        and ("module" in limit.conditions or "module" not in f.conditions)
+        and all(part in limit.conditions or part not in f.conditions for part in ("module", "layer"))
     ]
     found = _final(found)
     measured = [f for f in found if f.value is not None]

@@ -27,7 +27,7 @@ from l1trigger.report.figures import Figure, Level, Source
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
 from l1trigger.report.model import BitExact, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
-from l1trigger.synth.result import SynthResult
+from l1trigger.synth.result import LayerResources, SynthResult
 from l1trigger.train.result import TrainResult
 from l1trigger.units import crossing_rate_khz, cycles_to_ns
 
@@ -173,9 +173,11 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
     if result.stage_delays_ns:
         found += [
             guess("estimated_lut", result.estimated_lut),
-            guess("estimated_stage_delay_ns", max(result.stage_delays_ns), unit="ns", stage=result.longest_stage),
+            guess("estimated_stage_delay_ns", max(result.stage_delays_ns), unit="ns", stage=result.longest_stage,
+                  works=", ".join(result.longest_stage_layers)),
             guess("register_bits", result.register_bits),
         ]
+    found += [f for layer in result.layers for f in _layer_figures(layer, yosys, guess)]
     return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in found]
 
 
@@ -183,6 +185,17 @@ def _rtl_level_figures(measured: Measurement, synthesized: SynthResult) -> list[
     """``physics_events`` says how many events the physics at level rtl rests on, or why there is none."""
     make = FigureMaker("rtl", Source.VERILATOR, synthesized.tools.get("verilator"))
     return [make("physics_events", None if measured.absent else synthesized.events, measured.absent)]
+
+
+def _layer_figures(layer: LayerResources, yosys: FigureMaker, guess: FigureMaker) -> list[Figure]:
+    """Resources of one layer synthesized alone."""
+    which = {"layer": layer.name, "kind": layer.kind, "counted": "alone, without pipeline registers"}
+    counts = {name: None if layer.cells is None else layer.cells[name] for name in ("lut", "carry", "dsp", "bram18")}
+    return [
+        *(yosys(name, count, "synth.yosys is off", conditions=which) for name, count in counts.items()),
+        guess("estimated_lut", layer.estimated_lut, conditions=which),
+        guess("estimated_delay_ns", layer.estimated_delay_ns, unit="ns", conditions=which),
+    ]
 
 
 def _network_figures(compressed: CompressResult) -> list[Figure]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from l1trigger.compress.result import CompressResult
+from l1trigger.report.figures import Figure
 from l1trigger.report.model import Picture, Report
 from l1trigger.report.run_tables import bits
 from l1trigger.train.result import TrainResult
@@ -76,6 +77,22 @@ def resource_plots(report: Report) -> Drawn:
             name="resources", section="hardware", title="Resources against the device",
             caption=f"Share of {part} that the RTL of the whole trigger function takes, counted by Yosys ({tool}).",
         ), partial(_resources, report)
+    layers = [f for f in report.find("lut") if "layer" in f.conditions and f.value is not None]
+    if layers:
+        yield Picture(
+            name="layer_resources", section="hardware", title="Look-up tables per layer",
+            caption=f"Each layer synthesized alone by Yosys ({layers[0].tool}), without pipeline registers; the sum "
+            "differs from the total since logic is shared across layers.",
+        ), partial(_layer_resources, layers)
+
+
+def _layer_resources(layers: Sequence[Figure], ax: Axes) -> None:
+    shown = list(reversed(layers))
+    counts = [f.value or 0.0 for f in shown]
+    bars = ax.barh([str(f.conditions["layer"]) for f in shown], counts, 0.6, color=_COLORS[0])
+    ax.bar_label(bars, [f"{c:,.0f}" for c in counts], padding=6, fontsize=17)
+    ax.tick_params(axis="y", which="both", length=0, labelsize=14)
+    ax.set(xlabel="look-up tables (yosys)", xlim=(0, 1.2 * max(*counts, 1.0)))
 
 
 def _resources(report: Report, ax: Axes) -> None:

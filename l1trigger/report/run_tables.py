@@ -248,7 +248,8 @@ def _remark(figure: Figure) -> str:
         crossings = ns_to_bunch_crossings(figure.value)
         return f"{crossings} bunch crossing{'s' * (crossings != 1)}"
     if figure.name == "estimated_stage_delay_ns":
-        return f"stage {figure.conditions['stage']}"
+        works = figure.conditions.get("works")
+        return f"stage {figure.conditions['stage']}" + (f": {works}" if works else "")
     return vendor_tables.remark(figure)
 
 

@@ -27,8 +27,8 @@ _LONGEST = 15
 
 
 def of_whole(figures: Iterable[Figure]) -> list[Figure]:
-    """Figures of the whole design, without those of the functions inside."""
-    return [f for f in figures if "module" not in f.conditions]
+    """Figures of the whole design, without those of functions and layers inside."""
+    return [f for f in figures if "module" not in f.conditions and "layer" not in f.conditions]
 
 
 def headline(figures: Iterable[Figure]) -> Figure | None:

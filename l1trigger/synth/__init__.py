@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.design import Design
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth.result import SynthResult
+from l1trigger.synth.result import LayerResources, SynthResult
 from l1trigger.trigger import TriggerFunction
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def run(
     A mismatch is recorded, not raised.
 
     Args:
-        design: its section ``synth`` says how; ``csim`` names the C++ compiler.
+        design: its section ``synth`` says how; ``convert`` is how the network was converted; ``csim`` names the C++
+            compiler.
         data: the data set; its test background and signals are simulated, as far as csim did.
         trigger: the trigger function.
         converted: gives part and clock.
@@ -59,7 +60,8 @@ def run(
         ToolFailedError: a tool failed or ran past its time limit.
         ReportError: a vendor's report is damaged.
     """
-    from l1trigger.synth import lower, rtl, vendor, verilator, yosys
+    from l1trigger.convert import hls4ml
+    from l1trigger.synth import lower, per_layer, rtl, vendor, verilator, yosys
     from l1trigger.synth.devices import device
 
     section = design.synth
@@ -73,7 +75,9 @@ def run(
     clock = _Clock()
     progress("logic")
     samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
-    logic = lower.lower(trigger, section, lower.ports(trigger.scaling, list(samples.values())))
+    layers = hls4ml.graph_layers(trigger.network, design.convert)
+    types = lower.ports(trigger.scaling, list(samples.values()))
+    logic = lower.lower(trigger, section, types, layers)
     made = rtl.write(logic, section, converted.part, converted.clock_ns, folder / "rtl")
     clock.lap("logic")
     progress("compiling the simulation")
@@ -87,8 +91,14 @@ def run(
     cells = None
     if section.yosys:
         progress("synthesis with Yosys")
-        cells = yosys.synthesize(made, family, folder / "yosys", section.time_limit_s)
+        cells = yosys.synthesize(made.sources, family, folder / "yosys", section.time_limit_s)
         clock.lap("yosys")
+    alone: tuple[LayerResources, ...] = ()
+    if section.per_layer:
+        progress("each layer alone")
+        parts = per_layer.trigger_parts(trigger, layers, section, types)
+        alone = per_layer.resources(parts, section, family, work / "layers")
+        clock.lap("layers")
     latency, shift, comparisons = _judge(streams)
     # Where the RTL differs from csim, it is not certain which event a score belongs to.
     sure = all(c.exact for c in comparisons if c.between[0] == "csim")
@@ -102,6 +112,7 @@ def run(
         events=sum(map(len, samples.values())), stages=made.stages, stage_delays_ns=made.stage_delays_ns,
         ports=(sum(f.bits for f in made.inputs), sum(f.bits for f in made.outputs)),
         register_bits=made.register_bits, cells=cells, estimated_lut=logic.lut, estimated_delay_ns=logic.delay_ns,
+        layers=alone, longest_stage_layers=logic.working(*made.longest_stage_ns),
         tools={"verilator": verilator.tool(), "yosys": yosys.tool(), "estimate": lower.tool()}, seconds=clock.seconds,
     )
 

@@ -20,6 +20,26 @@ _ARRAYS = ("scores", "accepts", "energies")
 
 
 @dataclass(frozen=True)
+class LayerResources:
+    """What one layer takes when it is synthesized alone, as logic without registers.
+
+    The sum over layers differs from the whole, in which layers share logic and registers are added.
+
+    Attributes:
+        name, kind: of the layer in hls4ml's graph; the trigger function's own parts are of kind ``trigger``.
+        cells: resources counted by Yosys; None when it was not run.
+        estimated_lut: by alkaid's cost model.
+        estimated_delay_ns: from inputs to outputs [ns].
+    """
+
+    name: str
+    kind: str
+    cells: Mapping[str, int] | None
+    estimated_lut: float
+    estimated_delay_ns: float
+
+
+@dataclass(frozen=True)
 class SynthResult:
     """What was measured and estimated on the RTL of a trigger function.
 
@@ -38,6 +58,8 @@ class SynthResult:
         cells: resources counted by Yosys; None when it was not run.
         estimated_lut: by alkaid's cost model.
         estimated_delay_ns: of the whole logic [ns].
+        layers: what each layer takes alone; empty when that was not asked for.
+        longest_stage_layers: layers with logic in the stage with the largest delay, by estimated times of arrival.
         tools: name of a source to tool and version.
         seconds: time of each step [s].
         scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
@@ -62,6 +84,8 @@ class SynthResult:
     cells: Mapping[str, int] | None = None
     estimated_lut: float | None = None
     estimated_delay_ns: float | None = None
+    layers: tuple[LayerResources, ...] = ()
+    longest_stage_layers: tuple[str, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
@@ -95,7 +119,8 @@ class SynthResult:
             first = c["first_mismatch"]
             c |= {"between": tuple(c["between"]), "first_mismatch": Mismatch(**first) if first else None}
             comparisons.append(Comparison(**c))
-        meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports")}
+        meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports", "longest_stage_layers")}
+        meta["layers"] = tuple(LayerResources(**layer) for layer in meta["layers"])
         if meta["vendor"] is not None:
             meta["vendor"] = VendorResult.from_dict(meta["vendor"])
         return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})

@@ -48,6 +48,13 @@ class Rtl:
         """Pipeline stages."""
         return len(self.stage_delays_ns)
 
+    @property
+    def longest_stage_ns(self) -> tuple[float, float]:
+        """When the stage with the largest delay begins and ends, counted from the inputs without registers [ns]."""
+        delay, stage = max((d, -k) for k, d in enumerate(self.stage_delays_ns))
+        start = sum(self.stage_delays_ns[:-stage])
+        return start, start + delay
+
     def pack(self, inputs: NDArray[Any]) -> NDArray[np.uint32]:
         """Hardware integers as words of the input port, shape (events, words)."""
         flat = inputs.reshape(len(inputs), -1).astype(np.int64)
@@ -89,24 +96,40 @@ def write(logic: Logic, section: SynthSection, part: str, clock_ns: float, folde
         clock_ns: clock period; the depth of a stage when the section says nothing [ns].
         folder: takes the sources; emptied first.
     """
-    from alkaid.codegen import RTLModel
-
-    shutil.rmtree(folder, ignore_errors=True)
     depth: dict[str, Any] = {"latency_cutoff": section.latency_cutoff_ns or clock_ns}
     if section.stages is not None:
         depth = {"n_stages": section.stages}
-    # Three-input adders are one look-up table per bit in vendors' tools, but Yosys does not know them.
-    model = RTLModel(
-        logic.comb, folder, TOP, print_latency=False, ternary_fuse=False, part_name=part, clock_period=clock_ns, **depth
-    )
-    model.write()
+    model, sources = _verilog(logic.comb, folder, part_name=part, clock_period=clock_ns, **depth)
     ends = sorted(float(stage.latency[1]) for stage in model.fsm.logic.values())
-    sources = [*sorted((folder / "src" / "static").glob("*.v")),
-               *(p for p in sorted((folder / "src").glob("*.v")) if "wrapper" not in p.name)]
     return Rtl(
-        tuple(sources), _fields(model.fsm.inp_signals[0]), _fields(model.fsm.out_signals[0]),
+        sources, _fields(model.fsm.inp_signals[0]), _fields(model.fsm.out_signals[0]),
         tuple(round(b - a, 3) for a, b in zip([0.0, *ends], ends, strict=False)), int(model.reg_bits),
     )
+
+
+def write_combinational(comb: Any, folder: Path) -> tuple[Path, ...]:
+    """Writes logic without registers as Verilog.
+
+    Args:
+        comb: alkaid's ``CombLogic``.
+        folder: takes the sources; emptied first.
+
+    Returns:
+        The sources.
+    """
+    return _verilog(comb, folder)[1]
+
+
+def _verilog(comb: Any, folder: Path, **options: Any) -> tuple[Any, tuple[Path, ...]]:
+    from alkaid.codegen import RTLModel
+
+    shutil.rmtree(folder, ignore_errors=True)
+    # Three-input adders are one look-up table per bit in vendors' tools, but Yosys does not know them.
+    model = RTLModel(comb, folder, TOP, print_latency=False, ternary_fuse=False, **options)
+    model.write()
+    sources = [*sorted((folder / "src" / "static").glob("*.v")),
+               *(p for p in sorted((folder / "src").glob("*.v")) if "wrapper" not in p.name)]
+    return model, tuple(sources)
 
 
 def _fields(signal: Any) -> tuple[Field, ...]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from l1trigger.errors import ToolFailedError, ToolNotFoundError
-from l1trigger.synth.rtl import TOP, Rtl
+from l1trigger.synth.rtl import TOP
 from l1trigger.synth.tool import call
 
 # wreduce and alumacc work on each module before flattening: on the flat design alumacc would merge chained adders into
@@ -34,11 +34,11 @@ def tool() -> str:
     return f"yosys {version('pyosys')}"
 
 
-def synthesize(rtl: Rtl, family: str, folder: Path, limit_s: float) -> dict[str, int]:
+def synthesize(sources: Sequence[Path], family: str, folder: Path, limit_s: float) -> dict[str, int]:
     """Cells of the RTL in a family: lut, ff, srl, dsp, bram18, carry, mux.
 
     Args:
-        rtl: to synthesize.
+        sources: Verilog files.
         family: as ``synth_xilinx`` calls it.
         folder: for script, log and statistics.
         limit_s: longest time [s].
@@ -54,7 +54,7 @@ def synthesize(rtl: Rtl, family: str, folder: Path, limit_s: float) -> dict[str,
     statistics.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
     names = {"top": TOP, "family": family, "statistics": str(statistics)}
-    script.write_text("".join(f"read_verilog -defer {p}\n" for p in rtl.sources)
+    script.write_text("".join(f"read_verilog -defer {p}\n" for p in sources)
                       + "".join(f"{line.format(**names)}\n" for line in FLOW))
     call("yosys", [sys.executable, "-c", _CHILD, str(script)], log, limit_s)
     try:

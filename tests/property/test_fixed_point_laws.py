@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import decimal
 from fractions import Fraction
-from math import floor
+from math import ceil, floor, trunc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,8 +41,16 @@ def test_rounding_is_exact(t: FixedPoint, x: float) -> None:
     match t.rounding:
         case Rounding.TRN:
             whole = floor(exact)
+        case Rounding.TRN_ZERO:
+            whole = trunc(exact)
         case Rounding.RND:
             whole = floor(exact + Fraction(1, 2))
+        case Rounding.RND_MIN_INF:
+            whole = ceil(exact - Fraction(1, 2))
+        case Rounding.RND_ZERO:
+            whole = ceil(exact - Fraction(1, 2)) if exact > 0 else floor(exact + Fraction(1, 2))
+        case Rounding.RND_INF:
+            whole = floor(exact + Fraction(1, 2)) if exact > 0 else ceil(exact - Fraction(1, 2))
         case Rounding.RND_CONV:
             scaled = decimal.Decimal(x) * decimal.Decimal(2) ** t.fraction
             whole = int(scaled.to_integral_value(decimal.ROUND_HALF_EVEN))
@@ -51,7 +59,7 @@ def test_rounding_is_exact(t: FixedPoint, x: float) -> None:
     if t.overflow is Overflow.WRAP:
         expected = (whole - low) % 2**t.width + low
     elif not low <= whole <= high:
-        expected = low if whole < low else high
+        expected = 0 if t.overflow is Overflow.SAT_ZERO else low if whole < low else high
     assert int(t.raw(x)) == expected
 
 

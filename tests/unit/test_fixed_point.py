@@ -35,8 +35,8 @@ def test_parse(text: str, expected: FixedPoint) -> None:
         ("ap_fixed<16>", "is not a fixed-point type"),
         ("ap_int<8,4>", "is not a fixed-point type"),
         ("float", "is not a fixed-point type"),
-        ("ap_fixed<16,6,ROUND>", "'ROUND'.*rounding is TRN, RND or RND_CONV"),
-        ("ap_fixed<16,6,RND,CLIP>", "'CLIP'.*overflow WRAP, SAT or SAT_SYM"),
+        ("ap_fixed<16,6,ROUND>", "'ROUND'.*rounding is TRN, TRN_ZERO, .*, RND_INF or RND_CONV"),
+        ("ap_fixed<16,6,RND,CLIP>", "'CLIP'.*overflow WRAP, SAT, SAT_ZERO or SAT_SYM"),
         ("ap_fixed<16,6> x", "is not a fixed-point type"),
     ],
 )

@@ -43,6 +43,10 @@ def bad_models():
         "float weights": (model(layers.Dense(3, name="plain")), "layer", "plain"),
         "no converter": (model(dense(), layers.GaussianNoise(0.1, name="noise")), "layer", "noise"),
         "not exact": (model(dense(), layers.LeakyReLU(0.3, name="leaky")), "layer", "leaky"),
+        "a ReLU with a maximum": (model(dense(), layers.ReLU(6.0, name="upto")), "layer", "upto"),
+        "two quantizers in a row": (
+            model(dense(), q.QActivation("quantized_relu(6,2)"), layers.Reshape((2, 2)), layers.Flatten()),
+            "in_a_row", "output_type"),
         "batch normalization": (model(dense(), layers.BatchNormalization(name="norm")), "layer", "norm"),
         "fused": (
             model(q.QConv2DBatchnorm(2, 3, kernel_quantizer=q.quantized_bits(4, 0, alpha=1), name="fused"),
@@ -69,7 +73,7 @@ def test_what_prevents_an_exact_conversion_is_an_error():
 def test_what_endangers_it_is_a_warning():
     k, q = door.keras(), door.qkeras()
     cases = {
-        "no_fraction": model(dense(), q.QActivation("quantized_bits(4,3,alpha=1)", name="place")),
+        "no_fraction": model(dense(), q.QActivation("quantized_bits(4,3,alpha=1)", name="place"), dense(name="last")),
         "table": model(dense(), q.QActivation("quantized_tanh(6)", name="place")),
         "pooling": model(k.layers.AveragePooling2D(name="place"), k.layers.Flatten(), dense(), inputs=(4, 4, 1)),
     }

@@ -226,18 +226,24 @@ def test_numbers_in_print(value, text):
 
 
 def test_latency_and_resources(stages, tmp_path):
-    from l1trigger.synth.result import SynthResult
+    from l1trigger.synth.result import LayerResources, SynthResult
 
     part = "xcvu9p-flga2104-2-e"
     cells = {"lut": 9000, "ff": 3000, "srl": 0, "dsp": 0, "bram18": 0, "carry": 2000, "mux": 0}
+    layers = tuple(LayerResources(name, "Dense", {**cells, "lut": lut}, lut - 9.0, 3.25)
+                   for name, lut in (("first", 8765), ("out", 77_000_000)))
     exact = bit_exact.compare(np.arange(9), np.arange(9), ("csim", "rtl"), "score of zerobias")
     made = SynthResult(part, 5.0, (exact,), "", 6, 1, 9, 5, (6.1, 6.4, 6.2, 6.0, 5.0), (525, 13), 3300, cells, 8800.0,
-                       30.0, {"verilator": "verilator 5.48.0", "yosys": "yosys 0.70", "estimate": "alkaid 0.8.2"})
-    written = report.run(synthetic.design(latency_ns=Limit(max=30), lut_percent=Limit(max=1)), *stages.results, TIMINGS,
+                       30.0, layers, ("out", "out_relu"),
+                       {"verilator": "verilator 5.48.0", "yosys": "yosys 0.70", "estimate": "alkaid 0.8.2"})
+    written = report.run(synthetic.design(latency_ns=Limit(max=30), lut=Limit(max=9500)), *stages.results, TIMINGS,
                          False, tmp_path, made)
     assert written.within_budget and written.figure("latency_ns").value == 30
     assert written.figure("bit_mismatches", "rtl").value == 0 and len(written.find("bit_mismatches")) == 2
     page = (tmp_path / "report.html").read_text()
-    assert "Latency and resources" in page and "2 bunch crossings" in page and "stage 2" in page
+    assert "Latency and resources" in page and "2 bunch crossings" in page and "stage 2: out, out_relu" in page
+    assert "Layers one by one" in page and "8\u2009765" in page and "since logic is shared" in page
+    assert written.figure("lut").value == 9000 and written.figure("lut", layer="first").value == 8765
     assert (tmp_path / "figures" / "resources.png").exists()
+    assert (tmp_path / "figures" / "layer_resources.png").exists()
     assert load_report(tmp_path / "report.json").figure("lut").part == part

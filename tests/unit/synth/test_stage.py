@@ -9,16 +9,22 @@ import numpy as np
 import pytest
 import toy_trigger as toy
 
+from l1trigger import keras as door
 from l1trigger import synth
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.convert import lint
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.scaling import ObjectInputs
-from l1trigger.design import Limit, SynthSection
+from l1trigger.design import ConvertSection, Limit, SynthSection
 from l1trigger.errors import DesignError, ToolFailedError
+from l1trigger.fixed_point import FixedPoint
 from l1trigger.report.build import hardware_figures
-from l1trigger.synth import devices, yosys
+from l1trigger.scores.kernels import KERNELS
+from l1trigger.synth import devices, lower, yosys
 from l1trigger.synth.result import SynthResult
 from l1trigger.synth.tool import call
+from l1trigger.trigger import TriggerFunction
 
 PART = "xcvu9p-flga2104-2-e"
 
@@ -44,7 +50,9 @@ def tiny():
 
 
 def run(function, data, csim, folder, **section) -> SynthResult:
-    design = SimpleNamespace(synth=SynthSection(**section), csim=SimpleNamespace(compiler="g++"))
+    design = SimpleNamespace(
+        convert=ConvertSection(), synth=SynthSection(**section), csim=SimpleNamespace(compiler="g++")
+    )
     converted = SimpleNamespace(part=PART, clock_ns=5.0)
     return synth.run(design, data, function, converted, csim, folder, folder / "work")
 
@@ -70,6 +78,16 @@ def test_resources(measured):
     assert 0 < cells["ff"] <= 1.2 * measured[0].register_bits
 
 
+def test_each_layer_alone(measured):
+    result, _ = measured
+    names = [r.name for r in result.layers]
+    assert names[0] == "input_scaling" and {"dense_1", "dense_2"} <= set(names)
+    assert 0.6 < sum(r.cells["lut"] for r in result.layers) / result.cells["lut"] < 1.6
+    assert set(result.longest_stage_layers) <= {*names, "x", "score"} and result.longest_stage_layers
+    figures = [f for f in hardware_figures(result) if f.name == "lut"]
+    assert [f.conditions.get("layer") for f in figures] == [None, *names]
+
+
 def test_result_is_read_back(measured, tmp_path):
     measured[0].save(tmp_path)
     again = SynthResult.load(tmp_path)
@@ -88,7 +106,7 @@ def test_scores_and_decisions_are_those_of_the_rtl(tiny, measured):
 
 
 def test_figures_carry_source_part_and_clock(measured):
-    figures = {f.name: f for f in hardware_figures(measured[0])}
+    figures = {f.name: f for f in hardware_figures(measured[0]) if "layer" not in f.conditions}
     assert figures["latency_ns"].value == 5 * figures["latency_cycles"].value == 15
     assert {f.part for f in figures.values()} == {PART} and {f.clock_ns for f in figures.values()} == {5.0}
     assert figures["latency_cycles"].source == "verilator" and figures["lut"].source == "yosys"
@@ -110,6 +128,47 @@ def test_a_difference_is_recorded(tiny, tmp_path):
     assert [(c.what, c.mismatches, c.first_mismatch.event) for c in bad] == [("score of signal", 1, 17)]
     figures = {f.name: f for f in hardware_figures(result)}
     assert figures["latency_ns"].value is None and figures["lut"].value is None
+
+
+def image_trigger():
+    """A trigger with a convolution, pooling, a table and a softmax; the logic, not QKeras, says what it computes."""
+    keras, q = door.keras(), door.qkeras()
+    scaling = toy.small_scaling()
+    inside, outside = scaling.network_type, FixedPoint.from_quantized_bits(10, 3)
+    door.seed_everything(6)
+
+    def quantized(x, bits, integer, name):
+        return q.QActivation(f"quantized_bits({bits},{integer},alpha=1)", name=name)(x)
+
+    def weights(role="kernel"):
+        return {f"{role}_quantizer": q.quantized_bits(5, 0, alpha=1), "bias_quantizer": q.quantized_bits(5, 0, alpha=1)}
+
+    first = keras.Input((9,), name="x")
+    x = keras.layers.Reshape((3, 3, 1))(quantized(first, inside.width, inside.integer - 1, "input_type"))
+    x = q.QActivation("quantized_relu(6,3)", name="relu")(q.QConv2D(2, 2, padding="same", **weights())(x))
+    x = keras.layers.Flatten()(keras.layers.MaxPooling2D((2, 1))(x))
+    a = q.QActivation("quantized_tanh(7,0,use_real_tanh=1)")(quantized(q.QDense(3, **weights())(x), 8, 2, "a"))
+    b = keras.layers.Activation("softmax")(quantized(q.QDense(3, **weights())(x), 7, 2, "b"))
+    x = keras.layers.Concatenate()([a, quantized(b, 8, 0, "b_type")])
+    x = quantized(q.QDense(1, **weights())(x), 10, 3, "output_type")
+    network = QuantizedNetwork.from_keras(keras.Model(first, x), inside, outside)
+    t = KERNELS["identity"].score_type(scaling, network)
+    return TriggerFunction("image", scaling, network, "student", t, t.raw(-1.0).item())
+
+
+def test_every_operation_in_verilog(tmp_path, monkeypatch):
+    monkeypatch.setattr(lint, "require", lambda findings: None)
+    function = image_trigger()
+    data = toy.data_set(toy.events(1500), toy.events(200, seed=1))
+    logic = lower.lower(function, SynthSection(), lower.ports(function.scaling))
+    scores, accepts = {}, {}
+    for e in data.evaluated:
+        raw, accept = logic.evaluate(e.inputs)
+        scores[e.name], accepts[e.name] = function.value(raw), accept.astype(bool)
+    csim = CsimResult({"quantized": scores, "csim": scores}, accepts, (), 1.0, {}, 1, "g++")
+    result = run(function, data, csim, tmp_path, stages=3, yosys=False, per_layer=False)
+    assert all(c.exact for c in result.comparisons) and result.latency_cycles == 4
+    assert len(np.unique(scores["background"])) > 20 and 0 < accepts["background"].mean() < 1
 
 
 def test_without_rtl(tiny, tmp_path):

@@ -1,0 +1,97 @@
+"""Resources of each layer by itself, where the pipeline's stages cut across layers.
+
+Works for networks that are too large as a whole, too: no step here sees more than one layer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from l1trigger.convert.graph import GraphLayer
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.sections import SynthSection
+from l1trigger.synth import lower, rtl, yosys
+from l1trigger.synth.alone import Ports, layer_alone
+from l1trigger.synth.result import LayerResources
+from l1trigger.trigger import TriggerFunction
+
+CONDITION = "synthesized alone, without pipeline registers; the sum differs from the total since logic is shared"
+
+
+Part = tuple[str, str, Any]
+"""Name, kind and ``CombLogic`` of a part."""
+
+
+def trigger_parts(
+    trigger: TriggerFunction, layers: Sequence[GraphLayer], section: SynthSection, types: Sequence[FixedPoint]
+) -> list[Part]:
+    """The parts of a trigger function: its input scaling, the layers of its network, its score and decision."""
+    scaling, x = lower.scaling_alone(trigger.scaling, section, types)
+    parts, output = network_parts(layers, section, x)
+    score = lower.score_alone(trigger, section, types, x, output)
+    return [(lower.SCALING, "trigger", scaling), *parts, (lower.SCORE, "trigger", score)]
+
+
+def network_parts(layers: Sequence[GraphLayer], section: SynthSection, x: Ports) -> tuple[list[Part], Ports]:
+    """The layers of a network, and what is known of its outputs.
+
+    Args:
+        layers: in order.
+        section: options of the solver.
+        x: what is known of the network's inputs.
+    """
+    parts = []
+    tensors: dict[str, Ports] = {}
+    output = x
+    for layer in layers:
+        given = [x.reshape(3, *layer.shape)] if layer.kind == "Input" else [tensors[name] for name in layer.inputs]
+        comb, output = layer_alone(layer, given, section)
+        tensors |= dict.fromkeys(layer.outputs, output)
+        parts.append((layer.name, layer.kind, comb))
+    return parts, output
+
+
+def resources(
+    parts: Sequence[Part], section: SynthSection, family: str, folder: Path, processes: int = 2
+) -> tuple[LayerResources, ...]:
+    """What each part takes; those that only pass values on are left out.
+
+    Args:
+        parts: of a trigger function or a network.
+        section: whether to run Yosys, and its time limit.
+        family: as Yosys calls it.
+        folder: for sources and logs.
+        processes: of Yosys at the same time.
+
+    Raises:
+        ToolNotFoundError: Yosys is not installed.
+        ToolFailedError: it failed or ran past its time limit.
+    """
+    working = [part for part in parts if _has_logic(part[2])]
+    if not section.yosys:
+        return tuple(_resources(part, None) for part in working)
+
+    def synthesized(part: Part) -> LayerResources:
+        sources = rtl.write_combinational(part[2], folder / part[0] / "rtl")
+        return _resources(part, yosys.synthesize(sources, family, folder / part[0], section.time_limit_s))
+
+    with ThreadPoolExecutor(min(processes, len(os.sched_getaffinity(0)))) as pool:
+        return tuple(pool.map(synthesized, working))
+
+
+def _resources(part: Part, cells: Mapping[str, int] | None) -> LayerResources:
+    name, kind, comb = part
+    return LayerResources(name, kind, cells, round(float(comb.cost), 1), round(float(comb.latency[1]), 3))
+
+
+def _has_logic(comb: Any) -> bool:
+    """Whether anything but copying and cutting of bits is done."""
+    return any(op.opcode not in _WIRES for op in comb.ops)
+
+
+_WIRES = frozenset({-1, 3, 5})
+"""Copies of inputs, cuts of bits and constants, by alkaid's operation codes."""

@@ -1,0 +1,205 @@
+"""Logic of functions that hls4ml computes from tables: sigmoid, tanh, elu, softmax.
+
+The tables are filled here as hls4ml's C++ fills them: arguments and values in float32, then its table's type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.convert.graph import GraphLayer
+from l1trigger.fixed_point import FixedPoint, Overflow
+from l1trigger.synth.quantization import like, quantized
+
+Array = NDArray[np.float64]
+
+LARGEST = 2**16
+"""Entries of a table; more make no sense as logic."""
+
+# Of G. Klambauer et al., arXiv:1706.02515; the slope in the type that the C++ has it in.
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+_SELU_SLOPE = FixedPoint(16, 1, False).quantize(_SELU_SCALE)
+
+
+def problem(layer: GraphLayer) -> str:
+    """Why a layer of this module has no logic; empty when it has, or is none of this module."""
+    if layer.kind == "Softmax":
+        if layer.word("implementation") not in ("latency", "stable", "argmax"):
+            return f"the {layer.word('implementation')} softmax"
+        for role in () if layer.word("implementation") == "argmax" else ("exp_table", "inv_table", "inv_inp", "accum"):
+            if role not in layer.types:
+                return f"its type {role} is {layer.unknown.get(role, 'missing')}"
+    if layer.kind in ("Activation", "ParametrizedActivation") and layer.word("activation") in ACTIVATIONS:
+        t = layer.types["input"]
+        if t.width > LARGEST.bit_length() - 1:
+            return f"a table of {layer.word('activation')} for {t}; quantize its input to 16 bits or fewer"
+    return ""
+
+
+def looked_up(v: Any, function: Callable[[Array], Array]) -> Any:
+    """A function of one value as a table of all the values that it can have."""
+    count = round((v.high - v.low) / v.step) + 1
+    table = np.asarray(function(v.low + v.step * np.arange(count)), np.float64)
+    if v.low == v.high or (table == table[0]).all():
+        return v.from_const(float(table[0]), v.hwconf)
+    return v.lookup(table)
+
+
+def _each(function: Callable[[GraphLayer, Array], Array]) -> Callable[[GraphLayer, Sequence[Any]], Any]:
+    """A layer that looks every element up, in its result type already."""
+    def layer_function(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
+        result = layer.types["result"]
+        return like(inputs[0], [
+            looked_up(v, lambda x: result.quantize(function(layer, x))) for v in np.asarray(inputs[0].ravel())
+        ])
+
+    return layer_function
+
+
+def _filled(layer: GraphLayer, x: Array, reach: float, function: Callable[[Array], Array]) -> Array:
+    """Values of a table over -reach to reach at some arguments; beyond its ends it stays at its last values."""
+    size = layer.number("table_size")
+    argument = (2 * reach * (np.arange(size) - size / 2) / size).astype(np.float32)
+    table = layer.types["table"].quantize(function(argument.astype(np.float64)).astype(np.float32))
+    index = np.trunc(x * size / (2 * reach)) + size // 2
+    return np.asarray(table[np.clip(index, 0, size - 1).astype(int)])
+
+
+def _sigmoid(layer: GraphLayer, x: Array) -> Array:
+    return _filled(layer, x, 8.0, lambda v: 1 / (1 + _exp(-v)))
+
+
+def _tanh(layer: GraphLayer, x: Array) -> Array:
+    return _filled(layer, x, 4.0, np.tanh)
+
+
+def _softplus(layer: GraphLayer, x: Array) -> Array:
+    return _filled(layer, x, 8.0, lambda v: np.log(_exp(v) + 1))
+
+
+def _softsign(layer: GraphLayer, x: Array) -> Array:
+    return _filled(layer, x, 8.0, lambda v: v / (np.abs(v) + 1))
+
+
+def _elu(layer: GraphLayer, x: Array) -> Array:
+    alpha = layer.types["param"].quantize(float(layer.attributes.get("activ_param", 1.0)))
+    return np.where(x >= 0, x, alpha * _left(layer, x, lambda v: _exp(v) - 1))
+
+
+def _selu(layer: GraphLayer, x: Array) -> Array:
+    return np.where(x >= 0, _SELU_SLOPE * x, _left(layer, x, lambda v: _SELU_SCALE * (_SELU_ALPHA * (_exp(v) - 1))))
+
+
+def _left(layer: GraphLayer, x: Array, function: Callable[[Array], Array]) -> Array:
+    """Values of a table over 0 to -8."""
+    size = layer.number("table_size")
+    argument = (-8.0 * np.arange(size) / size).astype(np.float32).astype(np.float64)
+    table = layer.types["table"].quantize(function(argument).astype(np.float32))
+    return np.asarray(table[np.clip(np.trunc(x * size / -8), 0, size - 1).astype(int)])
+
+
+def _exp(x: Array) -> Array:
+    """Exponentials rounded to float32, as the C++ function of float gives them."""
+    return np.exp(x).astype(np.float32).astype(np.float64)
+
+
+ACTIVATIONS: Mapping[str, Callable[[GraphLayer, Sequence[Any]], Any]] = {
+    "sigmoid": _each(_sigmoid), "tanh": _each(_tanh), "softplus": _each(_softplus),
+    "softsign": _each(_softsign), "elu": _each(_elu), "selu": _each(_selu),
+}
+
+
+def softmax(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
+    """Softmax along one axis; exponentials and the reciprocal of their sum are tables."""
+    flat = np.asarray(inputs[0].ravel())
+    inner, outer = layer.number("n_inner", 1), layer.number("n_outer", 1)
+    out = np.empty_like(flat)
+    for slots in np.arange(len(flat)).reshape(outer, -1, inner).swapaxes(1, 2).reshape(outer * inner, -1):
+        out[slots] = _SOFTMAX[layer.word("implementation")](layer, like(inputs[0], flat[slots]))
+    return like(inputs[0], out)
+
+
+def _argmax(layer: GraphLayer, x: Any) -> Any:
+    """1 for the first of the largest values, 0 for all others."""
+    values = list(np.asarray(x))
+    best, winners = values[0], [values[0].from_const(1.0, values[0].hwconf)]
+    for v in values[1:]:
+        larger = v > best
+        winners = [larger.msb_mux(0.0, w) for w in winners] + [larger]
+        best = best.max_of(v)
+    return winners
+
+
+def _latency(layer: GraphLayer, x: Any) -> Any:
+    return _normalized(layer, x, layer.types["input"], 1.0)
+
+
+def _stable(layer: GraphLayer, x: Any) -> Any:
+    """Softmax of the distances to the largest value, which keeps the exponentials from overflowing."""
+    values = list(np.asarray(x))
+    largest = reduce(lambda a, b: a.max_of(b), values)
+    distance = layer.types.get("inp_norm", _positive(layer.types["input"]))
+    return _normalized(layer, quantized(like(x, [largest - v for v in values]), distance), distance, -1.0)
+
+
+def _positive(t: FixedPoint) -> FixedPoint:
+    return FixedPoint(t.width - t.signed, t.integer - t.signed, False)
+
+
+_SOFTMAX: Mapping[str, Callable[[GraphLayer, Any], Any]] = {
+    "argmax": _argmax, "latency": _latency, "stable": _stable,
+}
+
+
+def _normalized(layer: GraphLayer, x: Any, address: FixedPoint, sign: float) -> Any:
+    """Exponentials of ``x`` of type ``address``, times the reciprocal of their sum."""
+    types, attributes = layer.types, layer.attributes
+    accumulator = types["accum"]
+    scale = sign * float(attributes.get("exp_scale", 1.0))
+
+    def exponential(v: Array) -> Array:
+        argument = (_top_bits(v, address, attributes["exp_table_size"]) * scale).astype(np.float32)
+        return accumulator.quantize(types["exp_table"].quantize(_exp(argument.astype(np.float64))))
+
+    def reciprocal(v: Array) -> Array:
+        t = types["inv_table"]
+        argument = _top_bits(v, types["inv_inp"], attributes["inv_table_size"])
+        whole = t.range[1] if t.overflow is Overflow.SAT else 0.0
+        safe = np.where(argument == 0, 1.0, argument)
+        return np.where(argument == 0, whole, t.quantize((1 / safe).astype(np.float32)))
+
+    exponentials = like(x, [looked_up(v, exponential) for v in np.asarray(x)])
+    total = _tree_sum(exponentials, accumulator)
+    (address_of_sum,) = np.asarray(quantized(like(x, [total]), types["inv_inp"]))
+    inverse = looked_up(_addressed(address_of_sum, types["inv_inp"], attributes["inv_table_size"]), reciprocal)
+    return exponentials * inverse
+
+
+def _tree_sum(x: Any, accumulator: FixedPoint) -> Any:
+    """Sum by a balanced tree, every partial sum in the accumulator's type."""
+    values = list(np.asarray(x))
+    if len(values) == 1:
+        return values[0]
+    half = 1 << ((len(values) - 1).bit_length() - 1)
+    left, right = (_tree_sum(like(x, part), accumulator) for part in (values[:half], values[half:]))
+    return np.asarray(quantized(like(x, [left + right]), accumulator))[0]
+
+
+def _top_bits(v: Array, t: FixedPoint, size: float) -> Array:
+    """Values cut to the bits that address a table of some size."""
+    step = _step(t, size)
+    return np.floor(v / step) * step
+
+
+def _addressed(v: Any, t: FixedPoint, size: float) -> Any:
+    """The same as logic."""
+    return v.quantize(int(t.signed), t.integer - t.signed, -round(np.log2(_step(t, size))))
+
+
+def _step(t: FixedPoint, size: float) -> float:
+    return float(2.0 ** (t.integer - (int(size) - 1).bit_length()))
