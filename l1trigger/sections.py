@@ -254,6 +254,8 @@ class SynthSection(Section):
         hard_dc: logic levels by which sharing of adders may lengthen a matrix product; -1 leaves it free.
         binary_lut: whether products with one-bit inputs become look-up tables.
         events: most events per sample that are simulated; None takes all.
+        vertices_per_clock: how many vertices of a graph network enter at each clock; divides their number.
+        dsp: whether products of two variables may take DSPs; look-up tables otherwise.
         yosys: whether to synthesize; without, resources are estimates.
         per_layer: whether to synthesize each layer alone, too.
         time_limit_s: longest time for one call of a tool [s].
@@ -266,6 +268,8 @@ class SynthSection(Section):
     hard_dc: int = Field(-1, ge=-1, le=16)
     binary_lut: bool = False
     events: int | None = Field(None, ge=1)
+    vertices_per_clock: int = Field(16, ge=1, le=1024)
+    dsp: bool = True
     yosys: bool = True
     per_layer: bool = True
     time_limit_s: float = Field(900, gt=0)

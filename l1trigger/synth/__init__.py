@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from l1trigger.sections import SynthSection
     from l1trigger.synth.vendor import VendorResult
     from l1trigger.synth.verilator import Simulator
+    from l1trigger.train.result import TrainResult
 
 Streams = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]
 """Sample name to what the RTL must give (events, 2), the scores at level quantized, and the RTL's output stream."""
@@ -37,7 +38,7 @@ ALIKE = "the outputs vary too little to tell the latency; simulate more events (
 
 def run(
     design: Design, data: DataSet, trigger: TriggerFunction, converted: ConvertResult, simulated: CsimResult,
-    folder: Path, work: Path, progress: Callable[[str], None] = lambda what: None,
+    folder: Path, work: Path, progress: Callable[[str], None] = lambda what: None, trained: TrainResult | None = None,
 ) -> SynthResult:
     """Writes the RTL, simulates it with one new event per clock, and synthesizes it; asks a vendor's tool if wanted.
 
@@ -53,6 +54,7 @@ def run(
         folder: of the stage; takes the RTL in ``rtl`` and the tools' logs.
         work: for what is compiled; no part of the result.
         progress: called with what is being done.
+        trained: tells which energies network outputs are, where they are any.
 
     Raises:
         UnsupportedLayerError: the network has layers without logic; names all of them.
@@ -61,7 +63,7 @@ def run(
         ReportError: a vendor's report is damaged.
     """
     from l1trigger.convert import hls4ml
-    from l1trigger.synth import lower, per_layer, rtl, vendor, verilator, yosys
+    from l1trigger.synth import lower, per_layer, rtl, streaming, vendor, verilator, yosys
     from l1trigger.synth.devices import device
 
     section = design.synth
@@ -76,6 +78,13 @@ def run(
     progress("logic")
     samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
     layers = hls4ml.graph_layers(trigger.network, design.convert)
+    if streaming.applies(layers):
+        energies = trained.energies if trained is not None and trained.regresses_energy else None
+        found = streaming.measure(
+            result, trigger, layers, section, simulated, samples, family, design.csim.compiler, folder, work, progress,
+            energies,
+        )
+        return replace(found, vendor=_vendor(section, converted, folder, work, progress))
     types = lower.ports(trigger.scaling, list(samples.values()))
     logic = lower.lower(trigger, section, types, layers)
     made = rtl.write(logic, section, converted.part, converted.clock_ns, folder / "rtl")
@@ -134,7 +143,7 @@ def _stream(
     n = len(inputs)
     score, quantized = (score_type.raw(simulated.scores[level][name][:n]) for level in ("csim", "quantized"))
     expected = np.stack([score, simulated.accepts[name][:n].astype(np.int64)], 1)
-    return expected, quantized, simulator.run(inputs, score_type.fraction)
+    return expected, quantized, simulator.run(inputs, (score_type.fraction, 0))
 
 
 def _judge(streams: Streams) -> tuple[int | None, int, tuple[Comparison, ...]]:

@@ -53,6 +53,11 @@ class Block:
         ends = [0.0, *(float(s.latency[1]) for s in self.stages)]
         return tuple(round(max(b - a, 0.0), 3) for a, b in pairwise(ends))
 
+    @property
+    def register_bits(self) -> int:
+        """Bits of its registers."""
+        return sum(int(s.out_kifs.sum()) for s in self.stages)
+
     def verilog(self) -> str:
         """Its modules; ``enable`` holds the last register."""
         from alkaid.codegen.rtl.verilog.comb import comb_logic_gen

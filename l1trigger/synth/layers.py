@@ -21,14 +21,17 @@ from l1trigger.synth.quantization import like, quantized
 LayerFunction = Callable[[GraphLayer, Sequence[Any]], Any]
 
 
-def network(layers: Sequence[GraphLayer], x: Any) -> tuple[Any, dict[str, tuple[float, float]]]:
+def network(
+    layers: Sequence[GraphLayer], x: Any, names: Sequence[str] = ()
+) -> tuple[Any, dict[str, tuple[float, float]]]:
     """Network outputs of its inputs, and when each layer works: estimated arrival of its inputs and outputs [ns].
 
     Args:
         layers: of the graph, in order.
         x: inputs, one after the other.
+        names: under which layers find ``x``, where they are not those of a whole graph with its own input.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict.fromkeys(names, x)
     times = {}
     result = x
     for layer in layers:

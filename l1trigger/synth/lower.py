@@ -116,9 +116,9 @@ def lower(
         layers = hls4ml.graph_layers(trigger.network, ConvertSection())
     require_supported(layers)
     first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
-    x = _scaled(hardware, trigger.scaling)
+    x = scaled(hardware, trigger.scaling)
     output, times = network(layers, x)
-    end = _decided(trigger, hardware, x, output.ravel())
+    end = decided(trigger, hardware, x, output.ravel())
     times = {
         SCALING: (0.0, float(x.latency.max())), **times, SCORE: (float(output.latency.min()), float(end.latency.max())),
     }
@@ -130,7 +130,7 @@ def scaling_alone(scaling: InputScaling, section: SynthSection, types: Sequence[
     from alkaid.trace import trace
 
     first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
-    x = _scaled(hardware, scaling)
+    x = scaled(hardware, scaling)
     return trace(first, x), alone.known(x)
 
 
@@ -143,10 +143,10 @@ def score_alone(
     n = len(types)
     given = np.concatenate([alone.ports(types, (n,)), x.reshape(3, -1), output.reshape(3, -1)], axis=1)
     first, values = traced_inputs(given, section)
-    return trace(first, _decided(trigger, values[:n], values[n : 2 * n], values[2 * n :]))
+    return trace(first, decided(trigger, values[:n], values[n : 2 * n], values[2 * n :]))
 
 
-def _decided(trigger: TriggerFunction, hardware: Any, x: Any, output: Any) -> Any:
+def decided(trigger: TriggerFunction, hardware: Any, x: Any, output: Any) -> Any:
     """Score and decision bit."""
     score = quantized(SCORES[trigger.score_plugin.kernel](hardware, x, output), _score_type(trigger))
     return np.concatenate([score, score > trigger.threshold * trigger.score_type.lsb])
@@ -159,7 +159,7 @@ def _score_type(trigger: TriggerFunction) -> FixedPoint:
     return replace(t, overflow=Overflow.WRAP) if t.integer >= whole.integer and t.signed == whole.signed else t
 
 
-def _scaled(hardware: Any, scaling: InputScaling) -> Any:
+def scaled(hardware: Any, scaling: InputScaling) -> Any:
     """Network inputs of hardware integers; see ``data.scaling``."""
     shifted = (hardware + np.array(scaling.offset, np.float64)) * 2.0 ** -np.array(scaling.shift, np.float64)
     return quantized(shifted, scaling.types)

@@ -33,7 +33,8 @@ class Rtl:
     Attributes:
         sources: its files.
         inputs, outputs: numbers in the two ports, lowest bits first.
-        stage_delays_ns: delay of each pipeline stage by alkaid's delay model [ns].
+        stage_delays_ns: delay of each pipeline stage by alkaid's delay model [ns]; of a streaming engine those that an
+            event goes through, in order.
         register_bits: of all pipeline registers.
     """
 
@@ -67,11 +68,11 @@ class Rtl:
             at += field.bits
         return np.packbits(bits, axis=1, bitorder="little").view("<u4")
 
-    def unpack(self, port: NDArray[np.uint32], score_fraction: int) -> NDArray[np.int64]:
-        """Scores, as integers with so many fractional bits, and decision bits of output words, (events, 2)."""
+    def unpack(self, port: NDArray[np.uint32], fractions: Sequence[int]) -> NDArray[np.int64]:
+        """Numbers in output words, as integers with so many fractional bits each, shape (words, numbers)."""
         bits = np.unpackbits(np.ascontiguousarray(port).view(np.uint8), axis=1, bitorder="little")
         out, at = [], 0
-        for field, fraction in zip(self.outputs, (score_fraction, 0), strict=True):
+        for field, fraction in zip(self.outputs, fractions, strict=True):
             value = (bits[:, at : at + field.bits].astype(np.int64) << np.arange(field.bits)).sum(1)
             if field.signed and field.bits:
                 value = np.where(value >= 1 << (field.bits - 1), value - (1 << field.bits), value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -47,8 +48,12 @@ class Simulator:
         """Clocks after the last event."""
         return self.rtl.stages + _SPARE_CLOCKS
 
-    def run(self, inputs: NDArray[Any], score_fraction: int) -> NDArray[np.int64]:
-        """Score and decision before every clock edge, with one new event per clock, (events + extra, 2).
+    def run(self, inputs: NDArray[Any], fractions: Sequence[int]) -> NDArray[np.int64]:
+        """Outputs before every clock edge, with one row of inputs per clock, (rows + extra, outputs).
+
+        Args:
+            inputs: numbers of the input port (rows, ...).
+            fractions: fractional bits of the integers that are wanted of each output.
 
         Raises:
             ToolFailedError: the program failed or ran past its time limit.
@@ -60,7 +65,7 @@ class Simulator:
         counts = [str(len(inputs)), str(self.extra)]
         call("RTL simulation", [str(self.path), str(source), str(target), *counts], self.log, self.limit_s)
         port = np.fromfile(target, "<u4").reshape(len(inputs) + self.extra, -1)
-        parts = [self.rtl.unpack(port[s : s + CHUNK], score_fraction) for s in range(0, len(port), CHUNK)]
+        parts = [self.rtl.unpack(port[s : s + CHUNK], fractions) for s in range(0, len(port), CHUNK)]
         return np.concatenate(parts)
 
 

@@ -18,7 +18,7 @@ from l1trigger.synth.tool import call
 FLOW = (
     "hierarchy -top {top}", "proc", "opt_expr", "opt_clean", "wreduce", "peepopt", "opt_clean",
     "alumacc t:$add t:$sub t:$neg t:$lt t:$gt t:$le t:$ge t:$eq", "opt_clean", "flatten",
-    "synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf", "tee -o {statistics} stat -json",
+    "synth_xilinx -family {family} -top {top} -flatten -noiopad -noclkbuf {nodsp}", "tee -o {statistics} stat -json",
 )
 _CHILD = """
 import sys
@@ -34,7 +34,10 @@ def tool() -> str:
     return f"yosys {version('pyosys')}"
 
 
-def synthesize(sources: Sequence[Path], family: str, folder: Path, limit_s: float) -> dict[str, int]:
+def synthesize(
+    sources: Sequence[Path], family: str, folder: Path, limit_s: float, top: str = TOP, dsp: bool = True,
+    stubs: Sequence[str] = (),
+) -> dict[str, int]:
     """Cells of the RTL in a family: lut, ff, srl, dsp, bram18, carry, mux.
 
     Args:
@@ -42,6 +45,9 @@ def synthesize(sources: Sequence[Path], family: str, folder: Path, limit_s: floa
         family: as ``synth_xilinx`` calls it.
         folder: for script, log and statistics.
         limit_s: longest time [s].
+        top: module to synthesize.
+        dsp: whether multipliers may take DSPs.
+        stubs: modules that are taken as black boxes and not counted.
 
     Raises:
         ToolNotFoundError: Yosys is not installed.
@@ -53,9 +59,12 @@ def synthesize(sources: Sequence[Path], family: str, folder: Path, limit_s: floa
     script, statistics, log = folder / "synth.ys", folder / "cells.json", folder / "yosys.log"
     statistics.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
-    names = {"top": TOP, "family": family, "statistics": str(statistics)}
-    script.write_text("".join(f"read_verilog -defer {p}\n" for p in sources)
-                      + "".join(f"{line.format(**names)}\n" for line in FLOW))
+    names = {"top": top, "family": family, "statistics": str(statistics), "nodsp": "" if dsp else "-nodsp"}
+    lines = [f"read_verilog -defer {p}" for p in sources]
+    lines += [line.format(**names) for line in FLOW]
+    if stubs:
+        lines.insert(len(sources) + 1, f"blackbox {' '.join(stubs)}")
+    script.write_text("".join(f"{line}\n" for line in lines))
     call("yosys", [sys.executable, "-c", _CHILD, str(script)], log, limit_s)
     try:
         text = statistics.read_text()

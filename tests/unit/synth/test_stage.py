@@ -181,8 +181,8 @@ def test_both_routes_side_by_side(tiny, tmp_path):
     project = tmp_path / "project"
     project.mkdir()
     (project / "build.tcl").write_text("open_project -reset toy_prj\nset_top toy_trigger\n")
-    design = SimpleNamespace(synth=SynthSection(route="both", stages=1, yosys=False, vendor={"tool": str(tools)}),
-                             csim=SimpleNamespace(compiler="g++"))
+    section = SynthSection(route="both", stages=1, yosys=False, vendor={"tool": str(tools)})
+    design = SimpleNamespace(convert=ConvertSection(), synth=section, csim=SimpleNamespace(compiler="g++"))
     converted = ConvertResult(project, "toy_trigger", "Vitis", PART, 5.0, {}, {})
     function, data, csim = tiny
     result = synth.run(design, data, function, converted, csim, tmp_path, tmp_path / "work")

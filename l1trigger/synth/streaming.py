@@ -1,0 +1,283 @@
+"""The stage ``synth`` for networks whose events enter in several beats: graph networks over many vertices.
+
+The engine is made of blocks (``synth.blocks``); each is synthesized once and counted as often as it is there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.bit_exact import Comparison, compare
+from l1trigger.convert.graph import GraphLayer
+from l1trigger.errors import DesignError, UnsupportedLayerError
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.garnet import hls as garnet_hls
+from l1trigger.garnet import quantized as garnet
+from l1trigger.garnet import rtl as engine_rtl
+from l1trigger.garnet.function import Stack
+from l1trigger.garnet.rtl import Engine
+from l1trigger.sections import SynthSection
+from l1trigger.synth import layers as logic
+from l1trigger.synth import lower, verilator, yosys
+from l1trigger.synth.result import LayerResources, SynthResult
+from l1trigger.synth.rtl import TOP, Field, Rtl
+from l1trigger.trigger import TriggerFunction, TriggerOutputs
+
+if TYPE_CHECKING:
+    from l1trigger.csim.result import CsimResult
+
+GAP = 3
+"""Idle clocks between events, beside the run without any, that show that an event does not depend on its neighbours."""
+_FLAG = Field(1, False, 0)
+_PASSED_ON = frozenset({"Input", "FixedPointQuantizer", "Activation", "Reshape", "Repack"})
+Samples = Mapping[str, NDArray[Any]]
+
+
+def applies(layers: Sequence[GraphLayer]) -> bool:
+    """Whether a network streams: whether it has a GarNet stack."""
+    return any(layer.kind == garnet.NAME for layer in layers)
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What the engine gave for one sample, as integers: outputs (events, outputs), scores and decisions (events,)."""
+
+    outputs: TriggerOutputs
+    latencies: NDArray[np.int64]
+
+
+def build(
+    trigger: TriggerFunction, layers: Sequence[GraphLayer], section: SynthSection, samples: Samples, clock_ns: float
+) -> Engine:
+    """The engine of a trigger function.
+
+    Args:
+        trigger: the function.
+        layers: of its network in hls4ml's graph: a stack, and what follows it.
+        section: vertices per clock, depth of the stages, options of the solver.
+        samples: events whose hardware integers must fit.
+        clock_ns: clock period; the depth of a stage when the section says nothing [ns].
+
+    Raises:
+        UnsupportedLayerError: something stands before the stack, or a layer behind it has no logic.
+        DesignError: the vertices per clock do not divide the number of vertices.
+    """
+    stack = _stack(trigger)
+    at = next(i for i, layer in enumerate(layers) if layer.kind == garnet.NAME)
+    before, after = layers[:at], list(layers[at + 1 :])
+    if wrong := [layer.name for layer in before if layer.kind not in _PASSED_ON]:
+        raise UnsupportedLayerError(
+            f"The stage synth has no streaming engine for layers before a GarNet stack: {', '.join(wrong)}. "
+            "Remedy: let the stack take the network's inputs, or leave this stage out with synth.route: none"
+        )
+    logic.require_supported(after)
+    if stack.vertices % section.vertices_per_clock:
+        raise DesignError(
+            None, "synth.vertices_per_clock", f"{section.vertices_per_clock} does not divide the {stack.vertices} "
+            "vertices", "take a power of two up to the number of vertices",
+        )
+
+    def head(collapsed: Any) -> Any:
+        output = logic.network(after, collapsed, layers[at].outputs)[0].ravel() if after else collapsed
+        return np.concatenate([lower.decided(trigger, None, None, output), output])
+
+    return engine_rtl.build(
+        stack, trigger.scaling, ports(trigger, stack, list(samples.values())), head, section.vertices_per_clock,
+        {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}, section.latency_cutoff_ns or clock_ns,
+    )
+
+
+def _stack(trigger: TriggerFunction) -> Stack:
+    (stack,) = garnet_hls.stacks(trigger.network.build(exact=False)).values()
+    return stack
+
+
+def ports(trigger: TriggerFunction, stack: Stack, samples: Sequence[NDArray[Any]]) -> tuple[FixedPoint, ...]:
+    """Types of a vertex's hardware integers: what the scaling keeps, widened where a sample does not fit."""
+    scaling, types = trigger.scaling, []
+    for i in range(stack.inputs):
+        bits = scaling.magnitude_bits[i] + scaling.drop[i] + scaling.signed[i]
+        t = FixedPoint(bits, bits, scaling.signed[i])
+        for sample in samples:
+            values = sample.reshape(-1, stack.inputs)[:, i]
+            if len(values) and (values.min() < t.raw_range[0] or values.max() > t.raw_range[1]):
+                t = lower.WIDEST
+        types.append(t)
+    return tuple(types) * stack.vertices
+
+
+def write(engine: Engine, folder: Path) -> Rtl:
+    """The engine as Verilog; its port takes ``start`` and the hits of a beat, and gives ``valid`` and the outputs."""
+    sources = engine_rtl.write(engine, folder)
+    delays = [d for p in engine.passes for b in (p.lane, p.tree, p.gather) for d in b.stage_delays_ns]
+    return Rtl(
+        tuple(sources), (_FLAG, *engine.hit * engine.parallel), (_FLAG, *engine.outputs), tuple(delays),
+        engine.register_bits,
+    )
+
+
+def simulate(
+    simulator: verilator.Simulator, engine: Engine, trigger: TriggerFunction, inputs: NDArray[Any], gap: int = 0
+) -> Streamed:
+    """Drives events through the engine, one after the other.
+
+    Args:
+        simulator: of the engine.
+        engine: how its ports are made.
+        trigger: gives the types of the outputs.
+        inputs: hardware integers, first axis events.
+        gap: idle clocks between events.
+    """
+    n, interval = len(inputs), engine.beats + gap
+    rows = np.zeros((n * interval + engine.cycles, 1 + engine.parallel * len(engine.hit)), np.int16)
+    beats = rows[: n * interval].reshape(n, interval, -1)
+    beats[:, 0, 0] = 1
+    beats[:, : engine.beats, 1:] = inputs.reshape(n, engine.beats, -1)
+    t = trigger.network.output_type.fraction
+    fractions = (0, trigger.score_type.fraction, 0, *(t,) * (len(engine.outputs) - 2))
+    stream = simulator.run(rows, fractions)
+    valid = np.flatnonzero(stream[:, 0])
+    out = stream[valid]
+    latencies = valid[:n] - np.arange(min(n, len(valid))) * interval
+    return Streamed(TriggerOutputs(out[:, 3:], out[:, 1], out[:, 2].astype(bool)), latencies)
+
+
+def measure(
+    result: SynthResult, trigger: TriggerFunction, layers: Sequence[GraphLayer], section: SynthSection,
+    simulated: CsimResult, samples: Samples, family: str, compiler: str, folder: Path, work: Path,
+    progress: Callable[[str], None], energies: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+) -> SynthResult:
+    """Writes, simulates and synthesizes the engine; arguments and errors as for ``synth.run``.
+
+    Args:
+        result: to add to.
+        trigger: the trigger function.
+        layers: of its network in hls4ml's graph.
+        section: options.
+        simulated: result of csim, which the engine must equal.
+        samples: hardware integers by sample name.
+        family: as Yosys calls it.
+        compiler: C++ compiler.
+        folder: of the stage.
+        work: for what is compiled.
+        progress: told what is done.
+        energies: energies [GeV] of network outputs (events, outputs); None where there are none.
+    """
+    progress("logic")
+    engine = build(trigger, layers, section, samples, result.clock_ns)
+    made = write(engine, folder / "rtl")
+    progress("compiling the simulation")
+    simulator = verilator.build(made, work / "verilator", compiler, section.time_limit_s)
+    comparisons: list[Comparison] = []
+    streamed = {}
+    for name, inputs in samples.items():
+        progress(f"{name}  {len(inputs):,} events through the RTL")
+        streamed[name] = simulate(simulator, engine, trigger, inputs)
+        comparisons += _compare(name, streamed[name], trigger.evaluate(inputs), simulated, trigger, len(inputs))
+    first = next(iter(samples))
+    few = samples[first][:_FEW]
+    spaced = simulate(simulator, engine, trigger, few, GAP)
+    comparisons += _compare(
+        f"{first}, {GAP} idle clocks between events", spaced, trigger.evaluate(few), simulated, trigger, 0
+    )
+    latency = _latency([*streamed.values(), spaced])
+    sure = latency is not None and all(c.exact for c in comparisons)
+    blocks, cells = _synthesize(engine, made, section, family, folder / "yosys", progress)
+    value = trigger.network.output_type.value
+    return replace(
+        result, comparisons=tuple(comparisons),
+        reason="" if sure else "the RTL differs from csim, or its latency varies",
+        latency_cycles=latency if sure else None, initiation_interval=engine.beats if sure else None,
+        events=sum(map(len, samples.values())), stages=made.stages, stage_delays_ns=made.stage_delays_ns,
+        ports=(sum(f.bits for f in made.inputs), sum(f.bits for f in made.outputs)), register_bits=made.register_bits,
+        cells=cells, estimated_lut=engine.lut, estimated_delay_ns=sum(made.stage_delays_ns), layers=blocks,
+        longest_stage_layers=(_longest(engine),),
+        scores={n: trigger.value(s.outputs.score) for n, s in streamed.items()} if sure else {},
+        accepts={n: s.outputs.accept for n, s in streamed.items()} if sure else {},
+        energies={n: energies(value(s.outputs.network)) for n, s in streamed.items()} if sure and energies else {},
+        tools={"verilator": verilator.tool(), "yosys": yosys.tool(), "estimate": lower.tool()},
+    )
+
+
+_FEW = 100
+
+
+def _latency(streamed: Sequence[Streamed]) -> int | None:
+    """Clock edges from an event's first beat to its outputs, where that is the same for all events."""
+    seen = np.unique(np.concatenate([s.latencies for s in streamed]))
+    return int(seen[0]) if len(seen) == 1 else None
+
+
+def _compare(
+    name: str, streamed: Streamed, quantized: TriggerOutputs, simulated: CsimResult, trigger: TriggerFunction,
+    csim_events: int,
+) -> list[Comparison]:
+    """Comparisons of all outputs with the quantized level, and of score and decision with csim where it ran."""
+    got = streamed.outputs
+    if len(got.score) != len(quantized.score):
+        raise UnsupportedLayerError(
+            f"the RTL answered {len(got.score)} of {len(quantized.score)} events of {name}, so that they cannot be "
+            "told apart"
+        )
+    found = [
+        compare(quantized.network, got.network, ("quantized", "rtl"), f"network outputs of {name}"),
+        compare(quantized.score, got.score, ("quantized", "rtl"), f"score of {name}"),
+    ]
+    if csim_events:
+        score = trigger.score_type.raw(simulated.scores["csim"][name][:csim_events])
+        accept = simulated.accepts[name][:csim_events].astype(np.int64)
+        found += [
+            compare(score, got.score, ("csim", "rtl"), f"score of {name}"),
+            compare(accept, got.accept.astype(np.int64), ("csim", "rtl"), f"accept of {name}"),
+        ]
+    return found
+
+
+def _longest(engine: Engine) -> str:
+    blocks = [b for b, _ in engine.blocks]
+    return max(blocks, key=lambda b: max(b.stage_delays_ns)).name
+
+
+def _synthesize(
+    engine: Engine, made: Rtl, section: SynthSection, family: str, folder: Path, progress: Callable[[str], None]
+) -> tuple[tuple[LayerResources, ...], dict[str, int] | None]:
+    """Resources of each block with its registers, of sums and delays around them, and of all copies together."""
+    names = [b.name for b, _ in engine.blocks]
+
+    def one(top: str) -> dict[str, int]:
+        stubs = names if top == TOP else ()
+        # Delays are shift registers of the top module; nothing else in it is optimized across blocks.
+        return yosys.synthesize(
+            made.sources, family, folder / top, section.time_limit_s, top, section.dsp, stubs
+        )
+
+    counts: dict[str, dict[str, int]] = {}
+    if section.yosys:
+        progress("synthesis with Yosys, block by block")
+        with ThreadPoolExecutor(min(2, len(os.sched_getaffinity(0)))) as pool:
+            # The largest first, so that none is left over at the end.
+            order = [b.name for b in sorted((b for b, _ in engine.blocks), key=lambda b: -b.lut)]
+            counts = dict(zip([*order, TOP], pool.map(one, [*order, TOP]), strict=True))
+    blocks = [
+        LayerResources(
+            b.name, f"{copies} copies" if copies > 1 else "once per event" if "tree" not in b.name else "all copies",
+            counts.get(b.name), round(b.lut, 1), round(sum(b.stage_delays_ns), 3),
+        )
+        for b, copies in engine.blocks
+    ]
+    around = LayerResources("sums and delays", "around the blocks", counts.get(TOP), 0.0, 0.0)
+    if not counts:
+        return tuple(blocks), None
+    total = {
+        kind: counts[TOP][kind] + sum(copies * counts[b.name][kind] for b, copies in engine.blocks)
+        for kind in counts[TOP]
+    }
+    return (*blocks, around), total
