@@ -13,6 +13,7 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.sections import SynthSection
 from l1trigger.synth import layers as kinds
 from l1trigger.synth.quantization import like
+from l1trigger.synth.tracing import combinational
 
 Ports = NDArray[np.int64]
 """Sign, integer and fractional bits of values, in the first axis: what alkaid knows about each of them."""
@@ -20,10 +21,8 @@ Ports = NDArray[np.int64]
 
 def network_alone(layers: Sequence[GraphLayer], section: SynthSection) -> Any:
     """The ``CombLogic`` of a whole network, from values of its input type to its outputs."""
-    from alkaid.trace import trace
-
     first, x = traced_inputs(ports(layers[0].types["result"], layers[0].shape), section)
-    return trace(first, kinds.network(layers, x)[0].ravel())
+    return combinational(first, kinds.network(layers, x)[0].ravel())
 
 
 def layer_alone(layer: GraphLayer, inputs: Sequence[Ports], section: SynthSection) -> tuple[Any, Ports]:
@@ -34,13 +33,11 @@ def layer_alone(layer: GraphLayer, inputs: Sequence[Ports], section: SynthSectio
         inputs: what is known of each of its inputs, shaped as they are.
         section: options of the solver.
     """
-    from alkaid.trace import trace
-
     first, x = traced_inputs(np.concatenate([p.reshape(3, -1) for p in inputs], axis=1), section)
     ends = np.cumsum([p[0].size for p in inputs])
     each = [x[end - p[0].size : end].reshape(p.shape[1:]) for p, end in zip(inputs, ends, strict=True)]
     output = kinds.logic(layer, each)
-    return trace(first, output.ravel()), known(output)
+    return combinational(first, output.ravel()), known(output)
 
 
 def ports(types: FixedPoint | Sequence[FixedPoint], shape: Sequence[int]) -> Ports:
@@ -56,7 +53,7 @@ def known(values: Any) -> Ports:
 
 
 def traced_inputs(given: Ports, section: SynthSection) -> tuple[Any, Any]:
-    """Inputs for alkaid's ``trace``, and the values that come in through them, both in one row."""
+    """Inputs for ``combinational``, and the values that come in through them, both in one row."""
     from alkaid.trace import FVArrayInput
 
     options: dict[str, Any] = {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}

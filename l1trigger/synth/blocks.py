@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.synth.rtl import Field
+from l1trigger.synth.tracing import combinational
 
 Arrays = Callable[[Any], Any]
 
@@ -91,14 +92,14 @@ def block(
         options: of alkaid's solver.
         delay_ns: most estimated delay of one stage [ns].
     """
-    from alkaid.trace import FVArrayInput, trace
+    from alkaid.trace import FVArrayInput
     from alkaid.trace.pipeline import _split_comb_logic
 
     first = FVArrayInput((len(inputs),), solver_options=options)
     k = np.array([int(f.signed) for f in inputs])
     whole = np.array([f.bits - f.signed - f.fraction for f in inputs])
     x = first.quantize(k, whole, np.array([f.fraction for f in inputs]))
-    comb = trace(first, function(x))
+    comb = combinational(first, function(x))
     stages = _split_comb_logic(comb, latency_cutoff=delay_ns, verbose=False)
     return Block(name, comb, tuple(stages), _fields(comb.inp_kifs), _fields(comb.out_kifs))
 

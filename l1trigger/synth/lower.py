@@ -24,6 +24,7 @@ from l1trigger.synth import alone
 from l1trigger.synth.alone import Ports, traced_inputs
 from l1trigger.synth.layers import network, require_supported
 from l1trigger.synth.quantization import quantized
+from l1trigger.synth.tracing import combinational
 from l1trigger.trigger import TriggerFunction
 
 SCALING, SCORE = "input_scaling", "score"
@@ -108,8 +109,6 @@ def lower(
     Raises:
         UnsupportedLayerError: the network has layers that have no logic here; names all of them.
     """
-    from alkaid.trace import trace
-
     if layers is None:
         from l1trigger.convert import hls4ml
 
@@ -122,28 +121,24 @@ def lower(
     times = {
         SCALING: (0.0, float(x.latency.max())), **times, SCORE: (float(output.latency.min()), float(end.latency.max())),
     }
-    return Logic(trace(first, end), tuple(types), trigger.score_type, times)
+    return Logic(combinational(first, end), tuple(types), trigger.score_type, times)
 
 
 def scaling_alone(scaling: InputScaling, section: SynthSection, types: Sequence[FixedPoint]) -> tuple[Any, Ports]:
     """The ``CombLogic`` of the input scaling, and what is known of the network's inputs."""
-    from alkaid.trace import trace
-
     first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
     x = scaled(hardware, scaling)
-    return trace(first, x), alone.known(x)
+    return combinational(first, x), alone.known(x)
 
 
 def score_alone(
     trigger: TriggerFunction, section: SynthSection, types: Sequence[FixedPoint], x: Ports, output: Ports
 ) -> Any:
     """The ``CombLogic`` of score and decision, given hardware integers, network inputs and network outputs."""
-    from alkaid.trace import trace
-
     n = len(types)
     given = np.concatenate([alone.ports(types, (n,)), x.reshape(3, -1), output.reshape(3, -1)], axis=1)
     first, values = traced_inputs(given, section)
-    return trace(first, decided(trigger, values[:n], values[n : 2 * n], values[2 * n :]))
+    return combinational(first, decided(trigger, values[:n], values[n : 2 * n], values[2 * n :]))
 
 
 def decided(trigger: TriggerFunction, hardware: Any, x: Any, output: Any) -> Any:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from l1trigger.sections import SynthSection
 from l1trigger.synth.lower import Logic
+from l1trigger.synth.tracing import leave_out_inexact_pass
 
 TOP = "model"
 
@@ -124,6 +125,7 @@ def write_combinational(comb: Any, folder: Path) -> tuple[Path, ...]:
 def _verilog(comb: Any, folder: Path, **options: Any) -> tuple[Any, tuple[Path, ...]]:
     from alkaid.codegen import RTLModel
 
+    leave_out_inexact_pass()
     shutil.rmtree(folder, ignore_errors=True)
     # Three-input adders are one look-up table per bit in vendors' tools, but Yosys does not know them.
     model = RTLModel(comb, folder, TOP, print_latency=False, ternary_fuse=False, **options)
