@@ -151,7 +151,7 @@ def _card(
         "blocks": clusters.BLOCKS, "measured": measured,
         "approximations": [
             *(_TABLES if meta["g4data"] != "official" else ()), *geant4.APPROXIMATIONS,
-            "one response for all layers: hadronic layers sample less, and pions are measured low",
+            "each section has the response of electrons in it; pions are measured low by a quarter to a third",
             "the number of soft showers is chosen, not derived from a pile-up; they come in time and at right angles",
         ],
     }
