@@ -37,10 +37,11 @@ def add_to(app: typer.Typer) -> None:
     )
     make = typer.Typer(
         cls=ClearErrors, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]},
-        help="Makes samples with Pythia8 (extra gen); an interrupted call goes on where it was.",
+        help="Makes samples with Pythia8 (extra gen) or Geant4 (extra calo); an interrupted call goes on where it was.",
     )
     make.command("zerobias")(make_zerobias)
     make.command("adc2021")(make_adc2021)
+    make.command("showers")(make_showers)
     data.add_typer(make, name="make")
     data.command("info")(info)
     data.command("stage", hidden=True)(up_to("data"))
@@ -85,6 +86,31 @@ def make_adc2021(
         files = make_samples(
             out, pool or out / "pool", scale=scale, workers=workers or _cores(),
             settings=Settings(mean_pileup=pileup), progress=progress,
+        )
+    _tell(files)
+
+
+def make_showers(
+    out: Out,
+    pool: Annotated[Path | None, typer.Option(
+        "--pool", metavar="DIR", help="Simulated showers, which later calls use again; DIR/pool by default.",
+    )] = None,
+    events: Annotated[int, typer.Option(min=1, help="Showers to simulate, about 5 per second and core.")] = 15_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 1,
+    threshold: Annotated[float, typer.Option(min=0.01, help="Least energy of a hit [GeV].")] = 0.06,
+    soft: Annotated[float, typer.Option(min=0, help="Mean number of soft showers overlaid on a cluster.")] = 6.0,
+    jobs: Annotated[int | None, typer.Option(
+        "--jobs", "--workers", min=1, help="Processes; all cores by default.",
+    )] = None,
+) -> None:
+    """Makes calorimeter clusters of e/gamma and charged pions, 10 to 100 GeV, with true class and energy."""
+    from l1trigger.cli.display import bar
+    from l1trigger.data.showers.clusters import ClusterSettings
+    from l1trigger.data.showers.make import make_samples
+
+    with _writable(out), bar("showers") as progress:
+        files = make_samples(
+            out, pool or out / "pool", events, seed, jobs or _cores(), ClusterSettings(threshold, soft), progress,
         )
     _tell(files)
 

@@ -16,10 +16,12 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.data import readers, splits
+from l1trigger.data import hits, readers, splits
 from l1trigger.data.adc2021 import KEY
 from l1trigger.data.events import FORMAT, Events, load_events
 from l1trigger.data.objects import CLASSES, OBJECTS, to_physical
+from l1trigger.data.showers import packed
+from l1trigger.data.showers.figures import cluster_figures
 from l1trigger.data.sources import adc2021, table
 from l1trigger.errors import DataError
 
@@ -37,6 +39,7 @@ class Description:
         summary: plain values to print, nested at most once besides the card.
         objects: trigger objects, where the file holds them.
         regions: region images, where the file holds them.
+        clusters: hits of calorimeter clusters, where the file holds them.
         columns: numeric columns of a table whose meaning is not known, flattened.
     """
 
@@ -44,6 +47,7 @@ class Description:
     summary: Mapping[str, Any]
     objects: Events | None = None
     regions: Events | None = None
+    clusters: Events | None = None
     columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -67,14 +71,20 @@ def describe(
         events, _ = table.read_events(path, columns, first, tree=tree)
         return _of_events(path, "table", len(readers.open_table(path, tree)), objects=events)
     kind, layouts = _kind(path)
+    if kind == packed.FORMAT:
+        packed_clusters = packed.load(path)
+        if len(packed_clusters) == 0:
+            raise DataError(path, "holds no events to describe", "make or copy it again")
+        return _of_events(path, kind, len(packed_clusters), clusters=packed_clusters)
     if kind == FORMAT:
         parts = {name: load_events(path, layout=name) for name in layouts}
         objects = next((e for e in parts.values() if e.inputs.shape[1:] == (OBJECTS, 3)), None)
-        regions = next((e for e in parts.values() if e.inputs.ndim == 3 and e is not objects), None)
-        some = objects or regions
+        clusters = parts.get(hits.LAYOUT)
+        regions = next((e for e in parts.values() if e is not objects and e is not clusters), None)
+        some = objects or regions or clusters
         if some is None or len(some) == 0:
             raise DataError(path, f"holds no events to describe (datasets {', '.join(layouts) or 'none'})")
-        return _of_events(path, kind, len(some), objects, regions)
+        return _of_events(path, kind, len(some), objects, regions, clusters)
     if kind == "ADC2021":
         events, ids = adc2021.read_events(path, layouts[0], first)
         with readers.damaged(path), h5py.File(path) as f:
@@ -90,6 +100,8 @@ def _kind(path: Path) -> tuple[str, tuple[str, ...]]:
     with readers.damaged(path), h5py.File(path) as f:
         if f.attrs.get("format") == FORMAT:
             return FORMAT, tuple(n for n, d in f.items() if getattr(d, "ndim", 0) == 3)
+        if f.attrs.get("format") == packed.FORMAT:
+            return packed.FORMAT, ()
         for key in (KEY, adc2021.DERIVED_SIGNAL, *adc2021.DERIVED_SPLITS):
             if key in f and f[key].shape[1:] in ((OBJECTS, 4), (OBJECTS, 3), (OBJECTS * 3,)):
                 return "ADC2021", (key,)
@@ -97,9 +109,10 @@ def _kind(path: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _of_events(
-    path: Path, kind: str, total: int, objects: Events | None = None, regions: Events | None = None
+    path: Path, kind: str, total: int, objects: Events | None = None, regions: Events | None = None,
+    clusters: Events | None = None,
 ) -> Description:
-    some = objects or regions
+    some = objects or regions or clusters
     assert some is not None
     summary: dict[str, Any] = {"file": path.name, "format": kind, "sample": some.name, "events": total}
     if len(some) != total:
@@ -109,8 +122,10 @@ def _of_events(
         summary["objects"] = _object_figures(objects)
     if regions is not None:
         summary["regions"] = _region_figures(regions)
+    if clusters is not None:
+        summary |= cluster_figures(clusters)
     summary["card"] = dict(some.card)
-    return Description(path, summary, objects, regions)
+    return Description(path, summary, objects, regions, clusters)
 
 
 def _weights(e: Events) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from l1trigger.data.describe import REGION_LSB, Description
 from l1trigger.data.events import Events
 from l1trigger.data.objects import CLASSES, ObjectClass, to_physical
+from l1trigger.data.showers.figures import draw_clusters
 from l1trigger.errors import DataError
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def plot(description: Description, path: Path) -> Path:
         elif description.regions is not None:
             figure = Figure(figsize=(18, 6.2))
             _draw_regions(figure, description.regions)
+        elif description.clusters is not None:
+            figure = Figure(figsize=(18, 10.5))
+            draw_clusters(figure, description.clusters)
         elif description.columns:
             figure = Figure(figsize=(18, 3.4 * min(3, -(-len(description.columns) // 4)) + 0.8))
             _draw_columns(figure, description.columns)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,10 @@ from l1trigger.errors import DataError
 Hits = NDArray[np.int16]
 """(events, slots, 4), see ``FEATURES``."""
 
-FEATURES = ("x", "y", "layer", "energy")
+Feature = Literal["x", "y", "layer", "energy"]
+FEATURES: tuple[Feature, ...] = get_args(Feature)
+LAYOUT = "hits"
+"""Dataset of hits in a sample file."""
 SLOTS = 128
 """Most hits of a cluster; further ones, the softest, are dropped."""
 MAX_XY = 17

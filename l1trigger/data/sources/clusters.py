@@ -101,7 +101,7 @@ class ClusterOptions(FileOptions):
 
     source: str = "clusters"
     columns: ClusterColumns = Field(default_factory=ClusterColumns)
-    features: tuple[Literal["x", "y", "layer", "energy"], ...] = hits.FEATURES
+    features: tuple[hits.Feature, ...] = hits.FEATURES
     units: HitUnits = Field(default_factory=HitUnits)
     classes: tuple[float, float] = (0.0, 1.0)
     max_hits: int = Field(hits.SLOTS, ge=1, le=hits.SLOTS)
@@ -250,9 +250,7 @@ def _hits(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
     return values.astype(np.float64)
 
 
-def _check_count(
-    path: Path, name: str, column: NDArray[Any], energy: NDArray[np.float64], first: int
-) -> None:
+def _check_count(path: Path, name: str, column: NDArray[Any], energy: NDArray[np.float64], first: int) -> None:
     """Refuses counts that are not the number of hits with energy, all of them at the front."""
     count = _one_each(path, name, column)
     readers.check_values(path, f"count of hits in '{name}'", count, first, negative=False)
@@ -262,8 +260,8 @@ def _check_count(
         event = int(np.argmax(wrong))
         raise DataError(
             path, f"count of hits in '{name}' is {count[event]:g} in event {first + event}, but hits with energy are "
-            f"{_positions(there[event])}", "check which dataset holds the counts, or leave out data.columns.count: hits "
-            "of zero energy are then the missing ones",
+            f"{_positions(there[event])}", "check which dataset holds the counts, or leave out data.columns.count: "
+            "hits of zero energy are then the missing ones",
         )
 
 
@@ -281,7 +279,7 @@ def _layers(place: NDArray[np.float64], units: HitUnits) -> NDArray[np.float64]:
         return np.asarray(np.rint((place - units.layer_offset) / units.layer))
     at = np.array(units.layers) + units.layer_offset
     middle = (at[1:] + at[:-1]) / 2
-    return np.searchsorted(middle, place).astype(np.float64)
+    return np.asarray(np.searchsorted(middle, place), np.float64)
 
 
 def _no_layer(layer: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -312,7 +310,7 @@ def _energy(path: Path, part: dict[str, NDArray[Any]], options: ClusterOptions, 
             path, f"true energy in '{name}' is zero in event {first + event}, and a response to it has no meaning",
             "remove such events, or name another dataset under data.columns.energy",
         )
-    return energy / options.units.true_energy
+    return np.asarray(energy / options.units.true_energy)
 
 
 def _label(path: Path, part: dict[str, NDArray[Any]], options: ClusterOptions, first: int) -> NDArray[np.float64]:
@@ -327,7 +325,7 @@ def _label(path: Path, part: dict[str, NDArray[Any]], options: ClusterOptions, f
             path, f"class in '{name}' is {label[event]:g} in event {first + event}, neither {background:g} (pion) nor "
             f"{signal:g} (e/gamma)", "set data.classes, or name another dataset under data.columns.label",
         )
-    return (label == signal).astype(np.float64)
+    return np.asarray(label == signal, np.float64)
 
 
 def _one_each(path: Path, name: str, values: NDArray[Any]) -> NDArray[Any]:

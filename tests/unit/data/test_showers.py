@@ -1,0 +1,321 @@
+import json
+import os
+from importlib.util import find_spec
+
+import h5py
+import numpy as np
+import pytest
+import toy_showers
+from typer.testing import CliRunner
+
+from l1trigger.cli import app
+from l1trigger.data import hits
+from l1trigger.data.showers import clusters, geant4_tables, geometry, make, packed, simulation
+from l1trigger.data.sources.showers import Showers, ShowersOptions
+from l1trigger.errors import DataError, DesignError, MissingExtraError
+from l1trigger.resources import samples_folder
+
+GEV = clusters.RESPONSE_MEV_PER_GEV["electromagnetic"]  # MeV in silicon
+STEEL = clusters.RESPONSE_MEV_PER_GEV["hadronic"]
+QUIET = clusters.ClusterSettings(mean_soft=0)
+NOTHING = clusters.SoftLibrary([])
+
+
+def cluster(deposits, settings=QUIET, library=NOTHING, seed=1):
+    return clusters.make_clusters(toy_showers.chunk([deposits]), library, settings, seed)
+
+
+def test_layers_lie_one_behind_the_other():
+    front = geometry.front_mm()
+    assert len(front) == geometry.LAYERS == 50
+    assert front[:2].tolist() == pytest.approx([0, 9.6])
+    assert front[28] == pytest.approx(28 * 9.6)
+    assert front[29] - front[28] == pytest.approx(49)
+
+
+def test_a_cell_number_gives_back_its_place():
+    place = np.array([[0, 0, 0], [49, 42, 42], [7, 3, 40]]).T
+    assert np.array_equal(geometry.cell_place(geometry.cell_index(*place).astype(np.uint32)), place)
+
+
+def test_hits_are_on_the_scale_of_electrons_in_their_section():
+    made = cluster([(5, 0, 0, GEV), (30, 0, 0, STEEL)])
+    assert made.ragged.hits.tolist() == [[0, 0, 5, 50], [0, 0, 30, 50]]
+
+
+def test_cells_below_threshold_are_dropped_and_deposits_of_a_cell_add_up():
+    made = cluster([(5, 0, 0, GEV), (6, 0, 0, 0.059 * GEV), (7, 0, 0, 0.04 * GEV), (7, 0, 0, 0.04 * GEV)])
+    assert made.ragged.hits.tolist() == [[0, 0, 5, 50], [0, 0, 7, 4]]
+
+
+def test_the_hardest_tower_is_the_centre_and_far_cells_fall_out():
+    made = cluster([(5, 2, -1, 2 * GEV), (5, 1, -1, 1.5 * GEV), (8, 1, -1, 1.5 * GEV), (5, -16, -1, GEV),
+                    (5, -17, -1, GEV)])
+    assert made.ragged.hits.tolist() == [[1, 0, 5, 100], [0, 0, 5, 75], [0, 0, 8, 75], [-17, 0, 5, 50]]
+
+
+def test_energies_saturate():
+    made = cluster([(5, 0, 0, 30 * GEV)])
+    assert made.ragged.hits.tolist() == [[0, 0, 5, hits.MAX_ENERGY]]
+    assert made.saturated == 1
+
+
+def test_a_shower_without_hits_is_an_empty_cluster():
+    assert cluster([]).ragged.count.tolist() == [0]
+    assert cluster([(5, 0, 0, 0.01)]).ragged.count.tolist() == [0]
+
+
+def test_soft_showers_come_from_the_block_of_the_event():
+    # Block of a soft shower is told by its layer.
+    library = clusters.SoftLibrary([toy_showers.chunk([[(i // 4, 0, 0, GEV)] for i in range(40)])])
+    chunk = toy_showers.chunk([[(45, 0, 0, 50 * STEEL)]] * 40)
+    made = clusters.make_clusters(chunk, library, clusters.ClusterSettings(mean_soft=5), seed=3)
+    event = np.repeat(np.arange(40), made.ragged.count)
+    soft = made.ragged.hits[:, 2] != 45
+    assert soft.sum() > 100
+    assert np.array_equal(made.ragged.hits[soft, 2], clusters.block_of(event)[soft])
+    again = clusters.make_clusters(chunk, library, clusters.ClusterSettings(mean_soft=5), seed=3)
+    assert np.array_equal(made.ragged.hits, again.ragged.hits)
+
+
+def test_blocks_have_as_many_events_of_each_species():
+    pdg = np.resize(np.array(simulation.SPECIES), 400)
+    for block in range(clusters.BLOCKS):
+        mine = pdg[clusters.block_of(np.arange(400)) == block]
+        assert {p: (mine == p).sum() for p in simulation.SPECIES} == dict.fromkeys(simulation.SPECIES, 10)
+
+
+def test_particles_follow_from_seed_and_chunk():
+    one, same, other = (simulation.primaries("hard", c, 1) for c in (3, 3, 4))
+    assert np.array_equal(one.energy, same.energy)
+    assert not np.array_equal(one.energy, other.energy)
+    assert one.energy.min() >= 10
+    assert one.energy.max() <= 100
+    assert np.abs(one.x).max() <= geometry.CELL_MM / 2
+    assert simulation.chunk_seed("hard", 3, 1) != simulation.chunk_seed("hard", 3, 2)
+
+
+def test_soft_energies_fall_with_their_square():
+    energy = simulation.primaries("soft", 0, 1, size=20_000).energy
+    assert energy.min() >= 0.3
+    assert energy.max() <= 3
+    # Half of them below 2 / (1/0.3 + 1/3): 3.5 standard deviations of a share.
+    assert (energy < 0.5454).mean() == pytest.approx(0.5, abs=0.012)
+
+
+def test_a_chunk_file_gives_back_the_chunk(tmp_path):
+    chunk = toy_showers.chunk([[(5, 0, 0, 1.5)], [], [(6, 1, 1, 2.5), (7, 0, 0, 1)]])
+    simulation.save_chunk(chunk, tmp_path / "a.npz")
+    again = simulation.load_chunk(tmp_path / "a.npz")
+    assert again.deposits.start.tolist() == [0, 1, 1, 3]
+    assert np.array_equal(again.deposits.energy, chunk.deposits.energy)
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:200])
+    with pytest.raises(DataError, match=r"a.npz: is not a chunk of showers"):
+        simulation.load_chunk(tmp_path / "a.npz")
+
+
+def test_chunks_of_another_seed_are_not_mixed_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(geant4_tables, "environment", lambda cache, given: ({}, geant4_tables.NAME))
+    made = toy_showers.chunk([[(5, 0, 0, 1.5)]])
+    made.meta.update(settings=simulation.settings("hard", 1), g4data=geant4_tables.NAME)
+    path = simulation.chunk_path(tmp_path, "hard", 0)
+    path.parent.mkdir()
+    simulation.save_chunk(made, path)
+    assert simulation.make_chunks(tmp_path, "hard", 1, seed=1) == [path]
+    with pytest.raises(DataError, match="another seed, other settings or other tables"):
+        simulation.make_chunks(tmp_path, "hard", 1, seed=2)
+
+
+def test_official_tables_are_used_only_when_all_are_named(tmp_path):
+    named = dict.fromkeys(geant4_tables.NEEDED, str(tmp_path))
+    found, name = geant4_tables.environment(tmp_path / "cache", named)
+    assert name == "official"
+    assert found["G4LEDATA"] == str(tmp_path)
+    assert found["G4ABLADATA"]
+    with pytest.raises(DataError, match=r"named by G4LEDATA, but G4PARTICLEXSDATA, .* is not set"):
+        geant4_tables.environment(tmp_path / "cache", {"G4LEDATA": str(tmp_path)})
+    with pytest.raises(DataError, match="named by G4PARTICLEXSDATA, but is no folder"):
+        geant4_tables.environment(tmp_path / "cache", named | {"G4PARTICLEXSDATA": str(tmp_path / "no")})
+
+
+@pytest.mark.parametrize(("z", "mass", "length"), [(13, 26.982, 24.01), (26, 55.845, 13.84), (82, 207.2, 6.37)])
+def test_energy_lost_to_bremsstrahlung_goes_with_the_radiation_length(z, mass, length):
+    # Radiation lengths [g/cm2] of the Particle Data Group. 3 %: its Coulomb and electron terms differ a little.
+    kinetic, fraction = 1e4, np.linspace(1e-6, 1, 4001)
+    mean = np.trapezoid(geant4_tables.bremsstrahlung(z, kinetic, fraction), fraction)  # mb
+    lost = 6.022e23 / mass * z**2 * mean * 1e-27 * kinetic
+    assert lost == pytest.approx(kinetic / length, rel=0.03)
+
+
+def test_a_packed_file_gives_back_all_of_the_sample(tmp_path):
+    made = toy_showers.events(60)
+    made.inputs[7] = 0
+    packed.save(made, tmp_path / "a.h5")
+    again = packed.load(tmp_path / "a.h5")
+    assert np.array_equal(again.inputs, made.inputs)
+    assert again.inputs.dtype == np.int16
+    assert np.array_equal(again.block, made.block)
+    assert np.array_equal(again.row, made.row)
+    assert np.array_equal(again.truth["label"], made.truth["label"])
+    assert np.array_equal(again.truth["energy"], made.truth["energy"].astype(np.float32))
+    assert again.truth["pdg"].tolist() == made.truth["pdg"].tolist()
+    assert again.card == made.card
+
+
+def test_the_first_clusters_of_a_packed_file_and_fewer_places(tmp_path):
+    made = toy_showers.events(60)
+    packed.save(made, tmp_path / "a.h5")
+    again = packed.load(tmp_path / "a.h5", first=9, slots=16)
+    assert np.array_equal(again.inputs, made.inputs[:9, :16])
+    assert len(again.truth["energy"]) == 9
+
+
+def test_damage_of_a_packed_file_is_told(tmp_path):
+    path = tmp_path / "a.h5"
+    with pytest.raises(DataError, match="does not exist.*data make showers"):
+        packed.load(path)
+    packed.save(toy_showers.events(20), path)
+    with h5py.File(path, "a") as f:
+        count = f["count"][:]
+        count[3] += 1
+        f["count"][:] = count
+    with pytest.raises(DataError, match=r"a.h5: its counts add up to \d+ hits, but it holds \d+ values of x"):
+        packed.load(path)
+    with h5py.File(path, "a") as f:
+        f.attrs["format"] = "other"
+    with pytest.raises(DataError, match="no file of clusters.*source clusters"):
+        packed.load(path)
+
+
+def test_a_packed_file_with_a_place_outside_the_window_is_refused(tmp_path):
+    path = tmp_path / "a.h5"
+    packed.save(toy_showers.events(20), path)
+    with h5py.File(path, "a") as f:
+        x = f["x"][:]
+        x[0] = 40
+        f["x"][:] = x
+    with pytest.raises(DataError, match=r"x of hit \d+ in event 0 is 40, outside the hardware range"):
+        packed.load(path)
+
+
+def test_the_source_divides_by_block_and_class(tmp_path):
+    packed.save(toy_showers.events(400), tmp_path / "showers.h5")
+    data = Showers().load(ShowersOptions(folder=tmp_path))
+    sizes = [len(e) for e in (data.train, data.validation, data.test, *data.signals)]
+    assert sizes == [280, 40, 40, 40]
+    assert [e.name for e in data.evaluated] == ["pion", "egamma"]
+    assert set(data.test.truth["label"]) == {0}
+    assert set(data.signals[0].truth["label"]) == {1}
+    assert set(data.train.truth["label"]) == {0, 1}
+    blocks = [set(e.block) for e in (data.train, data.validation, data.test)]
+    assert not blocks[0] & blocks[1]
+    assert not (blocks[0] | blocks[1]) & blocks[2]
+    assert not data.zero_bias
+    few = Showers().load(ShowersOptions(folder=tmp_path, max_hits=32, limit_events=200))
+    assert few.train.inputs.shape == (140, 32, 4)
+
+
+def test_the_shipped_sample_keeps_the_contract_and_fills_its_card():
+    path = samples_folder() / "showers.h5"
+    assert path.stat().st_size <= 2_500_000
+    made = packed.load(path)
+    assert len(made) >= 8000
+    assert made.inputs.shape[1:] == (128, 4)
+    assert (made.inputs[:, 0, 3] > 0).all()
+    assert made.inputs[..., 3][made.inputs[..., 3] > 0].min() == 3  # 60 MeV
+    assert abs(made.truth["label"].mean() - 0.5) < 0.001
+    assert 10 <= made.truth["energy"].min() < made.truth["energy"].max() <= 100
+    assert set(made.card) >= {"seed", "versions", "g4data", "calorimeter", "hits", "overlay", "approximations"}
+    assert made.card["events"] == len(made)
+    # Electrons and photons shower early, and the sum of their hits is most of their energy.
+    egamma = made.truth["label"] == 1
+    response = hits.total_gev(made.inputs) / made.truth["energy"]
+    assert 0.8 < response[egamma].mean() < 0.95
+    depth = hits.mean_layer(made.inputs)
+    assert 7 < depth[egamma].mean() < 11
+    assert 20 < depth[~egamma].mean() < 30
+
+
+def test_options_that_cannot_be(tmp_path):
+    with pytest.raises(ValueError, match="power of two.*100 is none"):
+        ShowersOptions(max_hits=100)
+    with pytest.raises(ValueError, match="less than or equal to 128"):
+        ShowersOptions(max_hits=256)
+    packed.save(toy_showers.events(400), tmp_path / "showers.h5")
+    with pytest.raises(DesignError, match="there is no signal 'muon'.*egamma"):
+        Showers().load(ShowersOptions(folder=tmp_path, signals=("muon",)))
+
+
+def test_a_sample_without_one_class_is_refused(tmp_path):
+    made = toy_showers.events(400)
+    packed.save(made.select(made.truth["label"] == 1), tmp_path / "showers.h5")
+    with pytest.raises(DataError, match=r"no cluster of class 0 \(pion\) for the training sample"):
+        Showers().load(ShowersOptions(folder=tmp_path))
+
+
+def test_assemble_leaves_out_empty_clusters_and_counts_them(tmp_path):
+    meta = {"geant4": "none", "versions": {}, "g4data": "generated-v1"}
+    hard = toy_showers.chunk([[(5, 0, 0, 2 * GEV)], [], [(5, 0, 0, GEV)] * 2])
+    paths = []
+    for name, chunk in (("hard", hard), ("soft", toy_showers.chunk([[]] * 30))):
+        chunk.meta.update(meta)
+        paths.append(tmp_path / f"{name}.npz")
+        simulation.save_chunk(chunk, paths[-1])
+    made = make.assemble(paths[:1], paths[1:], 3, 1, QUIET)
+    assert made.row.tolist() == [0, 2]
+    assert hits.total_gev(made.inputs).tolist() == [2.0, 2.0]
+    assert made.card["measured"]["showers_without_a_hit"] == 1
+    assert made.card["measured"]["response_of_11_mev_per_gev"][0] == pytest.approx(4 * GEV / 3 / 50, abs=6e-4)
+    json.dumps(made.card)
+
+
+def test_info_describes_and_draws_clusters(tmp_path):
+    packed.save(toy_showers.events(100), tmp_path / "a.h5")
+    picture = tmp_path / "a.png"
+    done = CliRunner().invoke(app, ["data", "info", str(tmp_path / "a.h5"), "--plot", str(picture)])
+    assert done.exit_code == 0, done.output
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert "e/gamma" in done.output
+    assert "mean number of hits" in done.output
+
+
+@pytest.mark.skipif(find_spec("xraylib") is None, reason="needs the extra calo (xraylib)")
+def test_tables_are_complete_and_made_once(tmp_path):
+    folder = geant4_tables.tables(tmp_path / "tables")
+    assert len(list((folder / "brem_SB").iterdir())) == 92
+    first = (folder / "epics2017/phot/pe-cs-82.dat").read_text().splitlines()
+    assert first[1] == str(len(first) - 2)
+    (folder / "ENSDFSTATE.dat").write_text("kept")
+    assert geant4_tables.tables(folder) == folder
+    assert (folder / "ENSDFSTATE.dat").read_text() == "kept"
+
+
+@pytest.mark.skipif(find_spec("xraylib") is not None, reason="the extra calo is installed")
+def test_the_extra_is_named_when_it_is_missing(tmp_path):
+    with pytest.raises(MissingExtraError, match=r"xraylib.*l1trigger\[calo\]"):
+        geant4_tables.tables(tmp_path / "tables")
+
+
+@pytest.mark.calo
+def test_geant4_gives_the_same_showers_again(tmp_path, monkeypatch):
+    for package in ("geant4_pybind", "xraylib"):
+        if find_spec(package) is None:
+            pytest.skip(f"needs the extra calo ({package})")
+    for v in geant4_tables.NEEDED:
+        monkeypatch.delenv(v, raising=False)
+    made = []
+    for name in "ab":
+        work = tmp_path / name
+        simulation.parallel.run(
+            simulation.make_chunk, [(work, "hard", 0, 1, 3)], 1, 1, lambda done, total: None, jobs_per_process=1,
+        )
+        made.append(simulation.load_chunk(simulation.chunk_path(work, "hard", 0)))
+    a, b = made
+    assert np.array_equal(a.deposits.energy, b.deposits.energy)
+    assert np.array_equal(a.deposits.cell, b.deposits.cell)
+    response = make._response(a)  # of an electron, a pion and a photon
+    # Resolution is 8 % at 10 GeV and falls, so that 15 % is two standard deviations at least.
+    assert response[0] == pytest.approx(GEV, rel=0.15)
+    assert 0 < response[1] < response[0]
+    assert a.meta["g4data"] == geant4_tables.NAME
+    assert os.listdir(tmp_path / "a" / "hard") == ["chunk_0000.npz"]
