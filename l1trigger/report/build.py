@@ -22,6 +22,7 @@ from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figur
 from l1trigger.physics.turn_on import turn_on_figures
 from l1trigger.report.budget import judge
 from l1trigger.report.figures import Figure, Source
+from l1trigger.report.hls import hls_figures
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
 from l1trigger.report.model import BitExact, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
@@ -152,6 +153,7 @@ def hardware_figures(result: SynthResult) -> list[Figure]:
             guess("estimated_stage_delay_ns", max(result.stage_delays_ns), unit="ns", stage=result.longest_stage),
             guess("register_bits", result.register_bits),
         ]
+    found += hls_figures(result.hls) if result.hls else []
     return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in found]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from l1trigger.report import run_tables, tables
+from l1trigger.report import hls, run_tables, tables
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
@@ -122,7 +122,9 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
         "fidelity": [tables.loss_table(book)],
         "turn_on": [run_tables.turn_on_table(book)] if report.find("pt_at_95_percent") else [],
         "bit_exact": [run_tables.bit_exact_table(report)] if report.bit_exact else [],
-        "hardware": [run_tables.hardware_table(book)] if report.find("latency_cycles") else [],
+        "hardware": [
+            *([run_tables.hardware_table(book)] if report.find("latency_cycles") else []), *hls.tables(book),
+        ],
         "network": [run_tables.layer_table(report)] if report.layers else [],
         "speed": [run_tables.speed_table(book)],
         "seeds": [run_tables.seed_table(report)] if report.seeds else [],

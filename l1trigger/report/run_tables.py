@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
-from l1trigger.report.figures import Figure, Judgement
+from l1trigger.report.figures import Figure, Judgement, Source
 from l1trigger.report.model import Layer, Report, Spread
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
-from l1trigger.report.text import fixed, half_width, number
+from l1trigger.report.text import fixed, half_width, number, span
 from l1trigger.units import ns_to_bunch_crossings
 
 
@@ -263,7 +263,10 @@ def figure_table(book: Book) -> Table:
     for f in book.report.figures:
         cell = book.cell(f, lambda v: number(v, 6))
         error = half_width(f)
-        value = Cell(cell.text, f.reason or (f"± {number(error, 3)}" if error is not None else ""), cell.hint,
+        note = f"± {number(error, 3)}" if error is not None else ""
+        if f.source == Source.ESTIMATE and f.interval:  # errors that are factors
+            note = span(f.interval)
+        value = Cell(cell.text, f.reason or note, cell.hint,
                      cell.style, cell.figure, cell.value)
         conditions = ", ".join(f"{k} {_plain(v)}" for k, v in f.conditions.items())
         rows.append(Row([

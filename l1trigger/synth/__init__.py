@@ -1,7 +1,7 @@
 """Stage ``synth``: RTL of the whole trigger function, its latency in clock edges and its resources, measured.
 
 What is measured is alkaid's distributed-arithmetic RTL of the same bit-exact function, not what a vendor's tool would
-make from the HLS project.
+make from the HLS project. That is estimated beside it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def run(
     A mismatch is recorded, not raised.
 
     Args:
-        design: its section ``synth`` says how; ``csim`` names the C++ compiler.
+        design: its section ``synth`` says how; ``csim`` names the C++ compiler; ``convert`` is what is estimated.
         data: the data set; its test background and signals are simulated, as far as csim did.
         trigger: the trigger function.
         converted: gives part and clock.
@@ -56,11 +56,13 @@ def run(
         ToolNotFoundError: a tool is missing.
         ToolFailedError: a tool failed or ran past its time limit.
     """
-    from l1trigger.synth import lower, rtl, verilator, yosys
+    from l1trigger.synth import hls_estimate, lower, rtl, verilator, yosys
     from l1trigger.synth.devices import device
 
     section = design.synth
-    result = SynthResult(converted.part, converted.clock_ns)
+    progress("estimate of the HLS route")
+    guess = hls_estimate.of_network(trigger.network, design.convert)
+    result = SynthResult(converted.part, converted.clock_ns, hls=guess)
     if section.route == "none":
         return replace(result, reason="synth.route is none")
     family = device(converted.part).family

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, Mismatch
+from l1trigger.synth.hls_estimate import HlsEstimate
 
 _STREAMS = "scores.h5"
 _ARRAYS = ("scores", "accepts")
@@ -39,6 +40,7 @@ class SynthResult:
         estimated_delay_ns: of the whole logic [ns].
         tools: name of a source to tool and version.
         seconds: time of each step [s].
+        hls: estimate of the HLS route, which no tool was needed for.
         scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
             which event a score belongs to.
         accepts: sample name to its decision bits (events,).
@@ -60,6 +62,7 @@ class SynthResult:
     estimated_delay_ns: float | None = None
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    hls: HlsEstimate | None = None
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
     accepts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 
@@ -89,6 +92,7 @@ class SynthResult:
             c |= {"between": tuple(c["between"]), "first_mismatch": Mismatch(**first) if first else None}
             comparisons.append(Comparison(**c))
         meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports")}
+        meta["hls"] = HlsEstimate.from_dict(meta["hls"]) if meta.get("hls") else None
         return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})
 
 
