@@ -232,6 +232,7 @@ class SynthSection(Section):
         binary_lut: whether products with one-bit inputs become look-up tables.
         events: most events per sample that are simulated; None takes all.
         yosys: whether to synthesize; without, resources are estimates.
+        calibration: file of ``tools/calibrate_yosys.py``; gives Yosys' resources an interval for the vendor's count.
         time_limit_s: longest time for one call of a tool [s].
     """
 
@@ -242,6 +243,7 @@ class SynthSection(Section):
     binary_lut: bool = False
     events: int | None = Field(None, ge=1)
     yosys: bool = True
+    calibration: str | None = None
     time_limit_s: float = Field(900, gt=0)
 
     @model_validator(mode="after")

@@ -142,7 +142,9 @@ def hardware_figures(result: SynthResult) -> list[Figure]:
     yosys, cells = FigureMaker("rtl", Source.YOSYS, result.tools.get("yosys")), result.cells
     for name in ("lut", "ff", "srl", "dsp", "bram18", "carry"):
         value = None if cells is None else cells[name]
-        found.append(yosys(name, value, absent or "synth.yosys is off"))
+        known = result.corrections.get(name) if value is not None else None
+        interval, method = (known.interval(value or 0), known.method) if known else (None, None)
+        found.append(yosys(name, value, absent or "synth.yosys is off", interval=interval, method=method))
         if (holds := getattr(chip, name, None)) is not None:
             share = None if value is None else 100 * value / holds
             found.append(yosys(f"{name}_percent", share, absent or "synth.yosys is off", unit="%", device_total=holds))

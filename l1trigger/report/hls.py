@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.report.figures import Figure, Source
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
-from l1trigger.report.text import number, span
+from l1trigger.report.text import number
 from l1trigger.synth.hls_estimate import TOOL, HlsEstimate
 
 _TITLES = {
@@ -50,7 +48,6 @@ def _totals(book: Book) -> Table:
         if figure is None:
             continue
         cell = book.cell(figure, number)
-        cell = replace(cell, note=span(figure.interval)) if figure.interval else cell
         own = book.cell(measured, number)
         rows.append(Row([
             Cell(title), Cell(unit), Cell(figure.source, style="source"), cell,

@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
-from l1trigger.report.figures import Figure, Judgement, Source
+from l1trigger.report.figures import Figure, Judgement
 from l1trigger.report.model import Layer, Report, Spread
-from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
+from l1trigger.report.tables import ABSENT, FACTORS, Book, Cell, Row, Table
 from l1trigger.report.text import fixed, half_width, number, span
 from l1trigger.units import ns_to_bunch_crossings
 
@@ -189,8 +189,11 @@ def hardware_table(book: Book) -> Table:
     clock = next((f.clock_ns for f in book.report.find("latency_cycles")), None)
     head = ["what", "level", "source", "value", "unit", "% of device", ""]
     tools = ", ".join(dict.fromkeys(f.tool for name in _HARDWARE for f in book.report.find(name) if f.tool))
-    note = (f"{part}, clock {clock:g} ns. Yosys counts mapped cells, not placed ones: within about 20 % of a vendor's "
-            f"tool where that could be checked. Estimates come from a model. Tools: {tools}.")
+    checked = next((f.interval_method for f in book.report.find("lut") if f.interval_method), None)
+    sure = (f"small print: {checked}" if checked else
+            "within about 20 % of a vendor's tool where that could be checked, on one design")
+    note = (f"{part}, clock {clock:g} ns. Yosys counts mapped cells, not placed ones: {sure}. Estimates come from a "
+            f"model. Tools: {tools}.")
     return Table("", head, rows, note)
 
 
@@ -264,7 +267,7 @@ def figure_table(book: Book) -> Table:
         cell = book.cell(f, lambda v: number(v, 6))
         error = half_width(f)
         note = f"± {number(error, 3)}" if error is not None else ""
-        if f.source == Source.ESTIMATE and f.interval:  # errors that are factors
+        if f.interval and f.source in FACTORS:
             note = span(f.interval)
         value = Cell(cell.text, f.reason or note, cell.hint,
                      cell.style, cell.figure, cell.value)

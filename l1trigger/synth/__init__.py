@@ -56,13 +56,14 @@ def run(
         ToolNotFoundError: a tool is missing.
         ToolFailedError: a tool failed or ran past its time limit.
     """
-    from l1trigger.synth import hls_estimate, lower, rtl, verilator, yosys
+    from l1trigger.synth import calibration, hls_estimate, lower, rtl, verilator, yosys
     from l1trigger.synth.devices import device
 
     section = design.synth
+    corrections = calibration.load(Path(section.calibration)) if section.calibration else {}
     progress("estimate of the HLS route")
     guess = hls_estimate.of_network(trigger.network, design.convert)
-    result = SynthResult(converted.part, converted.clock_ns, hls=guess)
+    result = SynthResult(converted.part, converted.clock_ns, hls=guess, corrections=corrections)
     if section.route == "none":
         return replace(result, reason="synth.route is none")
     family = device(converted.part).family

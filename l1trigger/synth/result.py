@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, Mismatch
+from l1trigger.synth.calibration import Correction
 from l1trigger.synth.hls_estimate import HlsEstimate
 
 _STREAMS = "scores.h5"
@@ -41,6 +42,7 @@ class SynthResult:
         tools: name of a source to tool and version.
         seconds: time of each step [s].
         hls: estimate of the HLS route, which no tool was needed for.
+        corrections: resource to what it is in a vendor's tool, where the design names a calibration.
         scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
             which event a score belongs to.
         accepts: sample name to its decision bits (events,).
@@ -63,6 +65,7 @@ class SynthResult:
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     hls: HlsEstimate | None = None
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
     accepts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
 
@@ -92,6 +95,7 @@ class SynthResult:
             c |= {"between": tuple(c["between"]), "first_mismatch": Mismatch(**first) if first else None}
             comparisons.append(Comparison(**c))
         meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports")}
+        meta["corrections"] = {k: Correction(**c) for k, c in meta.get("corrections", {}).items()}
         meta["hls"] = HlsEstimate.from_dict(meta["hls"]) if meta.get("hls") else None
         return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})
 

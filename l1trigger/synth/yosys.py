@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,14 +47,21 @@ def synthesize(rtl: Rtl, family: str, folder: Path, limit_s: float) -> dict[str,
         ToolNotFoundError: Yosys is not installed.
         ToolFailedError: it failed, ran past the limit, or left no statistics.
     """
+    return synthesize_files(rtl.sources, TOP, family, folder, limit_s)
+
+
+def synthesize_files(
+    sources: Sequence[Path], top: str, family: str, folder: Path, limit_s: float
+) -> dict[str, int]:
+    """The same for any Verilog files with their top module."""
     if find_spec("pyosys") is None:
         raise ToolNotFoundError("The synthesis needs Yosys, which is not installed. Remedy: pip install pyosys")
     folder.mkdir(parents=True, exist_ok=True)
     script, statistics, log = folder / "synth.ys", folder / "cells.json", folder / "yosys.log"
     statistics.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
-    names = {"top": TOP, "family": family, "statistics": str(statistics)}
-    script.write_text("".join(f"read_verilog -defer {p}\n" for p in rtl.sources)
+    names = {"top": top, "family": family, "statistics": str(statistics)}
+    script.write_text("".join(f"read_verilog -defer {p}\n" for p in sources)
                       + "".join(f"{line.format(**names)}\n" for line in FLOW))
     call("yosys", [sys.executable, "-c", _CHILD, str(script)], log, limit_s)
     try:

@@ -30,8 +30,8 @@ def shapes(n, seed):
     """Sizes, weight bits, activation bits and sparsity of so many networks."""
     rng = np.random.default_rng(seed)
     for _ in range(n):
-        hidden = tuple(int(s) for s in rng.choice([4, 8, 12, 16], rng.integers(1, 3)))
-        yield (*hidden, 1), int(rng.choice([3, 4, 6, 8])), int(rng.choice([6, 8])), float(rng.choice([0, 0.5, 0.75]))
+        hidden = tuple(int(s) for s in rng.choice([2, 3, 4, 6], rng.integers(1, 3)))
+        yield (*hidden, 1), int(rng.choice([3, 4, 6, 8])), int(rng.choice([6, 8])), float(rng.choice([0.25, 0.5, 0.75]))
 
 
 def random_network(sizes, weight_bits, activation_bits, sparsity, scaling, rng):
