@@ -42,7 +42,7 @@ def tables(book: Book) -> list[Table]:
 
 
 def _totals(book: Book) -> Table:
-    rows = []
+    rows, methods = [], list[str]()
     for name, (title, unit) in _TITLES.items():
         figure, measured = book.report.figure(f"hls_{name}"), book.report.figure(name)
         if figure is None:
@@ -51,12 +51,14 @@ def _totals(book: Book) -> Table:
         own = book.cell(measured, number)
         rows.append(Row([
             Cell(title), Cell(unit), Cell(figure.source, style="source"), cell,
-            Cell(measured.source if measured else "", style="source"), own, Cell(figure.interval_method or ""),
+            own, Cell(measured.source if measured else "", style="source"),
         ]))
-    head = ["what", "unit", "source", "HLS route", "source", "this RTL", "interval"]
+        if figure.interval_method:
+            methods.append(f"{title}: {figure.interval_method}")
+    head = ["what", "unit", "source", "HLS route", "this RTL", "source"]
     note = ("Analytic model of what a vendor's HLS tool makes of hls4ml's C++ of the network, without input scaling, "
             "score and threshold; resources after RTL synthesis unless said otherwise. Estimates, not measurements; "
-            f"another circuit than the RTL beside it. Tool: {TOOL}.")
+            f"another circuit than the RTL beside it. Small print: {'; '.join(methods)}. Tool: {TOOL}.")
     return Table("The HLS route, estimated", head, rows, note)
 
 

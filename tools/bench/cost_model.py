@@ -16,6 +16,7 @@ import numpy as np
 
 from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.data.objects import OBJECTS
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.scores.kernels import KERNELS
@@ -59,12 +60,22 @@ def random_weights(shape, sparsity, rng):
     return w
 
 
+def live_function(shape, scaling, seed):
+    """A trigger function whose score depends on its inputs: a few sparse networks do not, and have no logic."""
+    events = np.random.default_rng(0).integers(0, 200, (200, OBJECTS, 3)).astype(np.int16)
+    while True:
+        network = random_network(*shape, scaling, np.random.default_rng(seed))
+        score_type = KERNELS["identity"].score_type(scaling, network)
+        function = TriggerFunction("bench", scaling, network, "student", score_type, 0)
+        if len(np.unique(function.evaluate(events).score)) > 1:
+            return function
+        seed += 1000
+
+
 def measure(shape, scaling, section, seed, folder):
     """(non-zero weights, LUTs by the cost model, its seconds, cells by Yosys, its seconds)."""
-    rng = np.random.default_rng(seed)
-    network = random_network(*shape, scaling, rng)
-    score_type = KERNELS["identity"].score_type(scaling, network)
-    function = TriggerFunction("bench", scaling, network, "student", score_type, 0)
+    function = live_function(shape, scaling, seed)
+    network = function.network
     began = time.monotonic()
     logic = lower.lower(function, section, lower.ports(scaling))
     modelled = time.monotonic()
