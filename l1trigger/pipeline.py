@@ -164,6 +164,8 @@ def _source_digests(stage: Stage) -> dict[str, str]:
 
 def _fingerprint(design: Design, section: str) -> str:
     """Digest of the files that a section names, where its plugin gives one."""
+    if section == "synth" and design.synth.calibration is not None:
+        return _file_digest(Path(design.synth.calibration))
     if section not in PLUGIN_SECTIONS:
         return ""
     group, key = PLUGIN_SECTIONS[section]

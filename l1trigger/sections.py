@@ -258,6 +258,7 @@ class SynthSection(Section):
         dsp: whether products of two variables may take DSPs; look-up tables otherwise.
         yosys: whether to synthesize; without, resources are estimates.
         per_layer: whether to synthesize each layer alone, too.
+        calibration: file of ``tools/calibrate_yosys.py``; gives Yosys' resources an interval for the vendor's count.
         time_limit_s: longest time for one call of a tool [s].
         vendor: the HLS route.
     """
@@ -272,6 +273,7 @@ class SynthSection(Section):
     dsp: bool = True
     yosys: bool = True
     per_layer: bool = True
+    calibration: str | None = None
     time_limit_s: float = Field(900, gt=0)
     vendor: VendorSection = VendorSection()
 

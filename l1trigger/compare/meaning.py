@@ -10,7 +10,8 @@ from l1trigger.report.model import Report
 
 _OUTCOMES = frozenset({
     "threshold", "float_threshold", "float_rate_khz", "n_eff", "background_events", "integers", "processes", "ranks",
-    "events", "stages", "stage", "works", "computed_as", "device_total", "report", "because",
+    "events", "stages", "stage", "works", "computed_as", "device_total", "report", "because", "uncorrected",
+    "loop_clocks",
 })
 """Conditions that were measured with a figure and so differ from run to run; all others are part of its name."""
 

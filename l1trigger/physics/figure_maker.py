@@ -18,13 +18,13 @@ class FigureMaker:
     """Makes figures of one level; numbers that are not finite become figures without value.
 
     Attributes:
-        level: of the figures.
+        level: of the figures; None where they belong to none.
         source: what kind of computation they come from.
         tool: what computed them, with version.
         fixed: conditions that all of them share.
     """
 
-    level: Level
+    level: Level | None
     source: Source
     tool: str | None
     fixed: Conditions = field(default_factory=dict)

@@ -24,6 +24,7 @@ from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figur
 from l1trigger.physics.turn_on import turn_on_figures
 from l1trigger.report.budget import judge
 from l1trigger.report.figures import Figure, Level, Source
+from l1trigger.report.hls import hls_figures
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
 from l1trigger.report.model import BitExact, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
@@ -165,7 +166,9 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
     yosys, cells = FigureMaker("rtl", Source.YOSYS, result.tools.get("yosys")), result.cells
     for name in ("lut", "ff", "srl", "dsp", "bram18", "carry"):
         value = None if cells is None else cells[name]
-        found.append(yosys(name, value, absent or "synth.yosys is off"))
+        known = result.corrections.get(name) if value is not None else None
+        interval, method = (known.interval(value or 0), known.method) if known else (None, None)
+        found.append(yosys(name, value, absent or "synth.yosys is off", interval=interval, method=method))
         if (holds := getattr(chip, name, None)) is not None:
             share = None if value is None else 100 * value / holds
             found.append(yosys(f"{name}_percent", share, absent or "synth.yosys is off", unit="%", device_total=holds))
@@ -178,6 +181,7 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
             guess("register_bits", result.register_bits),
         ]
     found += [f for layer in result.layers for f in _layer_figures(layer, yosys, guess)]
+    found += hls_figures(result.hls) if result.hls else []
     return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in found]
 
 

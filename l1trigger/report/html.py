@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from l1trigger.report import layer_tables, run_tables, tables, vendor_tables
+from l1trigger.report import hls, layer_tables, run_tables, tables, vendor_tables
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
@@ -128,6 +128,7 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
             *([run_tables.hardware_table(book)] if any(f.part for f in report.figures) else []),
             *vendor_tables.module_tables(book),
             *([layer_tables.layer_resource_table(book)] if layer_tables.has_layers(report) else []),
+            *hls.tables(book),
         ],
         "network": [run_tables.layer_table(report)] if report.layers else [],
         "speed": [run_tables.speed_table(book)] if report.levels else [],

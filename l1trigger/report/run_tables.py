@@ -9,8 +9,8 @@ from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
 from l1trigger.report import vendor_tables
 from l1trigger.report.figures import Figure, Judgement
 from l1trigger.report.model import Layer, Report, Spread
-from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
-from l1trigger.report.text import fixed, half_width, number
+from l1trigger.report.tables import ABSENT, FACTORS, Book, Cell, Row, Table
+from l1trigger.report.text import fixed, half_width, number, span
 from l1trigger.units import ns_to_bunch_crossings
 
 
@@ -237,8 +237,12 @@ def hardware_table(book: Book) -> Table:
     parts = "; ".join(dict.fromkeys(f"{f.part}, clock {f.clock_ns:g} ns" for f in shown if f.part and f.clock_ns))
     head = ["what", "level", "source", "value", "unit", "% of device", ""]
     tools = ", ".join(dict.fromkeys(f.tool for f in shown if f.tool))
-    rtl = ("Yosys counts mapped cells, not placed ones: within about 20 % of a vendor's tool where that could be "
-           "checked. Estimates come from a model. " if any(f.level == "rtl" for f in shown) else "")
+    own = [f.interval_method for f in shown if f.name == "lut" and f.level == "rtl"]
+    checked = next((method for method in own if method), None)
+    sure = (f"small print: {checked}" if checked else
+            "19 and 46 % more look-up tables than Vivado 2025.1 after synthesis on the two designs that were checked")
+    rtl = (f"Yosys counts mapped cells, not placed ones: {sure}. Estimates come from a model. "
+           if any(f.level == "rtl" for f in shown) else "")
     return Table("", head, rows, f"{parts}. {rtl}{vendor_tables.note(shown)}Tools: {tools}.")
 
 
@@ -314,7 +318,10 @@ def figure_table(book: Book) -> Table:
     for f in book.report.figures:
         cell = book.cell(f, lambda v: number(v, 6))
         error = half_width(f)
-        value = Cell(cell.text, f.reason or (f"± {number(error, 3)}" if error is not None else ""), cell.hint,
+        note = f"± {number(error, 3)}" if error is not None else ""
+        if f.interval and f.source in FACTORS:
+            note = span(f.interval)
+        value = Cell(cell.text, f.reason or note, cell.hint,
                      cell.style, cell.figure, cell.value)
         conditions = ", ".join(f"{k} {_plain(v)}" for k, v in f.conditions.items())
         rows.append(Row([

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
-from l1trigger.report.figures import Figure
+from l1trigger.report.figures import Figure, Source
 from l1trigger.report.model import Report
-from l1trigger.report.text import as_precise, fixed, half_width, number, power_of_ten
+from l1trigger.report.text import as_precise, fixed, half_width, number, power_of_ten, span
 
 ABSENT = "–"
+FACTORS = frozenset({Source.ESTIMATE, Source.YOSYS})
+"""Sources whose errors are factors: an interval is printed by its ends."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Book:
             return Cell("not measured", "", figure.reason or "", "withheld", self._index[id(figure)])
         text, error = show(figure.value), half_width(figure)
         note = f"± {as_precise(error, text)}" if error is not None else ""
+        if figure.interval and figure.source in FACTORS:
+            note = span(figure.interval)
         return Cell(text, note, describe(figure), style, self._index[id(figure)], figure.value)
 
     def scores(self) -> list[tuple[str, str, dict[str, str]]]:

@@ -58,6 +58,11 @@ def as_precise(error: float, text: str) -> str:
     return fixed(error, len(decimals)) if decimals.isdigit() else number(error, 2)
 
 
+def span(interval: tuple[float, float]) -> str:
+    """An interval by its ends, for errors that are factors."""
+    return f"{number(interval[0], 3)} to {number(interval[1], 3)}"
+
+
 def half_width(figure: Figure) -> float | None:
     """Half the interval of a figure, for ±; None where there is none."""
     return None if figure.interval is None else 0.5 * (figure.interval[1] - figure.interval[0])

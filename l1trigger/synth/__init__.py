@@ -1,7 +1,7 @@
 """Stage ``synth``: RTL of the whole trigger function, its latency in clock edges and its resources, measured.
 
 What is measured is alkaid's distributed-arithmetic RTL of the same bit-exact function. What a vendor's tool makes from
-the HLS project is something else; ``synth.vendor`` asks the tool, where there is one.
+the HLS project is something else: it is estimated beside it, and ``synth.vendor`` asks the tool, where there is one.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def run(
     A mismatch is recorded, not raised.
 
     Args:
-        design: its section ``synth`` says how; ``convert`` is how the network was converted; ``csim`` names the C++
-            compiler.
+        design: its section ``synth`` says how; ``convert`` is how the network was converted, and what is estimated;
+            ``csim`` names the C++ compiler.
         data: the data set; its test background and signals are simulated, as far as csim did.
         trigger: the trigger function.
         converted: gives part and clock.
@@ -63,13 +63,26 @@ def run(
         ReportError: a vendor's report is damaged.
     """
     from l1trigger.convert import hls4ml
-    from l1trigger.synth import lower, per_layer, rtl, streaming, vendor, verilator, yosys
+    from l1trigger.synth import (
+        calibration,
+        hls_estimate,
+        lower,
+        per_layer,
+        rtl,
+        streaming,
+        vendor,
+        verilator,
+        yosys,
+    )
     from l1trigger.synth.devices import device
 
     section = design.synth
-    result = SynthResult(converted.part, converted.clock_ns, route=section.route)
     if section.route in {"hls", "both"}:
         vendor.find(converted.backend, section.vendor)  # a tool that is not there is told before work starts
+    corrections = calibration.load(Path(section.calibration)) if section.calibration else {}
+    progress("estimate of the HLS route")
+    guess = hls_estimate.of_network(trigger.network, design.convert)
+    result = SynthResult(converted.part, converted.clock_ns, route=section.route, hls=guess, corrections=corrections)
     if section.route in {"none", "hls"}:
         told = _vendor(section, converted, folder, work, progress)
         return replace(result, reason=f"synth.route is {section.route}", vendor=told)

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, Mismatch
+from l1trigger.synth.calibration import Correction
+from l1trigger.synth.hls_estimate import HlsEstimate
 from l1trigger.synth.vendor.reading import VendorResult
 
 _STREAMS = "scores.h5"
@@ -62,6 +64,8 @@ class SynthResult:
         longest_stage_layers: layers with logic in the stage with the largest delay, by estimated times of arrival.
         tools: name of a source to tool and version.
         seconds: time of each step [s].
+        hls: estimate of the HLS route, which no tool was needed for.
+        corrections: resource to what it is in a vendor's tool, where the design names a calibration.
         scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
             which event a score belongs to.
         accepts: sample name to its decision bits (events,).
@@ -88,6 +92,8 @@ class SynthResult:
     longest_stage_layers: tuple[str, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    hls: HlsEstimate | None = None
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
     accepts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
     energies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
@@ -121,8 +127,9 @@ class SynthResult:
             comparisons.append(Comparison(**c))
         meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports", "longest_stage_layers")}
         meta["layers"] = tuple(LayerResources(**layer) for layer in meta["layers"])
-        if meta["vendor"] is not None:
-            meta["vendor"] = VendorResult.from_dict(meta["vendor"])
+        meta["corrections"] = {k: Correction(**c) for k, c in meta["corrections"].items()}
+        meta["hls"] = HlsEstimate.from_dict(meta["hls"]) if meta["hls"] else None
+        meta["vendor"] = VendorResult.from_dict(meta["vendor"]) if meta["vendor"] else None
         return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})
 
 

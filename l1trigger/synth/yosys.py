@@ -1,4 +1,4 @@
-"""Synthesis of the RTL with Yosys: mapped cells, not placed ones; compare with vendors' numbers at +-20 %."""
+"""Synthesis of the RTL with Yosys: mapped cells, not placed ones; see ``calibration``."""
 
 from __future__ import annotations
 

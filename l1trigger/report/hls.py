@@ -1,0 +1,77 @@
+"""The HLS route in the report: estimated beside the RTL, which is measured."""
+
+from __future__ import annotations
+
+from l1trigger.physics.figure_maker import FigureMaker
+from l1trigger.report.figures import Figure, Source
+from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
+from l1trigger.report.text import number
+from l1trigger.synth.hls_estimate import TOOL, HlsEstimate
+
+_TITLES = {
+    "latency_cycles": ("latency", "clocks"), "initiation_interval": ("initiation interval", "clocks"),
+    "lut": ("LUT", ""), "csynth_lut": ("LUT that the HLS tool itself reports", ""), "ff": ("FF", ""),
+    "dsp": ("DSP", ""), "bram18": ("BRAM 18k", ""),
+}
+_PER_LAYER = ("lut", "ff", "dsp", "bram18")
+
+
+def hls_figures(estimate: HlsEstimate) -> list[Figure]:
+    """``hls_lut`` and the like with their intervals, and the same per layer with the condition ``layer``."""
+    make = FigureMaker(None, Source.ESTIMATE, TOOL, {"covers": "network without input scaling, score and threshold"})
+    absent = f"the model does not know {', '.join(estimate.unknown)}"
+    found = []
+    for name, q in estimate.totals.items():
+        more = {"uncorrected": q.uncorrected}
+        if name == "latency_cycles":
+            more["loop_clocks"] = float(estimate.loop_clocks)
+        found.append(make(
+            f"hls_{name}", q.value, absent, interval=(q.low, q.high), method=q.fitted_on, conditions=more,
+        ))
+    return found + [
+        make(f"hls_{name}", round(getattr(layer, name)), layer=layer.name, products=layer.products)
+        for layer in estimate.layers for name in _PER_LAYER
+    ]
+
+
+def tables(book: Book) -> list[Table]:
+    """The estimate beside the measured RTL, and its layers; none when nothing was estimated."""
+    if not book.report.find("hls_lut"):
+        return []
+    return [_totals(book), _layers(book)]
+
+
+def _totals(book: Book) -> Table:
+    rows, methods = [], list[str]()
+    for name, (title, unit) in _TITLES.items():
+        figure, measured = book.report.figure(f"hls_{name}"), book.report.figure(name)
+        if figure is None:
+            continue
+        cell = book.cell(figure, number)
+        own = book.cell(measured, number)
+        rows.append(Row([
+            Cell(title), Cell(unit), Cell(figure.source, style="source"), cell,
+            own, Cell(measured.source if measured else "", style="source"),
+        ]))
+        if figure.interval_method:
+            methods.append(f"{title}: {figure.interval_method}")
+    head = ["what", "unit", "source", "HLS route", "this RTL", "source"]
+    note = ("Analytic model of what a vendor's HLS tool makes of hls4ml's C++ of the network, without input scaling, "
+            "score and threshold; resources after RTL synthesis unless said otherwise. Estimates, not measurements; "
+            f"another circuit than the RTL beside it. Small print: {'; '.join(methods)}. Tool: {TOOL}.")
+    return Table("The HLS route, estimated", head, rows, note)
+
+
+def _layers(book: Book) -> Table:
+    names = dict.fromkeys(str(f.conditions["layer"]) for f in book.report.find("hls_lut") if "layer" in f.conditions)
+    rows = []
+    for layer in names:
+        figures = [book.report.figure(f"hls_{name}", layer=layer) for name in _PER_LAYER]
+        products = next((number(float(f.conditions["products"])) for f in figures if f), ABSENT)
+        rows.append(Row([
+            Cell(layer), Cell(Source.ESTIMATE, style="source"), Cell(products),
+            *(book.cell(f, number) for f in figures),
+        ]))
+    head = ["layer", "source", "products", *(_TITLES[name][0] for name in _PER_LAYER)]
+    return Table("The HLS route by layer, estimated", head, rows, "Products: multiplications by weights that are not "
+                 "zero, or all where weights share multipliers.", numeric=2)
