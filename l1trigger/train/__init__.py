@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 from l1trigger import plugins
-from l1trigger.data.events import DataSet
+from l1trigger.data.events import DataSet, Events
 from l1trigger.design import Design
+from l1trigger.errors import DesignError
 from l1trigger.train.result import Training, TrainResult
 
 
@@ -23,6 +25,7 @@ def run(
         progress: told what happens, one line at a time.
     """
     architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
+    require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)
     trainings: list[Training] = []
     for seed in range(design.train.seed, design.train.seed + design.train.seeds):
         name = f"seed {seed}: "
@@ -34,6 +37,21 @@ def run(
     best = min(range(len(trainings)), key=lambda i: trainings[i].validation_loss)
     options = design.model.model_dump(mode="json")
     return TrainResult(design.model.architecture, options, architecture.scaling(design.model), tuple(trainings), best)
+
+
+def require_fit(architecture: str, inputs: int, events: Events) -> None:
+    """Checks that the events have as many numbers as the network has inputs.
+
+    Raises:
+        DesignError: they have not.
+    """
+    shape = events.inputs.shape[1:]
+    if math.prod(shape) != inputs:
+        raise DesignError(
+            None, "model", f"{architecture} takes {inputs} numbers per event, but the data have "
+            f"{' x '.join(map(str, shape))}", "change the model's size (model.hits) or what the data source gives "
+            "(data.layout, data.max_hits)",
+        )
 
 
 __all__ = ["TrainResult", "Training", "run"]
