@@ -79,7 +79,7 @@ def describe(
     if kind == FORMAT:
         parts = {name: load_events(path, layout=name) for name in layouts}
         objects = next((e for e in parts.values() if e.inputs.shape[1:] == (OBJECTS, 3)), None)
-        clusters = parts.get(hits.LAYOUT)
+        clusters = next((e for e in parts.values() if e.inputs.shape[2] == len(hits.FEATURES)), None)
         regions = next((e for e in parts.values() if e is not objects and e is not clusters), None)
         some = objects or regions or clusters
         if some is None or len(some) == 0:

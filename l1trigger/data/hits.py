@@ -21,8 +21,6 @@ Hits = NDArray[np.int16]
 
 Feature = Literal["x", "y", "layer", "energy"]
 FEATURES: tuple[Feature, ...] = get_args(Feature)
-LAYOUT = "hits"
-"""Dataset of hits in a sample file."""
 SLOTS = 128
 """Most hits of a cluster; further ones, the softest, are dropped."""
 MAX_XY = 17

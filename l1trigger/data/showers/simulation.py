@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from l1trigger.data import parallel
 from l1trigger.data.showers import geant4, geant4_tables, geometry
-from l1trigger.errors import DataError, ToolFailedError
+from l1trigger.errors import DataError, MissingExtraError, ToolFailedError
 
 ELECTRON, PHOTON, PION = 11, 22, 211
 SPECIES = (ELECTRON, PION, PHOTON, -PION)
@@ -190,6 +191,8 @@ def make_chunks(
         if (meta["settings"], meta["g4data"]) != (settings(kind, seed), name):
             raise DataError(path, "was made with another seed, other settings or other tables", "use another folder")
     missing = [(folder, kind, c, seed) for c, path in enumerate(paths) if not path.exists()]
+    if missing and find_spec("geant4_pybind") is None:  # told here: a process of its own could not say so
+        raise MissingExtraError("geant4-pybind", "calo")
     try:
         parallel.run(make_chunk, missing, chunks, workers, progress, jobs_per_process=1)
     except BrokenProcessPool as e:

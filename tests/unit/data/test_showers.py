@@ -1,5 +1,6 @@
 import json
 import os
+from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 
 import h5py
@@ -9,10 +10,11 @@ import toy_showers
 from typer.testing import CliRunner
 
 from l1trigger.cli import app
-from l1trigger.data import hits
+from l1trigger.data import describe, hits
+from l1trigger.data.events import save_events
 from l1trigger.data.showers import clusters, geant4_tables, geometry, make, packed, simulation
 from l1trigger.data.sources.showers import Showers, ShowersOptions
-from l1trigger.errors import DataError, DesignError, MissingExtraError
+from l1trigger.errors import DataError, DesignError, MissingExtraError, ToolFailedError
 from l1trigger.resources import samples_folder
 
 GEV = clusters.RESPONSE_MEV_PER_GEV["electromagnetic"]  # MeV in silicon
@@ -124,6 +126,28 @@ def test_chunks_of_another_seed_are_not_mixed_in(tmp_path, monkeypatch):
     assert simulation.make_chunks(tmp_path, "hard", 1, seed=1) == [path]
     with pytest.raises(DataError, match="another seed, other settings or other tables"):
         simulation.make_chunks(tmp_path, "hard", 1, seed=2)
+
+
+def _break(folder):
+    path = simulation.chunk_path(folder, "hard", 0).with_suffix(".log")
+    path.parent.mkdir(parents=True)
+    path.write_text("-------- EEEE -------\nno such file\n")
+    raise BrokenProcessPool
+
+
+def test_a_crash_of_geant4_shows_the_end_of_its_log(tmp_path, monkeypatch):
+    monkeypatch.setattr(geant4_tables, "environment", lambda cache, given: ({}, geant4_tables.NAME))
+    monkeypatch.setattr(simulation, "find_spec", lambda name: object())
+    monkeypatch.setattr(simulation.parallel, "run", lambda *args, **options: _break(tmp_path))
+    with pytest.raises(ToolFailedError, match=r"Geant4 failed .*chunk_0000.log(.|\n)*no such file"):
+        simulation.make_chunks(tmp_path, "hard", 1, seed=1)
+
+
+def test_the_package_of_geant4_is_named_when_it_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr(geant4_tables, "environment", lambda cache, given: ({}, geant4_tables.NAME))
+    monkeypatch.setattr(simulation, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"geant4-pybind.*l1trigger\[calo\]"):
+        simulation.make_chunks(tmp_path, "hard", 1, seed=1)
 
 
 def test_official_tables_are_used_only_when_all_are_named(tmp_path):
@@ -277,6 +301,17 @@ def test_info_describes_and_draws_clusters(tmp_path):
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "e/gamma" in done.output
     assert "mean number of hits" in done.output
+
+
+def test_info_describes_clusters_of_a_run_folder_too(tmp_path):
+    made = toy_showers.events(100)
+    save_events(made.select(made.truth["label"] == 0), tmp_path / "test.h5", layout="inputs")
+    found = describe.describe(tmp_path / "test.h5")
+    assert found.summary["pions"]["clusters"] == 50
+    assert "e/gamma" not in found.summary
+    assert found.regions is None
+    count = (made.inputs[1::2, :, 3] > 0).sum(axis=1)
+    assert found.summary["pions"]["mean number of hits"] == pytest.approx(count.mean(), rel=1e-3)
 
 
 @pytest.mark.skipif(find_spec("xraylib") is None, reason="needs the extra calo (xraylib)")
