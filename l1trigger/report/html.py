@@ -111,14 +111,10 @@ def _decimals(decimals: int) -> Callable[[float], str]:
 def all_tables(book: Book) -> dict[str, list[Table]]:
     """Tables by section of the page."""
     report = book.report
-    zero_bias = report.zero_bias
     return {
         "budget": [run_tables.budget_table(book)] if report.budget else [],
         "physics": [tables.auc_table(book), tables.tpr_table(book)] if report.levels else [],
-        "rates": [
-            run_tables.rate_table(book),
-            *([tables.tpr_at_rate_table(book), run_tables.threshold_table(book)] if zero_bias else []),
-        ] if report.levels else [],
+        "rates": _working_point(book) if report.levels else [],
         "fidelity": [tables.loss_table(book)] if report.levels else [],
         "energy": [*run_tables.energy_tables(book),
                    *([run_tables.purity_table(book)] if report.find("efficiency_at_purity") else [])],
@@ -136,6 +132,13 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
         "data": [run_tables.sample_table(report)] if report.data else [],
         "figures": [run_tables.figure_table(book)],
     }
+
+
+def _working_point(book: Book) -> list[Table]:
+    """What the threshold gives: rates where the background is zero bias, accepted fractions elsewhere."""
+    if not book.report.zero_bias:
+        return [run_tables.working_point_table(book)]
+    return [run_tables.rate_table(book), tables.tpr_at_rate_table(book), run_tables.threshold_table(book)]
 
 
 def _seconds(value: float) -> str:

@@ -78,6 +78,26 @@ def rate_table(book: Book) -> Table:
     return Table("At the design's threshold", head, rows, note)
 
 
+def working_point_table(book: Book) -> Table:
+    """What the design's threshold accepts, where no rate follows from the background."""
+    report, rows = book.report, []
+    for level in report.levels:
+        background = report.figure("false_positive_rate", level)
+        at = background.conditions if background else {}
+        rows.append(Row([
+            Cell("network"), Cell(level, style=f"level {level}"),
+            Cell(background.source if background else "", style="source"),
+            Cell(number(float(at["threshold"]), 5)) if "threshold" in at else Cell(ABSENT, style="absent"),
+            book.cell(background, three_digits),
+            *(book.cell(report.figure("tpr_at_threshold", level, signal=s), lambda v: fixed(v, 3))
+              for s in book.signals),
+        ]))
+    head = ["score", "level", "source", "threshold", "false positive rate", *(book.titles[s] for s in book.signals)]
+    return Table("At the design's threshold", head, rows,
+                 "An event is accepted when its score is greater than the threshold, which is chosen on this test "
+                 "background, by compress. Then the accepted fraction of each signal.")
+
+
 def threshold_table(book: Book) -> Table:
     """Thresholds for wanted rates."""
     report = book.report
@@ -107,7 +127,7 @@ def energy_tables(book: Book) -> list[Table]:
     samples = dict.fromkeys(str(f.conditions["sample"]) for f in report.find("resolution"))
     for sample in samples:
         rows = []
-        for what, level, more in book.scores():
+        for what, level, more in book.scores("resolution"):
             at = {"sample": sample, **more}
             whole = [report.figure(n, level, true_energy_gev="all", **at) for n in ("response", "resolution")]
             if whole[1] is None:
@@ -135,11 +155,12 @@ def purity_table(book: Book) -> Table:
     report = book.report
     found = report.find("efficiency_at_purity")
     purities = sorted({float(f.conditions["purity"]) for f in found})
+    seen = dict.fromkeys((str(f.conditions["signal"]), f.level or "", f.source) for f in found)
     rows = [
         Row([Cell(book.titles.get(s, s)), Cell(level, style=f"level {level}"), Cell(source, style="source"),
              *(book.cell(report.figure("efficiency_at_purity", level, signal=s, purity=p), lambda v: fixed(v, 3))
                for p in purities)])
-        for s, level, source in dict.fromkeys((str(f.conditions["signal"]), f.level or "", f.source) for f in found)
+        for s, level, source in sorted(seen, key=lambda row: (row[0], [*report.levels, ""].index(row[1])))
     ]
     head = ["signal", "level", "source", *(f"at purity {number(p)}" for p in purities)]
     return Table("Efficiency at fixed purity", head, rows, "With as many background as signal events.")

@@ -87,10 +87,12 @@ class Book:
             note = span(figure.interval)
         return Cell(text, note, describe(figure), style, self._index[id(figure)], figure.value)
 
-    def scores(self) -> list[tuple[str, str, dict[str, str]]]:
-        """What has a row in tables of scores: (title, level, conditions)."""
+    def scores(self, figure: str = "auc") -> list[tuple[str, str, dict[str, str]]]:
+        """What has a row in tables of scores: (title, level, conditions); baselines only if they have the figure."""
         rows = [("network", level, dict[str, str]()) for level in self.report.levels]
-        names = dict.fromkeys(str(f.conditions["baseline"]) for f in self.report.figures if "baseline" in f.conditions)
+        names = dict.fromkeys(
+            str(f.conditions["baseline"]) for f in self.report.find(figure) if "baseline" in f.conditions
+        )
         return rows + [(BASELINE_TITLES.get(n, n), "baseline", {"baseline": n}) for n in names]
 
     def find(self, name: str, level: str, **conditions: str | float) -> Figure | None:
@@ -182,6 +184,9 @@ def auc_table(book: Book) -> Table:
 def tpr_table(book: Book) -> Table:
     """Signal efficiency at false positive rates."""
     wanted = dict.fromkeys(f.conditions["false_positive_rate"] for f in book.report.find("tpr"))
+    known = {f.conditions["false_positive_rate"] for f in book.report.find("tpr") if f.value is not None}
+    if not book.report.zero_bias:  # small samples end early; their reasons stay among all figures
+        wanted = {w: None for w in wanted if w in known} or wanted
     groups = [(f"at a false positive rate of {power_of_ten(float(w))}", "tpr", {"false_positive_rate": float(w)})
               for w in wanted]
     return per_signal(
