@@ -6,7 +6,7 @@ dense layers (``compress.quantize``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from l1trigger.compress.quantize import covering_integer, fit_integer
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet.fit import Fitted, Weights
-from l1trigger.gravnet.function import Array, edge_weight, gathered, nearest
+from l1trigger.garnet.function import Array
+from l1trigger.gravnet.function import collapsed, edge_weight, gathered, nearest
 
 _NEGLIGIBLE = 7.0
 """Exponents above it give a weight below 10^-3: such squared distances may saturate."""
@@ -75,7 +76,7 @@ def fit(
         weight_types.append({n: str(_weight_type(n, w, widths)) for n, w in cell.items()})
         types.append({role: str(t) for role, t in found.items()})
         x = mask[..., None] * y
-    result = {"mean": np.mean, "sum": np.sum, "max": np.max}[collapse](x, 1)
+    result = collapsed(x, collapse)
     arguments: dict[str, Any] = {
         "shapes": [{n: list(w.shape) for n, w in cell.items()} for cell in cells], "weight_types": weight_types,
         "types": types, "neighbours": graph.neighbours, "loops": graph.loops, "falloff": graph.falloff,
@@ -97,10 +98,12 @@ def _layer_types(
     there = mask > 0
     s = x @ cell["coordinate"] + cell["coordinate_bias"]
     p = x @ cell["propagate"] + cell["propagate_bias"]
-    parts = [_neighbourhoods(*(a[i : i + _CHUNK] for a in (s, p, mask)), graph) for i in range(0, len(x), _CHUNK)]
+    chunks = [slice(i, i + _CHUNK) for i in range(0, len(x), _CHUNK)]
+    parts = [_neighbourhoods(s[c], p[c], mask[c], graph) for c in chunks]
     square, mean, maximum = (np.concatenate(part) for part in zip(*parts, strict=True))
     y = x @ cell["direct"] + cell["bias"] + mean @ cell["mean"] + maximum @ cell["maximum"]
-    y = {"linear": lambda a: a, "relu": lambda a: np.maximum(a, 0), "tanh": np.tanh}[activation](y)
+    if activation != "linear":
+        y = np.tanh(y) if activation == "tanh" else np.maximum(y, 0)
     near = square[there & np.isfinite(square).any(-1)]
     types = {
         "coordinate": _fitted(s[there], bits.coordinate),

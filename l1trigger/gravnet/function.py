@@ -162,7 +162,15 @@ class Stack:
         mask = (x[..., self.mask_feature] != 0).astype(np.float64)
         for layer in self.layers:
             x = layer.outputs(x, mask)
-        return self.collapsed.quantize({"mean": np.mean, "sum": np.sum, "max": np.max}[self.collapse](x, 1))
+        return self.collapsed.quantize(collapsed(x, self.collapse))
+
+
+def collapsed(x: Array, collapse: str) -> Array:
+    """Mean, sum or maximum of vertices (events, V, O) over all V places, of which empty ones are 0."""
+    if collapse == "max":
+        return np.asarray(x.max(1), np.float64)
+    total: Array = x.sum(1)
+    return total / x.shape[1] if collapse == "mean" else total
 
 
 def edge_weight(square: Array, falloff: float) -> Array:
@@ -171,7 +179,7 @@ def edge_weight(square: Array, falloff: float) -> Array:
 
 
 def nearest(s: Array, mask: Array, neighbours: int, loops: bool) -> tuple[NDArray[np.int64], Array]:
-    """Indices of each vertex's neighbours, the nearest first, and their squared distances; infinite where there is none.
+    """Indices of each vertex's neighbours, the nearest first, and their squared distances; infinite where one lacks.
 
     Args:
         s: coordinates (events, V, C).
