@@ -77,8 +77,11 @@ def qkeras_objects() -> dict[str, Any]:
             return layer(**{**config, "activation": activation})
 
     from l1trigger.garnet import quantized as garnet
+    from l1trigger.gravnet import quantized as gravnet
 
-    return objects | {"QActivation": QActivation, garnet.NAME: garnet.stack_class()}
+    return objects | {
+        "QActivation": QActivation, garnet.NAME: garnet.stack_class(), gravnet.NAME: gravnet.stack_class(),
+    }
 
 
 def seed_everything(seed: int) -> None:

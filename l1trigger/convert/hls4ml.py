@@ -29,6 +29,7 @@ from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import hls as garnet
+from l1trigger.gravnet import hls as gravnet
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,9 @@ def convert(
     with printing_into(log):
         g = graph(network, section, function, folder)
         g.write()
-    garnet.write(network.build(exact=False), network.input_type, section.reuse_factor, folder)
+    model = network.build(exact=False)
+    for kernel in (garnet, gravnet):
+        kernel.write(model, network.input_type, section.reuse_factor, folder)
     (source,), (sink,) = g.get_input_variables(), g.get_output_variables()
     style = g.config.pipeline_style
     # Without an interval of its own, hls4ml's function starts an event every reuse_factor cycles.
@@ -200,6 +203,7 @@ def _hls4ml() -> Any:
     import hls4ml
 
     garnet.register(hls4ml)
+    gravnet.register(hls4ml)
     return hls4ml
 
 

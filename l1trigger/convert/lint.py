@@ -25,7 +25,7 @@ _WITHOUT_WEIGHTS = frozenset({
     "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "MaxPooling1D", "MaxPooling2D",
     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Average", "Dot",
 })
-_OWN = frozenset({"QGarNetStack"})
+_OWN = frozenset({"QGarNetStack", "QGravNetStack"})
 EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE | _OWN
 """Layer classes that hls4ml converts bit for bit, given quantizers as the other rules want them."""
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.convert import extension
+from l1trigger.convert.extension import function_name, header_name
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import exact, quantized
@@ -22,6 +24,7 @@ from l1trigger.garnet.exact import Interval
 from l1trigger.garnet.function import Layer, Stack
 from l1trigger.resources import firmware_folder
 
+_HEADERS = "garnet_stacks.h"
 _ARGUMENTS = {
     "distance": "unsigned i, unsigned s", "distance_bias": "unsigned s", "propagate": "unsigned i, unsigned f",
     "propagate_bias": "unsigned f", "mean": "unsigned s, unsigned f, unsigned o",
@@ -37,65 +40,7 @@ def register(hls4ml: Any) -> None:
     Args:
         hls4ml: the module.
     """
-    from hls4ml.backends.template import FunctionCallTemplate, LayerConfigTemplate
-    from hls4ml.model.layers import Layer as Node
-    from hls4ml.model.optimizer.passes import bit_exact
-
-    class QGarNetStack(Node):  # type: ignore[misc]
-        """A GarNet stack in hls4ml's graph."""
-
-        def initialize(self) -> None:
-            self.add_output_variable([self.attributes["n_out"]])
-
-    class Config(LayerConfigTemplate):  # type: ignore[misc]
-        """The configuration stands in the header."""
-
-        def __init__(self) -> None:
-            super().__init__(QGarNetStack)
-
-        def format(self, node: Any) -> str:
-            return f"// {node.name}: see {header_name(node.name)}\n"
-
-    class Call(FunctionCallTemplate):  # type: ignore[misc]
-        """The call of the stack."""
-
-        def __init__(self) -> None:
-            super().__init__(QGarNetStack, include_header=["nnet_utils/garnet_stacks.h"])
-
-        def format(self, node: Any) -> str:
-            source, sink = node.get_input_variable(), node.get_output_variable()
-            return f"{function_name(node.name)}<{source.type.name}, {sink.type.name}>({source.name}, {sink.name});"
-
-    def parse(keras_layer: dict[str, Any], input_names: Any, input_shapes: Any, reader: Any) -> tuple[Any, list[int]]:
-        config = keras_layer["config"]
-        outputs = int(config["shapes"][-1]["bias"][0])
-        collapsed = FixedPoint.parse(config["collapsed"])
-        node = {
-            "class_name": quantized.NAME, "name": config["name"], "inputs": input_names, "n_out": outputs,
-            "collapsed": [int(collapsed.signed), collapsed.integer - int(collapsed.signed), collapsed.fraction],
-        }
-        return node, [input_shapes[0][0], outputs]
-
-    def kif(node: Any) -> tuple[NDArray[np.int16], ...]:
-        return tuple(np.full((node.attributes["n_out"],), v, np.int16) for v in node.attributes["collapsed"])
-
-    hls4ml.converters.register_keras_v2_layer_handler(quantized.NAME, parse)
-    hls4ml.model.layers.register_layer(quantized.NAME, QGarNetStack)
-    bit_exact._produce_kif.register(QGarNetStack, kif)
-    for name in ("Vivado", "Vitis"):
-        backend = hls4ml.backends.get_backend(name)
-        backend.register_template(Config)
-        backend.register_template(Call)
-
-
-def function_name(layer: str) -> str:
-    """Name of a stack's C++ function."""
-    return f"{layer}_stack"
-
-
-def header_name(layer: str) -> str:
-    """Name of a stack's header."""
-    return f"{layer}_stack.h"
+    extension.register_stack(hls4ml, quantized.NAME, _HEADERS)
 
 
 def stacks(model: Any) -> dict[str, Stack]:
@@ -146,7 +91,7 @@ def write(model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> N
     for name, stack in found.items():
         parallel = require_parallel(stack.vertices, reuse_factor)
         (target / header_name(name)).write_text(template.render(_values(function_name(name), stack, inputs, parallel)))
-    (target / "garnet_stacks.h").write_text("".join(f'#include "{header_name(name)}"\n' for name in found))
+    (target / _HEADERS).write_text("".join(f'#include "{header_name(name)}"\n' for name in found))
 
 
 def _values(name: str, stack: Stack, inputs: FixedPoint, parallel: int) -> dict[str, object]:

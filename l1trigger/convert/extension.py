@@ -1,0 +1,82 @@
+"""Layers of this project in hls4ml's graph: one output with a type of its own, computed by a function in a header."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.fixed_point import FixedPoint
+
+
+def register_stack(hls4ml: Any, name: str, headers: str) -> None:
+    """Makes hls4ml know a stack of graph layers on Vivado and Vitis.
+
+    Its Keras configuration has ``shapes`` with the last layer's ``bias``, which tells the number of outputs, and their
+    type ``collapsed``. It becomes a call of ``function_name`` of the layer.
+
+    Args:
+        hls4ml: the module.
+        name: of the Keras class.
+        headers: the file below ``nnet_utils`` that includes the header of every such layer.
+    """
+    from hls4ml.backends.template import FunctionCallTemplate, LayerConfigTemplate
+    from hls4ml.model.layers import Layer as Node
+    from hls4ml.model.optimizer.passes import bit_exact
+
+    def initialize(self: Any) -> None:
+        self.add_output_variable([self.attributes["n_out"]])
+
+    # hls4ml tells layers apart by the names of their classes.
+    kind = type(name, (Node,), {"initialize": initialize})
+
+    class Config(LayerConfigTemplate):  # type: ignore[misc]
+        """The configuration stands in the header."""
+
+        def __init__(self) -> None:
+            super().__init__(kind)
+
+        def format(self, node: Any) -> str:
+            return f"// {node.name}: see {header_name(node.name)}\n"
+
+    class Call(FunctionCallTemplate):  # type: ignore[misc]
+        """The call of the stack."""
+
+        def __init__(self) -> None:
+            super().__init__(kind, include_header=[f"nnet_utils/{headers}"])
+
+        def format(self, node: Any) -> str:
+            source, sink = node.get_input_variable(), node.get_output_variable()
+            return f"{function_name(node.name)}<{source.type.name}, {sink.type.name}>({source.name}, {sink.name});"
+
+    def parse(keras_layer: dict[str, Any], input_names: Any, input_shapes: Any, reader: Any) -> tuple[Any, list[int]]:
+        config = keras_layer["config"]
+        outputs = int(config["shapes"][-1]["bias"][0])
+        collapsed = FixedPoint.parse(config["collapsed"])
+        node = {
+            "class_name": name, "name": config["name"], "inputs": input_names, "n_out": outputs,
+            "collapsed": [int(collapsed.signed), collapsed.integer - int(collapsed.signed), collapsed.fraction],
+        }
+        return node, [input_shapes[0][0], outputs]
+
+    def kif(node: Any) -> tuple[NDArray[np.int16], ...]:
+        return tuple(np.full((node.attributes["n_out"],), v, np.int16) for v in node.attributes["collapsed"])
+
+    hls4ml.converters.register_keras_v2_layer_handler(name, parse)
+    hls4ml.model.layers.register_layer(name, kind)
+    bit_exact._produce_kif.register(kind, kif)
+    for backend in ("Vivado", "Vitis"):
+        found = hls4ml.backends.get_backend(backend)
+        found.register_template(Config)
+        found.register_template(Call)
+
+
+def function_name(layer: str) -> str:
+    """Name of a stack's C++ function."""
+    return f"{layer}_stack"
+
+
+def header_name(layer: str) -> str:
+    """Name of a stack's header."""
+    return f"{layer}_stack.h"

@@ -1,0 +1,104 @@
+"""GravNet on calorimeter hits: classifies the particle and regresses its energy (arXiv:1902.07987)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from l1trigger.design import QuantizationSection
+from l1trigger.gravnet import fit as gravnet_fit
+from l1trigger.gravnet import layers as gravnet_layers
+from l1trigger.gravnet import quantized as gravnet_quantized
+from l1trigger.gravnet.function import FALLOFF
+from l1trigger.models import dense, hits
+from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitOptions
+
+INTERNAL_BITS: Mapping[str, int] = {
+    "coordinate": 8, "square": 7, "edge_weight": 6, "propagated": 8, "aggregated": 9, "collapsed": 12,
+}
+"""Widths inside a GravNet stack that ``compress.internal`` can change; see ``gravnet.function``."""
+
+
+class GravNetOptions(HitOptions):
+    """Options of the architecture ``gravnet``; the others are those of all architectures on hits.
+
+    Attributes:
+        coordinates, propagate, filters: of each GravNet layer: dimensions of the learned space, F_LR and F_OUT of
+            arXiv:1902.07987.
+        neighbours: how many of the nearest vertices speak to each; a power of two, so that the mean is a shift.
+        loops: whether a vertex can be its own neighbour.
+        falloff: a in a neighbour's weight exp(-a d^2).
+        activation: of the outputs of all GravNet layers.
+        collapse: of the vertices after the last layer.
+    """
+
+    architecture: str = "gravnet"
+    hits: int = Field(64, ge=2, le=1024)
+    coordinates: tuple[int, ...] = (4, 4)
+    propagate: tuple[int, ...] = (8, 8)
+    filters: tuple[int, ...] = (8, 16)
+    neighbours: int = Field(4, ge=1, le=64)
+    loops: bool = False
+    falloff: float = Field(FALLOFF, gt=0, le=1000)
+    activation: Literal["linear", "relu", "tanh"] = "relu"
+    collapse: Literal["mean", "sum", "max"] = "mean"
+
+    @model_validator(mode="after")
+    def _sizes(self) -> GravNetOptions:
+        if not len(self.coordinates) == len(self.propagate) == len(self.filters) or not self.filters:
+            raise ValueError("coordinates, propagate and filters need one size per layer each")
+        if min(*self.coordinates, *self.propagate, *self.filters, 1) < 1:
+            raise ValueError("all sizes must be at least 1")
+        if self.neighbours & (self.neighbours - 1):
+            raise ValueError(f"neighbours: {self.neighbours} is not a power of two, by which the mean could be a shift")
+        if self.neighbours > self.hits - (not self.loops):
+            raise ValueError(f"neighbours: {self.neighbours} is more than {self.hits} hits can have; take fewer")
+        return self
+
+
+class GravNet(hits.HitNetwork):
+    """GravNet layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy."""
+
+    Options = GravNetOptions
+    internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
+
+    @staticmethod
+    def build(options: GravNetOptions) -> Any:
+        """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units)."""
+        return hits.model(options, gravnet_layers.classes().GravNetStack(
+            options.coordinates, options.propagate, options.filters, options.neighbours, options.loops,
+            options.falloff, options.activation, options.collapse, MASK_FEATURE, name="gravnet",
+        ))
+
+    @classmethod
+    def quantized_model(
+        cls, options: GravNetOptions, weights: Mapping[str, NDArray[np.float32]], section: QuantizationSection,
+        internal: Mapping[str, int], x: NDArray[np.float64],
+    ) -> Any:
+        """The QKeras model with the float weights in it.
+
+        Args:
+            options: of the architecture.
+            weights: of the float model.
+            section: widths of weights, biases and activations, and of single layers (``gravnet0`` ..., ``head0`` ...).
+            internal: widths inside the GravNet layers; see ``INTERNAL_BITS``.
+            x: firmware inputs on which ranges are seen (events, hits * 4).
+        """
+        model = cls.build(options)
+        dense.set_weights(model, weights)
+        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer("gravnet").cells]
+        head = dense.folded_dense(model, linear=("output",))
+        few = x[: hits.SAMPLE].reshape(-1, options.hits, len(FEATURES))
+        inside = {k: v for k, v in internal.items() if k != "collapsed"}
+        bits = [gravnet_fit.Bits(**w, **inside) for w in hits.widths(section, "gravnet", len(cells), head)]
+        fitted = gravnet_fit.fit(
+            cells, bits, few, graph=gravnet_fit.Graph(options.neighbours, options.loops, options.falloff),
+            activation=options.activation, collapse=options.collapse, collapsed_bits=internal["collapsed"],
+            mask_feature=MASK_FEATURE,
+        )
+        layer = gravnet_quantized.stack_class()(**fitted.arguments, name="gravnet")
+        return hits.quantized(options, layer, fitted, head, section, cls.scaling(options))

@@ -1,0 +1,119 @@
+"""The integer semantics: against a definition written out vertex by vertex, and against the QKeras twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import toy_gravnet as toy
+
+from l1trigger import keras as door
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.gravnet.function import nearest
+
+CASES = {
+    "mean": {},
+    "sum, linear": {"collapse": "sum", "relu": False, "seed": 2},
+    "max, loops": {"collapse": "max", "loops": True, "seed": 3},
+    "max, linear": {"collapse": "max", "relu": False, "seed": 4},
+    "one neighbour": {"neighbours": 1, "sizes": ((4, 3, 4),), "seed": 5},
+    "all but itself are neighbours": {"vertices": 8, "neighbours": 4, "falloff": 2.0, "seed": 6},
+    "as many neighbours as vertices": {"vertices": 4, "neighbours": 4, "loops": True, "falloff": 1.0, "seed": 7},
+    "one coordinate": {"sizes": ((1, 2, 3), (1, 2, 3)), "seed": 8},
+}
+
+
+def by_hand(stack, x):
+    """One event, from the formulas of the module, with sorted pairs in place of arrays."""
+    there = [v for v in range(stack.vertices) if x[v, stack.mask_feature] != 0]
+    for layer in stack.layers:
+        t = layer.types
+        s = t.coordinate.quantize(x @ layer.coordinate + layer.coordinate_bias)
+        p = t.propagated.quantize(x @ layer.propagate + layer.propagate_bias)
+        y = np.zeros((stack.vertices, layer.filters))
+        for v in there:
+            pairs = sorted((sum((a - b) ** 2 for a, b in zip(s[v], s[u], strict=True)), u) for u in there
+                           if u != v or layer.loops)[: layer.neighbours]
+            weights = [t.edge_weight.quantize(np.exp(-layer.falloff * t.square.quantize(d))) for d, _ in pairs]
+            found = [w * p[u] for w, (_, u) in zip(weights, pairs, strict=True)]
+            found += [np.zeros(layer.features)] * (layer.neighbours - len(found))
+            mean = t.aggregated.quantize(np.sum(found, 0) / layer.neighbours)
+            maximum = t.aggregated.quantize(np.max(found, 0))
+            total = layer.bias + x[v] @ layer.direct + mean @ layer.mean + maximum @ layer.maximum
+            y[v] = t.output.quantize(total)
+        x = y
+    end = {"mean": x.mean(0), "sum": x.sum(0), "max": x.max(0)}[stack.collapse]
+    return stack.collapsed.quantize(end)
+
+
+def real(vertices, count=60):
+    return toy.scaling(vertices).firmware(toy.events(vertices, count)).reshape(count, vertices, toy.FEATURES)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_three_definitions_agree(case):
+    network = toy.network(**CASES[case])
+    stack = toy.stack(network)
+    x = real(stack.vertices)
+    found = stack.evaluate(x)
+    assert len(np.unique(found)) > 20, "a network whose outputs hardly vary proves little"
+    assert np.array_equal(found, [by_hand(stack, event) for event in x])
+    model = network.build()
+    with door.float64():
+        inner = door.keras().Model(model.input, model.get_layer("gravnet").output)
+        assert np.array_equal(found, inner.predict(x.reshape(len(x), -1), verbose=0))
+
+
+def test_empty_and_lonely_vertices():
+    stack = toy.stack(toy.network())
+    x = real(16)[:3]  # the first half of the events has its vertices in front
+    assert not (x[0, :, 3] != 0).any()
+    assert (x[1, :, 3] != 0).all()
+    assert (x[2, :, 3] != 0).sum() == 1
+    found = stack.evaluate(x)
+    assert not found[0].any(), "no vertex has no output"
+    first = stack.layers[0]
+    mask = (x[..., 3] != 0).astype(float)
+    bias_and_inputs = first.types.output.quantize(x[2, 0] @ first.direct + first.bias)
+    assert np.array_equal(first.outputs(x, mask)[2, 0], bias_and_inputs)
+
+
+def test_ties_go_to_the_lower_index():
+    s = np.array([[[0.0], [1.0], [-1.0], [1.0], [1.0]]])
+    mask = np.array([[1.0, 1, 1, 1, 0]])
+    at, square = nearest(s, mask, 3, loops=False)
+    assert at[0, :3].tolist() == [[1, 2, 3], [3, 0, 2], [0, 1, 3]]
+    assert square[0, 1].tolist() == [0, 1, 4]
+    with_self, _ = nearest(s, mask, 3, loops=True)
+    assert with_self[0, 3].tolist() == [1, 3, 0]
+    two, lacking = nearest(s[:, :2], mask[:, :2], 2, loops=False)
+    assert lacking[0, 0].tolist() == [1, np.inf]
+    assert two[0, 0, 0] == 1
+
+
+def test_order_of_vertices_without_ties_does_not_matter():
+    stack = toy.stack(toy.network(collapse="sum"))
+    rng = np.random.default_rng(3)
+    x = real(16, 60)
+    mask = (x[..., 3] != 0).astype(float)
+    shuffled = rng.permutation(16)
+    layer = stack.layers[0]
+    s = layer.types.coordinate.quantize(x @ layer.coordinate + layer.coordinate_bias)
+    _, square = nearest(s, mask, 5, loops=False)
+    with np.errstate(invalid="ignore"):
+        tied = (np.diff(square, axis=-1) == 0)[mask > 0].any()
+    assert tied, "the events of this test have ties, which the layer before must not depend on"
+    clear = [e for e in range(60) if not (np.diff(np.where(np.isfinite(square[e]), square[e], 1e3 + np.arange(5)),
+                                                  axis=-1) == 0)[mask[e] > 0].any()]
+    assert len(clear) > 3
+    assert np.array_equal(layer.outputs(x[clear], mask[clear])[:, shuffled],
+                          layer.outputs(x[clear][:, shuffled], mask[clear][:, shuffled]))
+
+
+def test_round_trip(tmp_path):
+    network = toy.network(loops=True, falloff=8.0)
+    network.save(tmp_path)
+    again = QuantizedNetwork.load(tmp_path)
+    x = toy.scaling(16).firmware(toy.events(16))
+    assert np.array_equal(network.raw(x), again.raw(x))
+    assert toy.stack(again).layers[0].falloff == 8.0
+    assert toy.stack(again).layers[1].loops
