@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from l1trigger.design import QuantizationSection
+from l1trigger.design import Design, QuantizationSection
 from l1trigger.garnet import fit as garnet_fit
 from l1trigger.garnet import layers as garnet_layers
 from l1trigger.garnet import quantized as garnet_quantized
@@ -58,6 +58,21 @@ class GarNet(hits.HitNetwork):
 
     Options = GarNetOptions
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
+
+    @staticmethod
+    def check(design: Design) -> None:
+        """Whether HLS and RTL can go through the vertices as the design asks.
+
+        Raises:
+            DesignError: a number of steps, or of vertices per clock, does not divide the number of vertices.
+        """
+        assert isinstance(design.model, GarNetOptions)
+        steps = (("convert.reuse_factor", design.convert.reuse_factor),
+                 ("synth.vertices_per_clock", design.synth.vertices_per_clock))
+        for key, value in steps:
+            if design.model.hits % value:
+                raise DesignError(None, key, f"{value} does not divide the {design.model.hits} vertices (model.hits)",
+                                  "take a power of two up to the number of vertices")
 
     @staticmethod
     def build(options: GarNetOptions) -> Any:

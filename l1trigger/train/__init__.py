@@ -25,6 +25,8 @@ def run(
         progress: told what happens, one line at a time.
     """
     architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
+    if hasattr(architecture, "check"):  # what only a later stage would refuse, told before anything is trained
+        architecture.check(design)
     require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)
     trainings: list[Training] = []
     for seed in range(design.train.seed, design.train.seed + design.train.seeds):
