@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from l1trigger.design import Design, QuantizationSection
+from l1trigger.errors import DesignError
 from l1trigger.garnet import fit as garnet_fit
 from l1trigger.garnet import layers as garnet_layers
 from l1trigger.garnet import quantized as garnet_quantized
