@@ -12,6 +12,7 @@ from l1trigger.data.showers import packed
 from l1trigger.data.sources.showers import BACKGROUND, SIGNAL
 from l1trigger.report.model import load_report, shipped_schema
 
+pytestmark = pytest.mark.slow
 LEVELS = ("float", "quantized", "csim", "rtl")
 DESIGN = """
 name: tiny_garnet

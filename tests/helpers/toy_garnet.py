@@ -62,6 +62,22 @@ def cells(variant: str, seed: int, inputs: int = 4, sizes: tuple = ((2, 3, 3), (
     return out
 
 
+def layer(
+    variant: str = "simplified", folded: bool = True, collapse: str = "mean", activation: str = "linear", seed: int = 1,
+):
+    """The quantized Keras layer alone in float64, with weights on their grid; for features of the type ``INPUT``."""
+    found = fit.fit(
+        cells(variant, seed), [BITS, BITS], features(300, seed), activation=activation, collapse=collapse,
+        collapsed_bits=9, mask_feature=3, folded=folded,
+    )
+    made = quantized.stack_class()(**found.arguments, name="garnet", dtype="float64")
+    made.build((None, V, 4))
+    for own, weights, types in zip(made.cells, found.weights, made.weight_types, strict=True):
+        for name, variable in own.items():
+            variable.assign(FixedPoint.parse(types[name]).quantize(weights[name]))
+    return made
+
+
 def network(
     variant: str = "simplified", folded: bool = True, collapse: str = "mean", activation: str = "linear", seed: int = 1,
     vertices: int = V,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet import exact, hls
+from l1trigger.garnet import exact, quantized
 from l1trigger.garnet.exact import Interval
 
 fractions = st.integers(0, 8)
@@ -83,8 +83,7 @@ def test_grid(values, fraction):
 @pytest.mark.parametrize("case", [("simplified", True, "mean"), ("full", False, "sum"), ("full", False, "max")])
 def test_intervals_hold_what_a_stack_computes(case):
     """What is rounded inside a real stack, at the ends of the inputs' range too, lies in the intervals."""
-    network = toy.network(*case, seed=6)
-    (stack,) = hls.stacks(network.build(exact=False)).values()
+    stack = quantized.stack_of(toy.layer(*case, seed=6))
     x, interval = toy.features(200, 13), Interval.of(toy.INPUT)
     mask = (x[..., stack.mask_feature] != 0).astype(float)
     for layer in stack.layers:

@@ -113,7 +113,8 @@ def quantized(own=None, internal=None, **section):
     model = GarNet.build(own)
     weights = dense.weights_by_name(model)
     x = GarNet.scaling(own).firmware(toy.clusters(100, extreme=0))
-    return GarNet.quantized_model(own, weights, QuantizationSection(**section), {**INTERNAL_BITS, **(internal or {})}, x)
+    inside = {**INTERNAL_BITS, **(internal or {})}
+    return GarNet.quantized_model(own, weights, QuantizationSection(**section), inside, x)
 
 
 def test_widths_of_single_layers():
@@ -136,7 +137,8 @@ def test_widths_of_single_layers():
 
 @pytest.mark.parametrize(("name", "nearest"), [("garnet2", "garnet"), ("hed0", "head0"), ("garnet", "garnet")])
 def test_widths_of_a_layer_that_is_not_there(name, nearest):
-    with pytest.raises(DesignError, match=rf"compress\.quantization\.layers\.{name}: there is no such layer.*{nearest}"):
+    key = rf"compress\.quantization\.layers\.{name}"
+    with pytest.raises(DesignError, match=f"{key}: there is no such layer.*{nearest}"):
         quantized(layers={name: LayerBits(weights=3)})
 
 

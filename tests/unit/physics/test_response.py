@@ -10,6 +10,7 @@ from l1trigger.physics.estimate import Estimate
 from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.roc import Scored
 
+ENERGIES = np.linspace(5, 95, 9)
 MAKE = FigureMaker("csim", "csim", "toy")
 
 
@@ -55,13 +56,16 @@ def test_bins_hold_every_event():
     assert all(low <= b.energy <= high for b, low, high in zip(bins, edge[:-1], edge[1:], strict=True))
 
 
-def made_bins(a, b, c, relative=0.02, seed=1, energies=np.linspace(5, 95, 9)):
-    rng = np.random.default_rng(seed)
-    value = np.sqrt(a**2 / energies + b**2 / energies**2 + c**2)
-    moved = value * (1 + relative * rng.standard_normal(len(energies)))
+def bins_of(value, error):
     one = Estimate(1.0, 0.01, "toy")
-    return [response.Spread(100, float(e), one, Estimate(float(v), float(relative * w), "toy"))
-            for e, v, w in zip(energies, moved, value, strict=True)]
+    return [response.Spread(100, float(e), one, Estimate(float(v), float(d), "toy"))
+            for e, v, d in zip(ENERGIES, value, error, strict=True)]
+
+
+def made_bins(a, b, c, relative=0.02, seed=1):
+    value = np.sqrt(a**2 / ENERGIES + b**2 / ENERGIES**2 + c**2)
+    moved = value * (1 + relative * np.random.default_rng(seed).standard_normal(len(value)))
+    return bins_of(moved, relative * value)
 
 
 @pytest.mark.parametrize("truth", [(0.5, 1.0, 0.05), (0.2, 0.8, 0.03)])
@@ -72,19 +76,16 @@ def test_fit_recovers_the_terms(truth):
         curve = response.fit(made_bins(*truth, seed=seed, relative=0.005))
         assert curve.degrees == 6
         pulls.append([(t.value - v) / t.error for t, v in zip((curve.a, curve.b, curve.c), truth, strict=True)])
-        np.testing.assert_allclose(curve(np.array([20.0])), np.sqrt(truth[0]**2 / 20 + (truth[1] / 20)**2 + truth[2]**2),
-                                   rtol=0.02)
+        at_20 = np.sqrt(truth[0] ** 2 / 20 + (truth[1] / 20) ** 2 + truth[2] ** 2)
+        np.testing.assert_allclose(curve(np.array([20.0])), at_20, rtol=0.02)
     pulls = np.array(pulls)
     assert (np.abs(pulls.mean(0)) < 0.7).all() and ((pulls.std(0) > 0.6) & (pulls.std(0) < 1.6)).all()
 
 
 def pulled_below(a, b_squared, c, relative=1e-3):
     """Bins without fluctuations, whose term b^2/E^2 has the sign that none can have."""
-    energies = np.linspace(5, 95, 9)
-    value = np.sqrt(a**2 / energies + b_squared / energies**2 + c**2)
-    one = Estimate(1.0, 0.01, "toy")
-    return [response.Spread(100, float(e), one, Estimate(float(v), float(relative * v), "toy"))
-            for e, v in zip(energies, value, strict=True)]
+    value = np.sqrt(a**2 / ENERGIES + b_squared / ENERGIES**2 + c**2)
+    return bins_of(value, relative * value)
 
 
 def test_a_term_of_zero_has_no_error():
