@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from l1trigger import keras as door
 from l1trigger.compress import quantizers
 from l1trigger.compress.network import QuantizedNetwork
@@ -28,7 +31,9 @@ from l1trigger.convert.graph import GraphLayer, layers, precision
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.garnet import contrib
 from l1trigger.garnet import hls as garnet
+from l1trigger.garnet.contrib import ContribModel
 from l1trigger.gravnet import hls as gravnet
 
 
@@ -195,6 +200,53 @@ def graph_layers(network: QuantizedNetwork, section: ConvertSection, log: Path |
     """
     with tempfile.TemporaryDirectory() as folder, printing_into(log or Path(folder) / "log"):
         return layers(graph(network, section, "network", Path(folder)))
+
+
+def contrib_outputs(
+    found: ContribModel, x: NDArray[np.float32], precision: FixedPoint, folder: Path
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Outputs of hls4ml's own GarNet layer in Keras and in hls4ml's own C-simulation, both (events, filters).
+
+    Args:
+        found: the model; its dense layers are left out.
+        x: events (events, V, features), hits first.
+        precision: type of everything that hls4ml does not settle by itself.
+        folder: for sources and library.
+
+    Raises:
+        UnsupportedLayerError: hls4ml does not convert or compile the layer.
+    """
+    hls4ml = _hls4ml()
+    from hls4ml.contrib import garnet as layers
+
+    if found.input_format != "xn":
+        raise UnsupportedLayerError(
+            f"{found.file}: hls4ml converts its GarNet layer with input_format 'xn' only, not '{found.input_format}'. "
+            "Remedy: compare with architecture garnet, which takes both"
+        )
+    model = contrib.keras_model(found, layers, door.keras())
+    count = (x[..., 3] != 0).sum(1, keepdims=True).astype(np.float32)
+    # Where a type saturates, overflow must not add to what is measured.
+    sure = f"fixed<{precision.width},{precision.integer},RND,SAT>"
+    with printing_into(folder / "hls4ml.log"), keras_mask():
+        config = hls4ml.utils.config_from_keras_model(
+            model, granularity="name", backend="Vivado", default_precision=sure
+        )
+        config["LayerName"]["count"]["Precision"] = {"result": "ufixed<16,16>"}
+        config["LayerName"]["garnet"]["Precision"] = {"default": sure, "result": sure}
+        try:
+            graph = hls4ml.converters.convert_from_keras_model(
+                model, hls_config=config, output_dir=str(folder / "project"), backend="Vivado", io_type="io_parallel",
+            )
+            graph.compile()
+        except Exception as e:  # hls4ml raises plain exceptions of many kinds for what it cannot convert
+            raise UnsupportedLayerError(
+                f"{found.file}: hls4ml {hls4ml.__version__} does not simulate this layer: {type(e).__name__}: {e}. "
+                "Remedy: bring it to firmware with architecture garnet"
+            ) from e
+        simulated = np.asarray(graph.predict([x, count]), np.float64)
+    expected = np.asarray(model.predict([x, count], verbose=0), np.float64)
+    return expected, simulated.reshape(expected.shape)
 
 
 def _hls4ml() -> Any:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from l1trigger.design import Design, QuantizationSection
+from l1trigger.data.events import DataSet
+from l1trigger.design import Design, QuantizationSection, TrainSection
 from l1trigger.errors import DesignError
+from l1trigger.garnet import contrib
 from l1trigger.garnet import fit as garnet_fit
 from l1trigger.garnet import layers as garnet_layers
 from l1trigger.garnet import quantized as garnet_quantized
 from l1trigger.models import dense, hits
 from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitInputs, HitOptions, symmetric_copy
+from l1trigger.train.result import Training
 
 __all__ = ["FEATURES", "INTERNAL_BITS", "MASK_FEATURE", "GarNet", "GarNetOptions", "HitInputs", "symmetric_copy"]
 
@@ -34,6 +38,8 @@ class GarNetOptions(HitOptions):
         activation: of the outputs of all GarNet layers but a collapsed last one.
         collapse: of the vertices after the last layer.
         fold: whether firmware lets the output weights absorb the propagation, where that is possible.
+        contrib_file: a trained model made of hls4ml's own GarNet layers (``.h5``), in place of training; sizes have to
+            be its, and ``inputs`` the scaling that it was trained with.
     """
 
     architecture: str = "garnet"
@@ -44,6 +50,7 @@ class GarNetOptions(HitOptions):
     activation: Literal["linear", "relu", "tanh"] = "linear"
     collapse: Literal["mean", "sum", "max"] = "mean"
     fold: bool = True
+    contrib_file: Path | None = None
 
     @model_validator(mode="after")
     def _sizes(self) -> GarNetOptions:
@@ -84,6 +91,28 @@ class GarNet(hits.HitNetwork):
         ))
 
     @classmethod
+    def fit(
+        cls, options: GarNetOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
+        progress: dense.Progress,
+    ) -> Training:
+        """Trains on labels and energies, or takes the weights of ``contrib_file``.
+
+        Raises:
+            DesignError: the design's sizes are not those of the file.
+            DataError: the file cannot be read.
+            UnsupportedLayerError: it has layers that cannot be brought to firmware.
+        """
+        if options.contrib_file is None:
+            return super().fit(options, section, data, seed, work, progress)
+        model = cls.build(options)
+        contrib.assign(_contrib(options, options.contrib_file), model)
+        model.compile(loss=cls.loss(options))
+        x = cls.scaling(options).real(data.validation.inputs).astype(np.float32)
+        loss = float(model.evaluate(x, cls.targets(options, data.validation), batch_size=section.batch_size, verbose=0))
+        progress(f"model of {options.contrib_file}")
+        return Training(seed, dense.weights_by_name(model), {}, loss)
+
+    @classmethod
     def quantized_model(
         cls, options: GarNetOptions, weights: Mapping[str, NDArray[np.float32]], section: QuantizationSection,
         internal: Mapping[str, int], x: NDArray[np.float64],
@@ -111,3 +140,22 @@ class GarNet(hits.HitNetwork):
         )
         layer = garnet_quantized.stack_class()(**fitted.arguments, name="garnet")
         return hits.quantized(options, layer, fitted, head, section, cls.scaling(options))
+
+
+def _contrib(options: GarNetOptions, file: Path) -> contrib.ContribModel:
+    """The model of a file, whose sizes are those of the design.
+
+    Raises:
+        DesignError: they are not; says all that fit.
+    """
+    found = contrib.read(file)
+    wrong = [name for name, value in found.options.items() if getattr(options, name) != value]
+    if wrong or found.output is None or found.features != len(FEATURES):
+        fit = ", ".join(f"{n}: {list(v) if isinstance(v, tuple) else v}" for n, v in found.options.items())
+        key = f"model.{wrong[0]}" if wrong else "model.contrib_file"
+        raise DesignError(
+            None, key, f"{file} is another network: {found.features} features per hit, "
+            f"{'no' if found.output is None else 'two'} outputs behind the graph layers, and {fit}",
+            "write these sizes into the section model; the network needs 4 features and two outputs",
+        )
+    return found
