@@ -159,6 +159,7 @@ def _card(
 
 
 _TABLES = (
-    "tables made from formulas and xraylib in place of Geant4's data sets: bremsstrahlung below 1 GeV, photoelectric "
-    "effect without shells, schematic neutrons below 20 MeV, no excited nuclei",
+    "tables made from formulas and xraylib in place of Geant4's data sets: bremsstrahlung below 1 GeV (in Born's "
+    "approximation below 50 MeV), photoelectric effect without shells, schematic neutrons below 20 MeV, no excited "
+    "nuclei",
 )
