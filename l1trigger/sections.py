@@ -175,6 +175,8 @@ PARTS = {
     "xcku115-flvb2104-2-i": "Kintex UltraScale KU115", "xc7vx690tffg1927-2": "Virtex 7 VX690T",
     "xc7z020clg400-1": "Zynq 7020", "xcu250-figd2104-2L-e": "Alveo U250",
 }
+BOARDS = {"alveo-u250": "xcu250-figd2104-2L-e", "pynq-z2": "xc7z020clg400-1"}
+"""Boards whose names stand for their part."""
 
 
 class ConvertSection(Section):
@@ -182,7 +184,7 @@ class ConvertSection(Section):
 
     Attributes:
         backend: of hls4ml.
-        part: FPGA part number.
+        part: FPGA part number, its beginning, or the name of a board.
         clock_ns: clock period [ns].
         strategy: Latency unrolls every multiplication, Resource shares them.
         reuse_factor: how many multiplications share one multiplier; must divide each layer's multiplications.
@@ -199,8 +201,9 @@ class ConvertSection(Section):
     @field_validator("part")
     @classmethod
     def _known(cls, part: str) -> str:
+        part = BOARDS.get(part, part)
         if not any(part == p or p.startswith(part) for p in PARTS):
-            raise ValueError(f"unknown part '{part}'; {nearest(part, PARTS)}")
+            raise ValueError(f"unknown part '{part}'; {nearest(part, [*PARTS, *BOARDS])}")
         return next(p for p in PARTS if p == part or p.startswith(part))
 
 

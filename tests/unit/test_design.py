@@ -189,3 +189,11 @@ def test_json_schema_takes_good_files_and_refuses_bad_keys(good: Path) -> None:
     for wrong in ({"trian": {}}, {"data": {"source": "none"}}, {"train": {"epochs": 0}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(whole | wrong, schema)
+
+
+def test_boards_stand_for_their_part():
+    from l1trigger.design import ConvertSection
+
+    assert ConvertSection(part="alveo-u250").part == "xcu250-figd2104-2L-e" == ConvertSection(part="xcu250").part
+    with pytest.raises(ValueError, match="did you mean 'alveo-u250'"):
+        ConvertSection(part="alveo-u25")
