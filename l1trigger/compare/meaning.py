@@ -28,7 +28,8 @@ class Better(StrEnum):
 _BETTER = {
     **dict.fromkeys(
         ("auc", "mean_auc", "tpr", "tpr_interpolated", "tpr_at_rate", "tpr_at_threshold", "spearman_rho", "accuracy",
-         "sparsity", "purity", "efficiency", "slack_ns", "events_per_s", "clock_mhz", "cosim_pass"),
+         "sparsity", "purity", "efficiency", "slack_ns", "events_per_s", "clock_mhz", "cosim_pass",
+         "efficiency_at_purity", "auc_ratio"),
         Better.HIGHER),
     **dict.fromkeys(("rate_shift_khz", "bias"), Better.NEARER_ZERO),
     **dict.fromkeys(
@@ -55,15 +56,19 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     ("Area under the ROC", ("mean_auc", "auc")),
     ("Signal efficiency at a false positive rate", ("tpr",)),
     ("At the design's threshold", ("rate_khz", "false_positive_rate", "tpr_at_threshold")),
+    ("Energy", ("resolution", "response", "efficiency_at_purity")),
     ("Fidelity to the float level", (
-        "mean_auc_loss", "worst_auc_loss", "spearman_rho", "rate_shift_khz", "bit_mismatches",
+        "auc_ratio", "resolution_ratio", "mean_auc_loss", "worst_auc_loss", "spearman_rho", "rate_shift_khz",
+        "bit_mismatches",
     )),
     ("Network", ("weights", "nonzero_weights", "sparsity")),
 )
 """The figures that a comparison shows first, by heading. Further ones of hardware come under a heading of their own."""
 
 OTHER_HARDWARE = "Further figures of the hardware"
-_PHYSICS = frozenset({"Area under the ROC", "Signal efficiency at a false positive rate", "At the design's threshold"})
+_PHYSICS = frozenset({
+    "Area under the ROC", "Signal efficiency at a false positive rate", "At the design's threshold", "Energy",
+})
 _PER_PART = frozenset({"layer", "module", "function"})
 
 
@@ -129,6 +134,8 @@ def group(key: Identity, level: str) -> str | None:
     conditions = {k for k, _ in key.conditions}
     if conditions & (_PER_PART | {"seed", "baseline"}):
         return None
+    if dict(key.conditions).get("true_energy_gev", "all") != "all":
+        return None  # a bin of many
     heading = next((title for title, names in GROUPS if key.name in names), None)
     if heading in {"Latency", "Resources", "Network"}:
         return heading
