@@ -9,9 +9,10 @@ from l1trigger import csim
 from l1trigger.errors import DesignError
 
 EVENTS = 600
+ONE_LAYER = {"aggregators": (2,), "propagate": (2,), "filters": (2,)}
 CASES = {
     "folded mean": {"reuse": 1},
-    "full max": {"reuse": 4, "head": (4,), "variant": "full", "collapse": "max", "activation": "tanh"},
+    "full max": {**ONE_LAYER, "reuse": 4, "head": (4,), "variant": "full", "collapse": "max", "activation": "tanh"},
     "direct sum relu": {"reuse": 8, "head": (8,), "fold": False, "collapse": "sum", "activation": "relu", "seed": 7},
 }
 
