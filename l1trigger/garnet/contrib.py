@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.errors import DataError, UnsupportedLayerError
-from l1trigger.fixed_point import FixedPoint
+from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
-WIDE = FixedPoint(32, 8)
+WIDE = FixedPoint(32, 8, True, Rounding.RND, Overflow.SAT)
+"""Where a type saturates, overflow does not add to what is measured."""
 KINDS = ("GarNet", "GarNetStack")
 _WEIGHT = re.compile(r"(FLR|S|Fout)(\d*)_(kernel|bias)(?::0)?")
 _NAMES = {"FLR": "propagate", "S": "distance", "Fout": "mean"}
