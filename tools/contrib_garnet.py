@@ -33,7 +33,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         told = contrib.deviation(given.file, x.reshape(-1, found.vertices, found.features), Path(folder))
     print(f"largest difference from hls4ml's Keras layer, {told.events} clusters, outputs up to {told.largest:.3g}:")
-    print(f"  {told.simulated:.2g}  hls4ml's own C-simulation, {told.precision} and types that it settles by itself")
+    print(f"  {told.simulated:.2g}  hls4ml's own C-simulation (rms {told.simulated_rms:.2g}), {told.precision} and "
+          "types that it settles by itself")
     print(f"  {told.own:.2g}  l1trigger's float layer; `l1trigger run` quantizes it, and csim then equals bit for bit")
 
 

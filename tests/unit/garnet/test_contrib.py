@@ -100,6 +100,7 @@ def test_deviation_of_hls4mls_own_simulation(tmp_path):
     assert told.own < 1e-5 < told.largest  # float32
     # hls4ml keeps 10 bits of each edge weight, whatever the precision: it is off, but by less than that many.
     assert 1e-5 < told.simulated < 0.05 * told.largest
+    assert 0 < told.simulated_rms < told.simulated
 
 
 @pytest.mark.parametrize(("options", "message"), [
