@@ -32,9 +32,10 @@ def main() -> None:
     x = HitInputs().scaling(found.vertices).real(inputs).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         told = contrib.deviation(given.file, x.reshape(-1, found.vertices, found.features), Path(folder))
-    print(f"largest differences from hls4ml's Keras layer on {told.events} clusters, outputs up to {told.largest:.3g}:")
-    print(f"  {told.simulated:.2g}  hls4ml's own C-simulation ({told.precision} and the types that it settles by itself)")
-    print(f"  {told.own:.2g}  l1trigger's float layer; from there `l1trigger run` quantizes, and csim equals bit for bit")
+    print(f"largest difference from hls4ml's Keras layer, {told.events} clusters, outputs up to {told.largest:.3g}:")
+    print(f"  {told.simulated:.2g}  hls4ml's own C-simulation (rms {told.simulated_rms:.2g}), {told.precision} and "
+          "types that it settles by itself")
+    print(f"  {told.own:.2g}  l1trigger's float layer; `l1trigger run` quantizes it, and csim then equals bit for bit")
 
 
 if __name__ == "__main__":

@@ -226,14 +226,12 @@ def contrib_outputs(
         )
     model = contrib.keras_model(found, layers, door.keras())
     count = (x[..., 3] != 0).sum(1, keepdims=True).astype(np.float32)
-    # Where a type saturates, overflow must not add to what is measured.
-    sure = f"fixed<{precision.width},{precision.integer},RND,SAT>"
     with printing_into(folder / "hls4ml.log"), keras_mask():
         config = hls4ml.utils.config_from_keras_model(
-            model, granularity="name", backend="Vivado", default_precision=sure
+            model, granularity="name", backend="Vivado", default_precision=_hls4ml_type(precision)
         )
         config["LayerName"]["count"]["Precision"] = {"result": "ufixed<16,16>"}
-        config["LayerName"]["garnet"]["Precision"] = {"default": sure, "result": sure}
+        config["LayerName"]["garnet"]["Precision"] = dict.fromkeys(("default", "result"), _hls4ml_type(precision))
         try:
             graph = hls4ml.converters.convert_from_keras_model(
                 model, hls_config=config, output_dir=str(folder / "project"), backend="Vivado", io_type="io_parallel",

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.errors import DataError, UnsupportedLayerError
-from l1trigger.fixed_point import FixedPoint
+from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
-WIDE = FixedPoint(32, 8)
+WIDE = FixedPoint(32, 8, True, Rounding.RND, Overflow.SAT)
+"""Where a type saturates, overflow does not add to what is measured."""
 KINDS = ("GarNet", "GarNetStack")
 _WEIGHT = re.compile(r"(FLR|S|Fout)(\d*)_(kernel|bias)(?::0)?")
 _NAMES = {"FLR": "propagate", "S": "distance", "Fout": "mean"}
@@ -71,17 +72,19 @@ class ContribModel:
 
 @dataclass(frozen=True)
 class Deviation:
-    """How far two ways to firmware are from hls4ml's Keras layer before anything is chosen: largest differences.
+    """How far two ways to firmware start from hls4ml's Keras layer.
 
     Attributes:
-        simulated: of hls4ml's own C-simulation.
-        own: of ``layers.GarNetStack`` with the same weights, which is float as well.
+        simulated: largest difference of hls4ml's own C-simulation.
+        simulated_rms: the same, root mean square.
+        own: largest difference of ``layers.GarNetStack`` with the same weights, which is float as well.
         largest: magnitude of the layer's outputs.
         precision: type in which hls4ml simulated what it does not settle by itself.
         events: how many were compared.
     """
 
     simulated: float
+    simulated_rms: float
     own: float
     largest: float
     precision: FixedPoint
@@ -109,9 +112,10 @@ def deviation(path: Path, x: NDArray[np.float32], folder: Path, precision: Fixed
                         f"{' x '.join(map(str, x.shape[1:]))}", "give events of its shape")
     expected, simulated = hls4ml.contrib_outputs(found, x, precision, folder)
     own = np.asarray(stack_model(found).predict(x, verbose=0), np.float64)
+    difference = simulated - expected
     return Deviation(
-        float(np.abs(simulated - expected).max()), float(np.abs(own - expected).max()), float(np.abs(expected).max()),
-        precision, len(x),
+        float(np.abs(difference).max()), float(np.sqrt(np.square(difference).mean())),
+        float(np.abs(own - expected).max()), float(np.abs(expected).max()), precision, len(x),
     )
 
 

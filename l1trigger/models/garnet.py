@@ -90,6 +90,11 @@ class GarNet(hits.HitNetwork):
             options.collapse, MASK_FEATURE, name="garnet",
         ))
 
+    @staticmethod
+    def files(options: GarNetOptions) -> tuple[Path, ...]:
+        """Files that a training reads."""
+        return () if options.contrib_file is None else (options.contrib_file,)
+
     @classmethod
     def fit(
         cls, options: GarNetOptions, section: TrainSection, data: DataSet, seed: int, work: Path,

@@ -124,7 +124,8 @@ def fit(bins: list[Spread]) -> Resolution | None:
     """
     from scipy.optimize import curve_fit
 
-    good = [s for s in bins if np.isfinite(s.resolution.value) and s.resolution.error > 0]
+    # An untrained network may give negative energies, whose width has no sense relative to them.
+    good = [s for s in bins if np.isfinite(s.resolution.value) and min(s.resolution.value, s.resolution.error) > 0]
     if len(good) < 4:
         return None
     energy = np.array([s.energy for s in good])

@@ -1,0 +1,152 @@
+"""Models of hls4ml's own GarNet layers: the same outputs, the way to exact firmware, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import toy_contrib as toy
+import toy_showers
+import toy_trigger
+
+from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress.quantize import output_type
+from l1trigger.csim import compile, simulate
+from l1trigger.data.events import DataSet
+from l1trigger.design import QuantizationSection, TrainSection
+from l1trigger.errors import DataError, DesignError, UnsupportedLayerError
+from l1trigger.garnet import contrib
+from l1trigger.models.garnet import GarNet, GarNetOptions
+from l1trigger.trigger import TriggerFunction
+
+CASES = {
+    "stack": {},
+    "single layer": {"stack": False},
+    "marked by its fourth feature": {"input_format": "x", "seed": 2},
+    "sum": {"collapse": "sum", "seed": 3},
+    "max, relu": {"stack": False, "collapse": "max", "output_activation": "relu", "seed": 4},
+    "two outputs of one layer": {"outputs": "one", "head": (5, 4)},
+}
+
+
+def saved(tmp_path, **options):
+    made = toy.model(**options)
+    made.save(tmp_path / "model.h5")
+    return made, tmp_path / "model.h5"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_same_outputs(case, tmp_path):
+    made, path = saved(tmp_path, **CASES[case])
+    found = contrib.read(path)
+    x, n = toy.events()
+    expected = made.predict([x, n] if found.input_format == "xn" else x, verbose=0)
+    options = GarNetOptions.model_validate({**found.options, "contrib_file": path})
+    own = GarNet.build(options)
+    contrib.assign(found, own)
+    outputs = own.predict(x.reshape(len(x), -1), verbose=0)
+    if isinstance(expected, list):
+        probability, energy = expected
+        expected = np.concatenate([np.log(probability / (1 - probability)), energy], 1)
+    assert np.ptp(expected, axis=0).min() > 0.01
+    # The same sums in another order in float32, and a logarithm of a float32 probability.
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+    # Without the head there is no logarithm: float32's own precision, times a few hundred additions.
+    x64 = contrib.stack_model(found).predict(x, verbose=0)
+    graph = contrib_output(made, x, n, found)
+    np.testing.assert_allclose(x64, graph, rtol=1e-5, atol=1e-5)
+
+
+def contrib_output(made, x, n, found):
+    from l1trigger import keras as door
+
+    inner = door.keras().Model(made.inputs, made.get_layer("gar").output)
+    return inner.predict([x, n] if found.input_format == "xn" else x, verbose=0)
+
+
+def test_the_way_to_exact_firmware(tmp_path):
+    made, path = saved(tmp_path)
+    sample = toy_showers.events(300, slots=16)
+    data = DataSet(sample, sample, sample, (), False, 2760)
+    sizes = {n: v for n, v in contrib.read(path).options.items() if n != "variant"}
+    options = GarNetOptions.model_validate({**sizes, "contrib_file": path})
+    assert GarNet.files(options) == (path,)
+    trained = GarNet.fit(options, TrainSection(), data, 0, tmp_path, lambda text: None)
+    assert 0 < trained.validation_loss < np.inf
+    scaling = GarNet.scaling(options)
+    x = scaling.firmware(sample.inputs)
+    real = scaling.real(sample.inputs).astype(np.float32).reshape(-1, 16, 4)
+    logit = GarNet.float_score(options.model_dump(), trained.weights, scaling, sample.inputs)
+    count = (real[..., 3] != 0).sum(1, keepdims=True).astype(np.float32)
+    probability = made.predict([real, count], verbose=0)[0][:, 0]
+    np.testing.assert_allclose(1 / (1 + np.exp(-logit)), probability, rtol=1e-4, atol=1e-5)  # as above
+    model = GarNet.quantized_model(options, trained.weights, QuantizationSection(), GarNet.internal_bits, x)
+    network = QuantizedNetwork.from_keras(model, scaling.network_type, output_type(model))
+    function = TriggerFunction("toycontrib", scaling, network, "classifier", network.output_type, 0)
+    section = toy_trigger.design().csim
+    converted = toy_trigger.convert(function, tmp_path / "convert", None)
+    program = compile.build(converted, section, tmp_path)
+    found = simulate.simulate(program, sample.inputs, 2, section, tmp_path)
+    assert len(np.unique(found.outputs.network)) > 20
+    assert np.array_equal(found.outputs.network, network.raw(x))
+
+
+@pytest.mark.slow
+def test_deviation_of_hls4mls_own_simulation(tmp_path):
+    _, path = saved(tmp_path, stack=False)
+    x, _ = toy.events(count=100)
+    (tmp_path / "project").mkdir()
+    told = contrib.deviation(path, x[1:], tmp_path / "project")
+    assert told.events == 99
+    assert told.own < 1e-5 < told.largest  # float32
+    # hls4ml keeps 10 bits of each edge weight, whatever the precision: it is off, but by less than that many.
+    assert 1e-5 < told.simulated < 0.05 * told.largest
+    assert 0 < told.simulated_rms < told.simulated
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"collapse": None, "head": (), "outputs": None}, "collapse None"),
+    ({"output_activation": "tanh"}, "output_activation tanh with collapse mean"),
+    ({"stack": False, "output_activation": "tanh", "collapse": "max"}, "output_activation tanh"),
+    ({"stack": False, "mean_by_nvert": True, "collapse": "sum", "head": (), "outputs": None}, "number of hits"),
+    ({"stack": False, "quantize_transforms": True, "total_bits": 8, "int_bits": 2}, "quantized transforms"),
+    ({"vertices": 12}, "12 vertices, which is no power of two"),
+    ({"outputs": None}, "dense0 .6, relu."),
+])
+def test_what_is_refused(options, message, tmp_path):
+    _, path = saved(tmp_path, **options)
+    with pytest.raises(UnsupportedLayerError, match=message) as told:
+        contrib.read(path)
+    assert "Remedy: " in str(told.value)
+
+
+def test_the_full_variant(tmp_path):
+    import h5py
+
+    _, path = saved(tmp_path)
+    with h5py.File(path, "a") as f:  # hls4ml's own layer cannot compute it
+        f.attrs["model_config"] = f.attrs["model_config"].replace('"simplified": true', '"simplified": false')
+    with pytest.raises(UnsupportedLayerError, match="full variant"):
+        contrib.read(path)
+
+
+def test_files_that_are_no_such_model(tmp_path):
+    with pytest.raises(DataError, match="cannot be read as a Keras 2 model"):
+        contrib.read(tmp_path / "nowhere.h5")
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with pytest.raises(DataError, match="cannot be read as a Keras 2 model"):
+        contrib.read(tmp_path / "text.h5")
+    from l1trigger import keras as door
+
+    x = door.keras().Input((4,))
+    door.keras().Model(x, door.keras().layers.Dense(2)(x)).save(tmp_path / "dense.h5")
+    with pytest.raises(DataError, match="holds 0 layers of hls4ml"):
+        contrib.read(tmp_path / "dense.h5")
+
+
+def test_sizes_of_another_network(tmp_path):
+    _, path = saved(tmp_path)
+    sample = toy_showers.events(40, slots=128)
+    data = DataSet(sample, sample, sample, (), False, 2760)
+    options = GarNetOptions.model_validate({"contrib_file": path})
+    with pytest.raises(DesignError, match=r"model.hits: .*another network.*hits: 16, aggregators: \[3, 4\]"):
+        GarNet.fit(options, TrainSection(), data, 0, tmp_path, lambda text: None)
