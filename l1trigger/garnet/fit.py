@@ -1,23 +1,23 @@
 """From a float GarNet stack to its quantized twin: transforms folded, binary points fitted.
 
-Bit widths come from the design; binary points that it leaves open minimize the squared error on typical inputs, as for
-dense layers (``compress.quantize``).
+How binary points are fitted stands in ``graph.fit``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.compress.quantize import covering_integer, fit_integer
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet.function import edge_weight
+from l1trigger.graph import fit as graph
+from l1trigger.graph.fit import Fitted, Weights
+from l1trigger.graph.function import collapsed
 
-Weights = Mapping[str, NDArray[np.floating[Any]]]
 _FAR = 3.5
 """A distance beyond which exp(-d^2) is below 10^-5 and binary points need not care."""
 
@@ -40,21 +40,6 @@ class Bits:
     aggregated: int
     gathered: int
     output: int
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """What a ``QGarNetStack`` is made from.
-
-    Attributes:
-        arguments: of its constructor.
-        weights: per layer, by name.
-        outputs: of the float stack on the given inputs (events, filters).
-    """
-
-    arguments: dict[str, Any]
-    weights: tuple[Weights, ...]
-    outputs: NDArray[np.float64]
 
 
 def fold(cell: Weights) -> dict[str, NDArray[Any]]:
@@ -84,31 +69,20 @@ def fit(
         folded: whether transforms are absorbed where that is possible.
     """
     mask = (x[..., mask_feature] != 0).astype(np.float64)[..., None]
-    weights, weight_types, types = [], [], []
+    weights, types = [], []
     y = x
     for index, (cell, widths) in enumerate(zip(cells, bits, strict=True)):
         use = fold(cell) if folded and "maximum" not in cell else dict(cell)
         found, y = _layer_types(use, widths, x, mask, activation)
         weights.append(use)
-        weight_types.append({n: str(_weight_type(n, w, widths)) for n, w in use.items()})
-        types.append({role: str(t) for role, t in found.items()})
+        types.append(found)
         if index < len(cells) - 1 or collapse == "max":
-            y = _activated(y, activation)
+            y = graph.activated(y, activation)
         x = mask * y
-    result = x.max(1) if collapse == "max" else x.sum(1) / (x.shape[1] if collapse == "mean" else 1)
-    integer = fit_integer(result, collapsed_bits)
-    arguments: dict[str, Any] = {
-        "shapes": [{n: list(w.shape) for n, w in cell.items()} for cell in weights], "weight_types": weight_types,
-        "types": types, "collapse": collapse, "mask_feature": mask_feature,
-        "collapsed": str(FixedPoint.from_quantized_bits(collapsed_bits, integer)),
-    }
-    return Fitted(arguments, tuple(weights), result)
-
-
-def _weight_type(name: str, values: NDArray[Any], bits: Bits) -> FixedPoint:
-    if name.endswith("bias"):
-        return FixedPoint.from_quantized_bits(bits.biases, covering_integer(values, bits.biases))
-    return FixedPoint.from_quantized_bits(bits.weights, fit_integer(values, bits.weights))
+    return graph.stack(
+        weights, bits, types, collapsed(x, collapse), collapse=collapse, collapsed_bits=collapsed_bits,
+        mask_feature=mask_feature,
+    )
 
 
 def _layer_types(
@@ -118,11 +92,11 @@ def _layer_types(
     there = mask[..., 0] > 0
     distance = x @ cell["distance"] + cell["distance_bias"]
     w = mask * edge_weight(distance)
-    types = {"distance": _fitted(np.clip(distance[there], -_FAR, _FAR), bits.distance)}
+    types = {"distance": graph.fitted(np.clip(distance[there], -_FAR, _FAR), bits.distance)}
     types["edge_weight"] = FixedPoint.from_quantized_bits(bits.edge_weight, 0, keep_negative=False)
     if "propagate" in cell:
         p = x @ cell["propagate"] + cell["propagate_bias"]
-        types["propagated"] = _fitted(p[there], bits.propagated)
+        types["propagated"] = graph.fitted(p[there], bits.propagated)
     else:
         p = np.concatenate([x, np.ones_like(x[..., :1])], -1)
     p = np.concatenate([p, w], -1) if "maximum" in cell else p
@@ -131,28 +105,10 @@ def _layer_types(
     if "maximum" in cell:
         aggregated.append((w[..., None] * p[:, :, None]).max(1))
         gathered += np.einsum("bsf,sfo->bso", aggregated[1], cell["maximum"], optimize=True)
-    types["aggregated"] = _fitted(np.concatenate(aggregated), bits.aggregated)
-    types["gathered"] = _fitted(gathered, bits.gathered)
+    types["aggregated"] = graph.fitted(np.concatenate(aggregated), bits.aggregated)
+    types["gathered"] = graph.fitted(gathered, bits.gathered)
     y = cell["bias"] + np.einsum("bvs,bso->bvo", w, gathered, optimize=True)
     if "direct" in cell:
         y = y + x @ cell["direct"] + w @ cell["edges"]
-    types["output"] = _output_type(y[there], bits.output, activation)
+    types["output"] = graph.output_type(y[there], bits.output, activation)
     return types, y
-
-
-def _fitted(values: NDArray[np.float64], bits: int) -> FixedPoint:
-    return FixedPoint.from_quantized_bits(bits, fit_integer(values, bits))
-
-
-def _output_type(values: NDArray[np.float64], bits: int, activation: str) -> FixedPoint:
-    if activation == "tanh":
-        return FixedPoint.from_quantized_bits(bits, 0)
-    relu = activation == "relu"
-    integer = fit_integer(_activated(values, activation), bits, signed=not relu)
-    return FixedPoint.from_quantized_bits(bits, integer, keep_negative=not relu)
-
-
-def _activated(values: NDArray[np.float64], activation: str) -> NDArray[np.float64]:
-    if activation == "tanh":
-        return np.tanh(values)
-    return np.maximum(values, 0) if activation == "relu" else values

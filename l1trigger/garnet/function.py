@@ -36,16 +36,14 @@ m[v] y[v,o]. V is a power of two, so that 1/V is a shift.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
-
-Array = NDArray[np.float64]
-Collapse = Literal["mean", "sum", "max"]
-_CHUNK = 2048
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.graph import function as graph
+from l1trigger.graph.function import Array
 
 
 @dataclass(frozen=True)
@@ -125,48 +123,17 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Stack:
-    """A quantized GarNet stack.
+class Stack(graph.Stack[Layer]):
+    """A quantized GarNet stack."""
 
-    Attributes:
-        vertices: V, a power of two.
-        mask_feature: index of the input feature that is not zero where there is a vertex.
-        layers: in order.
-        collapse: over the vertices.
-        collapsed: type of the result.
-    """
-
-    vertices: int
-    mask_feature: int
-    layers: tuple[Layer, ...]
-    collapse: Collapse
-    collapsed: FixedPoint
-
-    @property
-    def inputs(self) -> int:
-        """Features per vertex."""
-        return self.layers[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        """Results per event."""
-        return self.layers[-1].filters
+    chunk: ClassVar[int] = 2048
 
     @property
     def needs_last_pass(self) -> bool:
         """Whether the last layer returns its aggregated features to the vertices."""
         return self.collapse == "max"
 
-    def evaluate(self, x: Array) -> Array:
-        """Results of a batch of events, exact.
-
-        Args:
-            x: inputs (events, V, features), on the grid of the network's input type.
-        """
-        return np.concatenate([self._evaluate(x[s : s + _CHUNK]) for s in range(0, len(x), _CHUNK)])
-
-    def _evaluate(self, x: Array) -> Array:
-        mask = (x[..., self.mask_feature] != 0).astype(np.float64)
+    def _evaluate(self, x: Array, mask: Array) -> Array:
         *inner, last = self.layers
         for layer in inner:
             x = self._output(layer, x, mask)
@@ -216,8 +183,3 @@ def propagated(layer: Layer, x: Array, w: Array) -> Array:
     else:
         features = layer.types.propagated.quantize(x @ layer.propagate + layer.propagate_bias)
     return features if layer.maximum is None else np.concatenate([features, w], -1)
-
-
-def quantizer(width: int, integer: int, signed: bool) -> FixedPoint:
-    """A type that rounds to even and saturates, as QKeras' quantizers do."""
-    return FixedPoint(width, integer, signed, Rounding.RND_CONV, Overflow.SAT)

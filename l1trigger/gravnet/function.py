@@ -26,16 +26,17 @@ neighbours, each that is lacking counts as one with w = 0, in the mean and in th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet.function import Array, Collapse
+from l1trigger.graph import function as graph
+from l1trigger.graph.function import Array, collapsed
 
 FALLOFF = 10.0
 """a of arXiv:1902.07987."""
-_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -123,54 +124,15 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Stack:
-    """A quantized GravNet stack.
+class Stack(graph.Stack[Layer]):
+    """A quantized GravNet stack."""
 
-    Attributes:
-        vertices: V, a power of two.
-        mask_feature: index of the input feature that is not zero where there is a vertex.
-        layers: in order.
-        collapse: over the vertices.
-        collapsed: type of the result.
-    """
+    chunk: ClassVar[int] = 256
 
-    vertices: int
-    mask_feature: int
-    layers: tuple[Layer, ...]
-    collapse: Collapse
-    collapsed: FixedPoint
-
-    @property
-    def inputs(self) -> int:
-        """Features per vertex."""
-        return self.layers[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        """Results per event."""
-        return self.layers[-1].filters
-
-    def evaluate(self, x: Array) -> Array:
-        """Results of a batch of events, exact.
-
-        Args:
-            x: inputs (events, V, features), on the grid of the network's input type.
-        """
-        return np.concatenate([self._evaluate(x[s : s + _CHUNK]) for s in range(0, max(len(x), 1), _CHUNK)])
-
-    def _evaluate(self, x: Array) -> Array:
-        mask = (x[..., self.mask_feature] != 0).astype(np.float64)
+    def _evaluate(self, x: Array, mask: Array) -> Array:
         for layer in self.layers:
             x = layer.outputs(x, mask)
         return self.collapsed.quantize(collapsed(x, self.collapse))
-
-
-def collapsed(x: Array, collapse: str) -> Array:
-    """Mean, sum or maximum of vertices (events, V, O) over all V places, of which empty ones are 0."""
-    if collapse == "max":
-        return np.asarray(x.max(1), np.float64)
-    total: Array = x.sum(1)
-    return total / x.shape[1] if collapse == "mean" else total
 
 
 def edge_weight(square: Array, falloff: float) -> Array:

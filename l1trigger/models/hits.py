@@ -17,8 +17,8 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
 from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
 from l1trigger.errors import DesignError, nearest
-from l1trigger.garnet.fit import Fitted
 from l1trigger.garnet.quantized import qkeras_quantizer
+from l1trigger.graph.fit import Fitted
 from l1trigger.models import dense, supervised
 from l1trigger.train.result import Training
 
@@ -73,7 +73,7 @@ class HitOptions(ModelSection):
     def _hits(self) -> Self:
         if self.hits & (self.hits - 1):
             raise ValueError(f"hits: {self.hits} is not a power of two, by which the mean could be a shift")
-        if min(*self.head, 1) < 1:
+        if min((*self.head, 1)) < 1:
             raise ValueError("all sizes must be at least 1")
         if self.inputs.energy.offset:
             raise ValueError("inputs.energy.offset must be 0: a hit of energy 0 is a hit that is not there")

@@ -60,7 +60,7 @@ def test_event_without_any_hit(collapse):
 def test_more_events_than_one_chunk(monkeypatch):
     stack, x = quantized.stack_of(toy.layer()), toy.features(23, 4)
     whole = stack.evaluate(x)
-    monkeypatch.setattr(function, "_CHUNK", 10)
+    monkeypatch.setattr(function.Stack, "chunk", 10)
     np.testing.assert_array_equal(stack.evaluate(x), whole)
 
 
