@@ -193,7 +193,7 @@ def _rtl_level_figures(measured: Measurement, synthesized: SynthResult) -> list[
 
 def _layer_figures(layer: LayerResources, yosys: FigureMaker, guess: FigureMaker) -> list[Figure]:
     """Resources of one layer synthesized alone."""
-    which = {"layer": layer.name, "kind": layer.kind, "counted": "alone, without pipeline registers"}
+    which = {"layer": layer.name, "kind": layer.kind, "counted": layer.counted}
     counts = {name: None if layer.cells is None else layer.cells[name] for name in ("lut", "carry", "dsp", "bram18")}
     return [
         *(yosys(name, count, "synth.yosys is off", conditions=which) for name, count in counts.items()),

@@ -35,9 +35,9 @@ def hls_figures(estimate: HlsEstimate) -> list[Figure]:
 
 
 def tables(book: Book) -> list[Table]:
-    """The estimate beside the measured RTL, and its layers; none when nothing was estimated."""
-    if not book.report.find("hls_lut"):
-        return []
+    """The estimate beside the measured RTL, and its layers; none where the model does not know the network."""
+    if all(f.value is None for f in book.report.find("hls_lut")):
+        return []  # the reasons stand among all figures
     return [_totals(book), _layers(book)]
 
 

@@ -23,10 +23,11 @@ def layer_resource_table(book: Book) -> Table:
         rows.append(Row([
             Cell(layer), Cell(kind), *(book.cell(found[name], show) for name, (_, show) in _PER_LAYER.items()),
         ]))
-    head = ["layer", "kind", *(title for title, _ in _PER_LAYER.values())]
-    note = ("Sources yosys and, where the head says so, estimate. Each layer is synthesized alone, without pipeline "
-            "registers; the sum differs from the total since logic is shared across layers.")
-    return Table("Layers one by one", head, rows, note, numeric=2)
+    head = ["part", "kind", *(title for title, _ in _PER_LAYER.values())]
+    counted = dict.fromkeys(str(f.conditions["counted"]) for f in book.report.find("estimated_lut")
+                            if "layer" in f.conditions)
+    note = f"Sources yosys and, where the head says so, estimate. Synthesized {'; '.join(counted)}."
+    return Table("Parts one by one", head, rows, note, numeric=2)
 
 
 def has_layers(report: Report) -> bool:

@@ -80,9 +80,8 @@ def resource_plots(report: Report) -> Drawn:
     layers = [f for f in report.find("lut") if "layer" in f.conditions and f.value is not None]
     if layers:
         yield Picture(
-            name="layer_resources", section="hardware", title="Look-up tables per layer",
-            caption=f"Each layer synthesized alone by Yosys ({layers[0].tool}), without pipeline registers; the sum "
-            "differs from the total since logic is shared across layers.",
+            name="layer_resources", section="hardware", title="Look-up tables per part",
+            caption=f"Each part synthesized by Yosys ({layers[0].tool}) {layers[0].conditions['counted']}.",
         ), partial(_layer_resources, layers)
 
 

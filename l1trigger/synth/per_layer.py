@@ -19,9 +19,6 @@ from l1trigger.synth.alone import Ports, layer_alone
 from l1trigger.synth.result import LayerResources
 from l1trigger.trigger import TriggerFunction
 
-CONDITION = "synthesized alone, without pipeline registers; the sum differs from the total since logic is shared"
-
-
 Part = tuple[str, str, Any]
 """Name, kind and ``CombLogic`` of a part."""
 

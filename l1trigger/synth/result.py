@@ -23,15 +23,17 @@ _ARRAYS = ("scores", "accepts", "energies")
 
 @dataclass(frozen=True)
 class LayerResources:
-    """What one layer takes when it is synthesized alone, as logic without registers.
+    """What one layer, or one block of a streaming engine, takes when it is synthesized alone.
 
-    The sum over layers differs from the whole, in which layers share logic and registers are added.
+    Layers are logic without registers: their sum differs from the whole, in which layers share logic and registers are
+    added. Blocks have their registers, and the whole counts every copy of each.
 
     Attributes:
         name, kind: of the layer in hls4ml's graph; the trigger function's own parts are of kind ``trigger``.
         cells: resources counted by Yosys; None when it was not run.
         estimated_lut: by alkaid's cost model.
         estimated_delay_ns: from inputs to outputs [ns].
+        counted: what is counted, in words.
     """
 
     name: str
@@ -39,6 +41,7 @@ class LayerResources:
     cells: Mapping[str, int] | None
     estimated_lut: float
     estimated_delay_ns: float
+    counted: str = "alone, without pipeline registers; the sum differs from the total since layers share logic"
 
 
 @dataclass(frozen=True)

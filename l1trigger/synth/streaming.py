@@ -208,6 +208,7 @@ def measure(
 
 
 _FEW = 100
+_COUNTED = "alone, with its registers; the total counts every copy, and what stands around them"
 
 
 def _latency(streamed: Sequence[Streamed]) -> int | None:
@@ -269,11 +270,11 @@ def _synthesize(
     blocks = [
         LayerResources(
             b.name, f"{copies} copies" if copies > 1 else "once per event" if "tree" not in b.name else "all copies",
-            counts.get(b.name), round(b.lut, 1), round(sum(b.stage_delays_ns), 3),
+            counts.get(b.name), round(b.lut, 1), round(sum(b.stage_delays_ns), 3), _COUNTED,
         )
         for b, copies in engine.blocks
     ]
-    around = LayerResources("sums and delays", "around the blocks", counts.get(TOP), 0.0, 0.0)
+    around = LayerResources("sums and delays", "around the blocks", counts.get(TOP), 0.0, 0.0, _COUNTED)
     if not counts:
         return tuple(blocks), None
     total = {

@@ -242,7 +242,7 @@ def test_latency_and_resources(stages, tmp_path):
     assert written.figure("bit_mismatches", "rtl").value == 0 and len(written.find("bit_mismatches")) == 2
     page = (tmp_path / "report.html").read_text()
     assert "Latency and resources" in page and "2 bunch crossings" in page and "stage 2: out, out_relu" in page
-    assert "Layers one by one" in page and "8\u2009765" in page and "since logic is shared" in page
+    assert "Parts one by one" in page and "8\u2009765" in page and "since layers share logic" in page
     assert written.figure("lut").value == 9000 and written.figure("lut", layer="first").value == 8765
     assert (tmp_path / "figures" / "resources.png").exists()
     assert (tmp_path / "figures" / "layer_resources.png").exists()
