@@ -55,9 +55,8 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
 
 
 def _is_prunable(layer: Any) -> bool:
-    import tensorflow_model_optimization as tfmot
-
-    return hasattr(layer, "kernel_quantizer") or isinstance(layer, tfmot.sparsity.keras.PrunableLayer)
+    """Whether a layer has weights to prune; QKeras' activations call themselves prunable, but have none."""
+    return bool(getattr(layer, "get_prunable_weights", list)())
 
 
 def fine_tune(
