@@ -33,8 +33,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         told = contrib.deviation(given.file, x.reshape(-1, found.vertices, found.features), Path(folder))
     print(f"largest differences from hls4ml's Keras layer on {told.events} clusters, outputs up to {told.largest:.3g}:")
-    print(f"  {told.simulated:.2g}  hls4ml's own C-simulation ({told.precision} and the types that it settles by itself)")
-    print(f"  {told.own:.2g}  l1trigger's float layer; from there `l1trigger run` quantizes, and csim equals bit for bit")
+    print(f"  {told.simulated:.2g}  hls4ml's own C-simulation ({told.precision} and types that it settles by itself)")
+    print(f"  {told.own:.2g}  l1trigger's float layer; from there `l1trigger run` quantizes, csim equals bit for bit")
 
 
 if __name__ == "__main__":
