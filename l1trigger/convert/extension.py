@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from numpy.typing import NDArray
 from l1trigger.fixed_point import FixedPoint
 
 
+@cache
 def register_stack(hls4ml: Any, name: str, headers: str) -> None:
-    """Makes hls4ml know a stack of graph layers on Vivado and Vitis.
+    """Makes hls4ml know a stack of graph layers on Vivado and Vitis; once.
 
     Its Keras configuration has ``shapes`` with the last layer's ``bias``, which tells the number of outputs, and their
     type ``collapsed``. It becomes a call of ``function_name`` of the layer.

@@ -34,7 +34,10 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import contrib
 from l1trigger.garnet import hls as garnet
 from l1trigger.garnet.contrib import ContribModel
+from l1trigger.graph.hls import Kernel
 from l1trigger.gravnet import hls as gravnet
+
+_KERNELS: tuple[Kernel[Any], ...] = (garnet.KERNEL, gravnet.KERNEL)
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def convert(
         g = graph(network, section, function, folder)
         g.write()
     model = network.build(exact=False)
-    for kernel in (garnet, gravnet):
+    for kernel in _KERNELS:
         kernel.write(model, network.input_type, section.reuse_factor, folder)
     (source,), (sink,) = g.get_input_variables(), g.get_output_variables()
     style = g.config.pipeline_style
@@ -252,8 +255,8 @@ def _hls4ml() -> Any:
     door.qkeras()
     import hls4ml
 
-    garnet.register(hls4ml)
-    gravnet.register(hls4ml)
+    for kernel in _KERNELS:
+        kernel.register(hls4ml)
     return hls4ml
 
 

@@ -1,77 +1,17 @@
-"""The GravNet kernel in hls4ml's projects: a layer of hls4ml's own kind, and the header that it calls.
-
-As for GarNet, hls4ml only knows shape and type of the outputs; weights, inner types and loops stand in a header that is
-written from the plain values of ``gravnet.function``.
-"""
+"""The GravNet kernel in hls4ml's projects: what the template of its header needs; see ``graph.hls``."""
 
 from __future__ import annotations
 
-import shutil
-from functools import cache
-from pathlib import Path
-from typing import Any
-
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.convert import extension
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import exact
 from l1trigger.garnet.exact import Interval
-from l1trigger.garnet.hls import require_parallel
+from l1trigger.garnet.hls import weight
+from l1trigger.graph.hls import Kernel, shifted
 from l1trigger.gravnet import quantized
 from l1trigger.gravnet.function import Layer, Stack
-from l1trigger.resources import firmware_folder
-
-_HEADERS = "gravnet_stacks.h"
-
-
-@cache
-def register(hls4ml: Any) -> None:
-    """Makes hls4ml know ``QGravNetStack`` on Vivado and Vitis; once.
-
-    Args:
-        hls4ml: the module.
-    """
-    extension.register_stack(hls4ml, quantized.NAME, _HEADERS)
-
-
-def stacks(model: Any) -> dict[str, Stack]:
-    """The stacks of a built QKeras model, by layer name."""
-    return {
-        layer.name: quantized.stack_of(layer) for layer in model.layers if type(layer).__name__ == quantized.NAME
-    }
-
-
-def write(model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> None:
-    """Writes the headers of a model's stacks into an HLS project; does nothing without any.
-
-    Args:
-        model: built QKeras model.
-        inputs: type of the network's input, which is that of every vertex's features.
-        reuse_factor: in how many steps the vertices are gone through.
-        project: its folder.
-
-    Raises:
-        DesignError: the reuse factor does not divide the number of vertices.
-    """
-    found = stacks(model)
-    if not found:
-        return
-    source, target = firmware_folder() / "hls", project / "firmware" / "nnet_utils"
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(source), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, autoescape=False,
-    )
-    template = environment.get_template("gravnet_stack.h.j2")
-    shutil.copy(source / "gravnet.h", target / "gravnet.h")
-    for name, stack in found.items():
-        parallel = require_parallel(stack.vertices, reuse_factor)
-        values = _values(extension.function_name(name), stack, inputs, parallel)
-        (target / extension.header_name(name)).write_text(template.render(values))
-    includes = "".join(f'#include "{extension.header_name(name)}"\n' for name in found)
-    (target / _HEADERS).write_text(includes)
 
 
 def _values(name: str, stack: Stack, inputs: FixedPoint, parallel: int) -> dict[str, object]:
@@ -89,11 +29,6 @@ def _values(name: str, stack: Stack, inputs: FixedPoint, parallel: int) -> dict[
         "collapse_start": total.range[0] if stack.collapse == "max" else 0,
         "collapse_scaled_type": shifted(total, shift).cpp(),
     }
-
-
-def shifted(t: FixedPoint, places: int) -> FixedPoint:
-    """The type of the same bits divided by 2^places."""
-    return FixedPoint(t.width, t.integer - places, t.signed)
 
 
 def _layer(index: int, layer: Layer, x: Interval) -> dict[str, object]:
@@ -126,7 +61,9 @@ def square_bits(layer: Layer) -> int:
 
 
 def _weight(name: str, values: NDArray[np.float64]) -> dict[str, object]:
-    t = Interval(min(float(values.min()), 0.0), max(float(values.max()), 0.0), exact.grid(values)).type
     index = "unsigned i, unsigned o" if values.ndim == 2 else "unsigned o"
     at = f"i * {values.shape[1]} + o" if values.ndim == 2 else "o"
-    return {"name": name, "type": t.cpp(), "numbers": [float(v) for v in values.ravel()], "index": index, "at": at}
+    return {**weight(name, values), "index": index, "at": at}
+
+
+KERNEL = Kernel("gravnet", quantized.NAME, quantized.stack_of, _values)

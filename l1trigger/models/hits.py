@@ -17,8 +17,8 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
 from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
 from l1trigger.errors import DesignError, nearest
-from l1trigger.garnet.quantized import qkeras_quantizer
 from l1trigger.graph.fit import Fitted
+from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.models import dense, supervised
 from l1trigger.train.result import Training
 

@@ -11,6 +11,7 @@ from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.data.events import DataSet, Events
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import fit, layers, quantized
+from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.models.garnet import INTERNAL_BITS, GarNet, GarNetOptions
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import QuantizationSection
@@ -89,7 +90,7 @@ def network(
     )
     k, q = door.keras(), door.qkeras()
     inputs = k.Input((vertices, 4), name="x")
-    h = q.QActivation(quantized.qkeras_quantizer(INPUT), name="input_type")(inputs)
+    h = q.QActivation(qkeras_quantizer(INPUT), name="input_type")(inputs)
     stack = quantized.stack_class()(**found.arguments, name="garnet")
     model = k.Model(inputs, stack(h))
     for layer, weights in zip(stack.cells, found.weights, strict=True):

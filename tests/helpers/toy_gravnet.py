@@ -6,7 +6,7 @@ from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet.quantized import qkeras_quantizer
+from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.gravnet import quantized
 from l1trigger.gravnet.layers import weight_shapes
 from l1trigger.trigger import TriggerFunction

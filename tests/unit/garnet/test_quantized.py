@@ -14,6 +14,7 @@ from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import function, hls, quantized
+from l1trigger.graph.quantized import qkeras_quantizer
 
 CASES = [
     *product(["simplified"], [True, False], ["mean", "sum", "max"], ["linear", "relu", "tanh"]),
@@ -179,7 +180,7 @@ def test_tensorflow_takes_the_same_table(width, dtype):
         low, high = t.raw_range
         d = np.arange(low, high + 1) * t.lsb
         with door.float64() if dtype == "float64" else door.contextlib.nullcontext():
-            got = quantized.qkeras_quantizer(edge)(tf.exp(-tf.square(tf.constant(d, dtype)))).numpy()
+            got = qkeras_quantizer(edge)(tf.exp(-tf.square(tf.constant(d, dtype)))).numpy()
         np.testing.assert_array_equal(got.astype(np.float64), edge.quantize(function.edge_weight(d)))
 
 
