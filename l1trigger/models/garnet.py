@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from l1trigger.data.events import DataSet
-from l1trigger.design import Design, QuantizationSection, TrainSection
+from l1trigger.design import Design, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.garnet import contrib
 from l1trigger.garnet import fit as garnet_fit
 from l1trigger.garnet import layers as garnet_layers
 from l1trigger.garnet import quantized as garnet_quantized
+from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.models import dense, hits
 from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitInputs, HitOptions, symmetric_copy
 from l1trigger.train.result import Training
@@ -65,6 +66,7 @@ class GarNet(hits.HitNetwork):
     """GarNet layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy."""
 
     Options = GarNetOptions
+    graph: ClassVar[str] = "garnet"
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
 
     @staticmethod
@@ -117,34 +119,17 @@ class GarNet(hits.HitNetwork):
         progress(f"model of {options.contrib_file}")
         return Training(seed, dense.weights_by_name(model), {}, loss)
 
-    @classmethod
-    def quantized_model(
-        cls, options: GarNetOptions, weights: Mapping[str, NDArray[np.float32]], section: QuantizationSection,
-        internal: Mapping[str, int], x: NDArray[np.float64],
-    ) -> Any:
-        """The QKeras model with the float weights in it.
-
-        Args:
-            options: of the architecture.
-            weights: of the float model.
-            section: widths of weights, biases and activations, and of single layers (``garnet0`` ..., ``head0`` ...).
-            internal: widths inside the GarNet layers; see ``INTERNAL_BITS``.
-            x: firmware inputs on which ranges are seen (events, hits * 4).
-        """
-        model = cls.build(options)
-        dense.set_weights(model, weights)
-        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer("garnet").cells]
-        head = dense.folded_dense(model, linear=("output",))
-        few = x[: hits.SAMPLE].reshape(-1, options.hits, len(FEATURES))
-        inside = {k: v for k, v in internal.items() if k != "collapsed"}
-        bits = [garnet_fit.Bits(**w, **inside) for w in hits.widths(section, "garnet", len(cells), head)]
+    @staticmethod
+    def fit_graph(
+        options: GarNetOptions, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64],
+        collapsed_bits: int,
+    ) -> tuple[Any, Fitted]:
+        """The class ``QGarNetStack`` and what it is made from; see ``HitNetwork``."""
         fitted = garnet_fit.fit(
-            cells, bits, few, activation=options.activation,
-            collapse=options.collapse, collapsed_bits=internal["collapsed"], mask_feature=MASK_FEATURE,
-            folded=options.fold,
+            cells, [garnet_fit.Bits(**b) for b in bits], x, activation=options.activation, collapse=options.collapse,
+            collapsed_bits=collapsed_bits, mask_feature=MASK_FEATURE, folded=options.fold,
         )
-        layer = garnet_quantized.stack_class()(**fitted.arguments, name="garnet")
-        return hits.quantized(options, layer, fitted, head, section, cls.scaling(options))
+        return garnet_quantized.stack_class(), fitted
 
 
 def _contrib(options: GarNetOptions, file: Path) -> contrib.ContribModel:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from l1trigger.design import QuantizationSection
+from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.gravnet import fit as gravnet_fit
 from l1trigger.gravnet import layers as gravnet_layers
 from l1trigger.gravnet import quantized as gravnet_quantized
 from l1trigger.gravnet.function import FALLOFF
-from l1trigger.models import dense, hits
-from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitOptions
+from l1trigger.models import hits
+from l1trigger.models.hits import MASK_FEATURE, HitOptions
 
 INTERNAL_BITS: Mapping[str, int] = {
     "coordinate": 8, "square": 7, "edge_weight": 6, "propagated": 8, "aggregated": 9, "collapsed": 12,
@@ -64,6 +64,7 @@ class GravNet(hits.HitNetwork):
     """GravNet layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy."""
 
     Options = GravNetOptions
+    graph: ClassVar[str] = "gravnet"
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
 
     @staticmethod
@@ -74,31 +75,16 @@ class GravNet(hits.HitNetwork):
             options.falloff, options.activation, options.collapse, MASK_FEATURE, name="gravnet",
         ))
 
-    @classmethod
-    def quantized_model(
-        cls, options: GravNetOptions, weights: Mapping[str, NDArray[np.float32]], section: QuantizationSection,
-        internal: Mapping[str, int], x: NDArray[np.float64],
-    ) -> Any:
-        """The QKeras model with the float weights in it.
-
-        Args:
-            options: of the architecture.
-            weights: of the float model.
-            section: widths of weights, biases and activations, and of single layers (``gravnet0`` ..., ``head0`` ...).
-            internal: widths inside the GravNet layers; see ``INTERNAL_BITS``.
-            x: firmware inputs on which ranges are seen (events, hits * 4).
-        """
-        model = cls.build(options)
-        dense.set_weights(model, weights)
-        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer("gravnet").cells]
-        head = dense.folded_dense(model, linear=("output",))
-        few = x[: hits.SAMPLE].reshape(-1, options.hits, len(FEATURES))
-        inside = {k: v for k, v in internal.items() if k != "collapsed"}
-        bits = [gravnet_fit.Bits(**w, **inside) for w in hits.widths(section, "gravnet", len(cells), head)]
+    @staticmethod
+    def fit_graph(
+        options: GravNetOptions, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64],
+        collapsed_bits: int,
+    ) -> tuple[Any, Fitted]:
+        """The class ``QGravNetStack`` and what it is made from; see ``HitNetwork``."""
         fitted = gravnet_fit.fit(
-            cells, bits, few, graph=gravnet_fit.Graph(options.neighbours, options.loops, options.falloff),
-            activation=options.activation, collapse=options.collapse, collapsed_bits=internal["collapsed"],
+            cells, [gravnet_fit.Bits(**b) for b in bits], x,
+            graph=gravnet_fit.Graph(options.neighbours, options.loops, options.falloff),
+            activation=options.activation, collapse=options.collapse, collapsed_bits=collapsed_bits,
             mask_feature=MASK_FEATURE,
         )
-        layer = gravnet_quantized.stack_class()(**fitted.arguments, name="gravnet")
-        return hits.quantized(options, layer, fitted, head, section, cls.scaling(options))
+        return gravnet_quantized.stack_class(), fitted

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
 from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
 from l1trigger.errors import DesignError, nearest
-from l1trigger.graph.fit import Fitted
+from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.models import dense, supervised
 from l1trigger.train.result import Training
@@ -81,7 +82,31 @@ class HitOptions(ModelSection):
 
 
 class HitNetwork(supervised.Supervised):
-    """Base of networks that take hits and give the logit of e/gamma against pion, and the energy."""
+    """Base of networks that take hits and give the logit of e/gamma against pion, and the energy.
+
+    Attributes:
+        graph: name of the graph layers, in the Keras model and, with a number each, in the design.
+        internal_bits: widths inside them that ``compress.internal`` can change.
+    """
+
+    graph: ClassVar[str]
+    internal_bits: ClassVar[Mapping[str, int]]
+
+    @staticmethod
+    @abstractmethod
+    def fit_graph(
+        options: Any, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64],
+        collapsed_bits: int,
+    ) -> tuple[Any, Fitted]:
+        """The Keras class of the quantized graph layers, and what it is made from.
+
+        Args:
+            options: of the architecture.
+            cells: float weights of each layer, by name.
+            bits: widths of each layer, by role.
+            x: firmware inputs on which ranges are seen (events, V, 4).
+            collapsed_bits: width of the result.
+        """
 
     @staticmethod
     def scaling(options: Any) -> InputScaling:
@@ -120,6 +145,31 @@ class HitNetwork(supervised.Supervised):
         targets = cls.targets(options, events)
         return np.concatenate([events.inputs, *copies]), np.tile(targets, (options.symmetric_copies, 1))
 
+    @classmethod
+    def quantized_model(
+        cls, options: Any, weights: Mapping[str, NDArray[np.float32]], section: QuantizationSection,
+        internal: Mapping[str, int], x: NDArray[np.float64],
+    ) -> Any:
+        """The QKeras model with the float weights in it.
+
+        Args:
+            options: of the architecture.
+            weights: of the float model.
+            section: widths of weights, biases and activations, and of single layers (``garnet0`` ..., ``head0`` ...).
+            internal: widths inside the graph layers; see ``internal_bits``.
+            x: firmware inputs on which ranges are seen (events, hits * 4).
+        """
+        model = cls.build(options)
+        dense.set_weights(model, weights)
+        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer(cls.graph).cells]
+        head = dense.folded_dense(model, linear=("output",))
+        few = x[:SAMPLE].reshape(-1, options.hits, len(FEATURES))
+        inside = {k: v for k, v in internal.items() if k != "collapsed"}
+        bits = [{**w, **inside} for w in _widths(section, cls.graph, len(cells), head)]
+        stack_class, fitted = cls.fit_graph(options, cells, bits, few, internal["collapsed"])
+        layer = stack_class(**fitted.arguments, name=cls.graph)
+        return _quantized(options, layer, fitted, head, section, cls.scaling(options))
+
 
 def symmetric_copy(inputs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:
     """Each shower mirrored in x or y and transposed, at random; shape (events, hits, 4)."""
@@ -145,7 +195,7 @@ def model(options: Any, graph: Any) -> Any:
     return k.Model(inputs, k.layers.Dense(2, name="output")(h))
 
 
-def widths(
+def _widths(
     section: QuantizationSection, graph: str, layers: int, head: Sequence[DenseLayer]
 ) -> list[dict[str, int]]:
     """Bits of ``weights``, ``biases`` and ``output`` of each graph layer.
@@ -173,7 +223,7 @@ def widths(
     return out
 
 
-def quantized(
+def _quantized(
     options: Any, layer: Any, fitted: Fitted, head: Sequence[DenseLayer], section: QuantizationSection,
     scaling: InputScaling,
 ) -> Any:
