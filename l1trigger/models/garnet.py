@@ -77,9 +77,10 @@ class GarNet(hits.HitNetwork):
             DesignError: a number of steps, or of vertices per clock, does not divide the number of vertices.
         """
         assert isinstance(design.model, GarNetOptions)
-        steps = (("convert.reuse_factor", design.convert.reuse_factor),
-                 ("synth.vertices_per_clock", design.synth.vertices_per_clock))
-        for key, value in steps:
+        steps = {"convert.reuse_factor": design.convert.reuse_factor}
+        if design.synth.route in ("rtl", "both"):
+            steps["synth.vertices_per_clock"] = design.synth.vertices_per_clock
+        for key, value in steps.items():
             if design.model.hits % value:
                 raise DesignError(None, key, f"{value} does not divide the {design.model.hits} vertices (model.hits)",
                                   "take a power of two up to the number of vertices")

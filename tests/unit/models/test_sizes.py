@@ -17,6 +17,7 @@ def test_hits_of_data_and_network_differ(places, tmp_path):
     asked = design.from_mapping({
         "name": "sizes", "data": {"source": "showers"}, "compress": {"score": "classifier"},
         "model": {"architecture": "garnet", "hits": toy.V, "aggregators": [2], "propagate": [2], "filters": [2]},
+        "synth": {"vertices_per_clock": 4},
     })
     says = f"model: garnet takes 32 numbers per event, but the data have {places} x 4.*model.hits.*data.max_hits"
     with pytest.raises(DesignError, match=says) as caught:
