@@ -58,7 +58,8 @@ class HitOptions(ModelSection):
         hits: vertices per event, V; a power of two, so that the mean over them is a shift.
         head: sizes of the dense layers behind the graph layers.
         energy_unit_gev: the network's second output is the energy in this unit [GeV].
-        class_loss_weight: beta in beta * cross entropy + (1 - beta) * squared relative error of the energy.
+        class_loss_weight: beta in beta * cross entropy + (1 - beta) * squared relative error of the energy. The default
+            is what arXiv:2008.03601 is remembered to take; the paper was not read for it.
         symmetric_copies: how many randomly mirrored and transposed copies of each shower are trained on.
         inputs: scaling of the hits.
     """

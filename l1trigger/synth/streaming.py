@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.convert.graph import GraphLayer
-from l1trigger.errors import DesignError, UnsupportedLayerError
+from l1trigger.errors import BitMismatchError, DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import hls as garnet_hls
 from l1trigger.garnet import quantized as garnet
@@ -221,10 +221,14 @@ def _compare(
     name: str, streamed: Streamed, quantized: TriggerOutputs, simulated: CsimResult, trigger: TriggerFunction,
     csim_events: int,
 ) -> list[Comparison]:
-    """Comparisons of all outputs with the quantized level, and of score and decision with csim where it ran."""
+    """Comparisons of all outputs with the quantized level, and of score and decision with csim where it ran.
+
+    Raises:
+        BitMismatchError: the RTL gave more or fewer answers than there were events.
+    """
     got = streamed.outputs
     if len(got.score) != len(quantized.score):
-        raise UnsupportedLayerError(
+        raise BitMismatchError(
             f"the RTL answered {len(got.score)} of {len(quantized.score)} events of {name}, so that they cannot be "
             "told apart"
         )
