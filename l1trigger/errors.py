@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 class L1TriggerError(Exception):
     """Base of all errors that a user can act upon."""
 
     exit_code: int = 2
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Comes out of a process of its own as it was: Exception would call the class with its sentence."""
+        return _again, (type(self), self.args), self.__dict__
 
 
 class DesignError(L1TriggerError):
@@ -108,6 +113,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     hint = f"did you mean '{close[0]}'? " if close else ""
     return f"{hint}Known: {', '.join(names)}."
+
+
+def _again(cls: type[L1TriggerError], args: tuple[Any, ...]) -> L1TriggerError:
+    return cls.__new__(cls, *args)
 
 
 def _with_remedy(problem: str, remedy: str) -> str:

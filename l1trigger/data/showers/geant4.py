@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.showers import geometry
-from l1trigger.errors import MissingExtraError
+from l1trigger.errors import MissingExtraError, ToolNotFoundError
 
 CUT_MM = 1.0
 """Range below which electrons and photons are not produced."""
@@ -31,6 +31,9 @@ APPROXIMATIONS = (
     "particles enter at right angles, without material in front of the calorimeter",
 )
 PHYSICS = "G4EmStandardPhysics, G4DecayPhysics, G4HadronElasticPhysics, G4HadronPhysicsFTFP_BERT, G4NeutronTrackingCut"
+
+LIBRARIES = "install what it draws with, on Debian and Ubuntu: apt install libgl1 libxext6 libice6 libsm6 libx11-6"
+"""Its wheel brings everything but these."""
 
 _IN_FRONT_MM = 10.0
 
@@ -92,14 +95,17 @@ class Simulation:
 
     Raises:
         MissingExtraError: geant4-pybind is not installed.
+        ToolNotFoundError: a library of the system, which its drawing part needs, is not installed.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         os.environ.update(environment)
         try:
             import geant4_pybind as g4
-        except ImportError as e:
+        except ModuleNotFoundError as e:
             raise MissingExtraError("geant4-pybind", "calo") from e
+        except ImportError as e:
+            raise ToolNotFoundError(f"geant4-pybind does not load: {e}. Remedy: {LIBRARIES}") from e
         self._beam = _Beam()
         self._manager: Any = g4.G4RunManagerFactory.CreateRunManager(g4.G4RunManagerType.Serial)
         self._kept = (_detector(g4), _physics(g4), _actions(g4, self._beam))  # C++ does not own them

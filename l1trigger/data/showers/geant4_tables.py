@@ -29,9 +29,10 @@ NEEDED = ("G4LEDATA", "G4PARTICLEXSDATA", "G4ENSDFSTATEDATA", "G4LEVELGAMMADATA"
 """Variables of the data sets that the physics lists in use read."""
 UNUSED = (
     "G4NEUTRONHPDATA", "G4RADIOACTIVEDATA", "G4PIIDATA", "G4REALSURFACEDATA", "G4SAIDXSDATA", "G4ABLADATA",
-    "G4INCLDATA", "G4CHANNELINGDATA", "G4PARTICLEHPDATA",
+    "G4INCLDATA", "G4CHANNELINGDATA", "G4PARTICLEHPDATA", "GEANT4_DATA_DIR",
 )
-"""Variables that must be set as well, or geant4_pybind asks on the terminal whether to download."""
+"""Variables that must be set as well. Without the last one geant4_pybind, when it is imported, asks on the terminal
+whether to download data sets, and where ``CI=true`` looks for them in a folder that need not exist."""
 
 _ELEMENTS = range(1, 93)
 _ALPHA = 1 / 137.036

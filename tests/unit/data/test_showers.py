@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures.process import BrokenProcessPool
 from importlib.util import find_spec
 
@@ -12,9 +14,9 @@ from typer.testing import CliRunner
 from l1trigger.cli import app
 from l1trigger.data import describe, hits
 from l1trigger.data.events import save_events
-from l1trigger.data.showers import clusters, geant4_tables, geometry, make, packed, simulation
+from l1trigger.data.showers import clusters, geant4, geant4_tables, geometry, make, packed, simulation
 from l1trigger.data.sources.showers import Showers, ShowersOptions
-from l1trigger.errors import DataError, DesignError, MissingExtraError, ToolFailedError
+from l1trigger.errors import DataError, DesignError, MissingExtraError, ToolFailedError, ToolNotFoundError
 from l1trigger.resources import samples_folder
 
 GEV = clusters.RESPONSE_MEV_PER_GEV["electromagnetic"]  # MeV in silicon
@@ -331,13 +333,28 @@ def test_the_extra_is_named_when_it_is_missing(tmp_path):
         geant4_tables.tables(tmp_path / "tables")
 
 
+def test_a_library_of_the_system_that_is_missing_is_named(tmp_path, monkeypatch):
+    (tmp_path / "geant4_pybind.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "geant4_pybind", raising=False)
+    with pytest.raises(ToolNotFoundError, match=r"does not load: libGL\.so\.1.*apt install libgl1"):
+        geant4.Simulation({})
+
+
 @pytest.mark.calo
 def test_geant4_gives_the_same_showers_again(tmp_path, monkeypatch):
     for package in ("geant4_pybind", "xraylib"):
         if find_spec(package) is None:
             pytest.skip(f"needs the extra calo ({package})")
-    for v in geant4_tables.NEEDED:
+    tried = subprocess.run(
+        [sys.executable, "-c", "import geant4_pybind"], capture_output=True, text=True, check=False,
+        env=os.environ | {"GEANT4_DATA_DIR": str(tmp_path)},
+    )
+    if "cannot open shared object" in tried.stderr:
+        pytest.skip(f"geant4-pybind does not load: {geant4.LIBRARIES}")
+    for v in (*geant4_tables.NEEDED, "GEANT4_DATA_DIR"):
         monkeypatch.delenv(v, raising=False)
+    monkeypatch.setenv("CI", "true")  # in which geant4_pybind would look for a folder of data sets
     made = []
     for name in "ab":
         work = tmp_path / name
