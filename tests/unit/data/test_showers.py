@@ -354,6 +354,7 @@ def test_geant4_gives_the_same_showers_again(tmp_path, monkeypatch):
         pytest.skip(f"geant4-pybind does not load: {geant4.LIBRARIES}")
     for v in (*geant4_tables.NEEDED, "GEANT4_DATA_DIR"):
         monkeypatch.delenv(v, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CI", "true")  # in which geant4_pybind would look for a folder of data sets
     made = []
     for name in "ab":
