@@ -91,7 +91,7 @@ def run(
     progress("logic")
     samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
     layers = hls4ml.graph_layers(trigger.network, design.convert)
-    if streaming.applies(layers):
+    if streaming.applies(layers, section):
         energies = trained.energies if trained is not None and trained.regresses_energy else None
         found = streaming.measure(
             result, trigger, layers, section, simulated, samples, family, design.csim.compiler, folder, work, progress,

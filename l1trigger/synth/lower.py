@@ -94,6 +94,28 @@ def ports(scaling: InputScaling, samples: Sequence[NDArray[Any]] = ()) -> tuple[
     return tuple(types)
 
 
+def repeated_ports(
+    scaling: InputScaling, features: int, samples: Sequence[NDArray[Any]]
+) -> tuple[FixedPoint, ...]:
+    """Types of the hardware integers of a vertex or a pixel: what the scaling keeps, widened where a sample exceeds it.
+
+    Args:
+        scaling: of all inputs; the first of them stand for all others.
+        features: of one vertex or pixel.
+        samples: events whose integers must fit.
+    """
+    types = []
+    for i in range(features):
+        bits = scaling.magnitude_bits[i] + scaling.drop[i] + scaling.signed[i]
+        t = FixedPoint(bits, bits, scaling.signed[i])
+        for sample in samples:
+            values = sample.reshape(-1, features)[:, i]
+            if len(values) and (values.min() < t.raw_range[0] or values.max() > t.raw_range[1]):
+                t = WIDEST
+        types.append(t)
+    return tuple(types)
+
+
 def lower(
     trigger: TriggerFunction, section: SynthSection, types: Sequence[FixedPoint],
     layers: Sequence[GraphLayer] | None = None,
