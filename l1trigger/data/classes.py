@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from l1trigger.data.events import DataSet, Events
 from l1trigger.design import DataSection
@@ -39,20 +39,12 @@ class LabelledOptions(WantedOptions):
     """Options of sources that divide labelled images at random, alike in each class.
 
     Attributes:
-        validation_fraction: share of the images for validation.
-        test_fraction: share for testing.
+        validation_fraction: share of the images that are not for testing, taken for validation.
         seed: of the division.
     """
 
     validation_fraction: float = Field(0.1, gt=0, lt=1)
-    test_fraction: float = Field(0.3, gt=0, lt=1)
     seed: int = Field(1, ge=0)
-
-    @model_validator(mode="after")
-    def _some_left(self) -> LabelledOptions:
-        if self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError("validation_fraction and test_fraction leave no images to train on")
-        return self
 
 
 def order(names: Sequence[str], wanted: str | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from l1trigger.data import classes
 from l1trigger.data.events import DataSet, Events
@@ -20,11 +21,13 @@ class DigitsOptions(classes.LabelledOptions):
     """Options of the source ``digits``.
 
     Attributes:
+        test_fraction: share of the images for testing.
         size: pixels along each side; every pixel of the 8 x 8 is repeated.
         channels: 3 repeats the shade in each, so that images have the shape of coloured ones.
     """
 
     source: str = "digits"
+    test_fraction: float = Field(0.3, gt=0, lt=1)
     size: Literal[8, 16, 32] = 8
     channels: Literal[1, 3] = 1
 
@@ -48,8 +51,7 @@ class Digits:
         events = Events.unweighted("digits", enlarged(found.images, options.size, options.channels), _card(options))
         events = classes.labelled(events, NAMES, found.target, names)
         rest, test = classes.halves(events, options.test_fraction, options.seed)
-        share = options.validation_fraction / (1 - options.test_fraction)
-        train, validation = classes.halves(rest, share, options.seed)
+        train, validation = classes.halves(rest, options.validation_fraction, options.seed)
         return classes.as_dataset("scikit-learn's digits", train, validation, test, names, options)
 
     def fingerprint(self, options: DigitsOptions) -> str:
