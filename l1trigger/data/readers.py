@@ -169,6 +169,10 @@ class Hdf5Table(Table):
             fields = [f"{name}/{field}" for field in item.dtype.names] if item.dtype.names else [name]
             self._lengths |= dict.fromkeys(fields, len(item))
 
+    def empty(self, name: str) -> bool:
+        """Whether a dataset has no entries."""
+        return self._lengths[name] == 0
+
     def _iterate(self, names: Sequence[str], size: int) -> Iterator[dict[str, Column]]:
         lengths = {n: self._lengths[n] for n in names}
         if len(set(lengths.values())) > 1:
