@@ -331,6 +331,32 @@ def sort_objects(objects: NDArray[Any]) -> NDArray[Any]:
     return out
 
 
+def check_sorted(path: Path, where: str, objects: NDArray[Any], first: int = 0) -> None:
+    """Checks that the objects of each class stand in the order of their pT; empty places may lie between them.
+
+    Args:
+        path: of the file, for the message.
+        where: column that holds them.
+        objects: (events, 19, 3).
+        first: number of the first event in the file.
+
+    Raises:
+        DataError: an object is harder than one before it.
+    """
+    for c in CLASSES:
+        pt = objects[:, c.rows, 0]
+        softest = np.minimum.accumulate(np.where(pt > 0, pt, np.inf), axis=1)
+        wrong = pt[:, 1:] > softest[:, :-1]
+        if wrong.any():
+            event, row = (int(i) for i in np.argwhere(wrong)[0])
+            count = int(wrong.any(axis=1).sum())
+            raise DataError(
+                path, f"{where} is not sorted: {c.name} {row + 1} of event {first + event} has a pT of "
+                f"{pt[event, row + 1]:g}, above one before it, and so have {count - 1} more of the {len(pt)} events "
+                "around it", "check that rows and features are in their places, or set data.sort to true",
+            )
+
+
 def as_objects(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
     """A column that holds whole events, as (events, 19, 3); a fourth feature (the class) is dropped.
 
