@@ -16,6 +16,7 @@ from l1trigger.compress.result import CompressResult
 from l1trigger.data.events import DataSet, Events
 from l1trigger.design import Design, ThresholdSection
 from l1trigger.errors import DesignError
+from l1trigger.models import classification
 from l1trigger.physics import measure, rates
 from l1trigger.physics.roc import Scored
 from l1trigger.report.figures import Figure, Source
@@ -28,6 +29,7 @@ def compress(
     design: Design, data: DataSet, trained: TrainResult, work: Path, progress: Callable[[str], None]
 ) -> CompressResult:
     """See ``l1trigger.compress.run``."""
+    classification.require_fit(design, data)
     plugin = plugins.get("l1trigger.scores", design.compress.score, "compress.score")()
     results = {}
     for which, training in enumerate(trained.trainings):

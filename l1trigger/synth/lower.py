@@ -164,6 +164,10 @@ def _identity(hardware: Any, x: Any, output: Any) -> Any:
     return output[:1]
 
 
+def _margin(hardware: Any, x: Any, output: Any) -> Any:
+    return output[:1] - np.max(output[1:], keepdims=True)
+
+
 def _sum_of_squares(hardware: Any, x: Any, output: Any) -> Any:
     return np.sum(output**2, keepdims=True)
 
@@ -174,7 +178,8 @@ def _masked_squared_error(hardware: Any, x: Any, output: Any) -> Any:
 
 
 SCORES: Mapping[str, Callable[[Any, Any, Any], Any]] = {
-    "identity": _identity, "sum_of_squares": _sum_of_squares, "masked_squared_error": _masked_squared_error,
+    "identity": _identity, "margin": _margin, "sum_of_squares": _sum_of_squares,
+    "masked_squared_error": _masked_squared_error,
 }
 """Score kernels by their C++ name, as logic from hardware integers, network inputs and network outputs."""
 

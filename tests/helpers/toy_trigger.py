@@ -17,7 +17,10 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.trigger import TriggerFunction
 
-SCORES = {"identity": "student", "sum_of_squares": "latent_norm", "masked_squared_error": "reconstruction_error"}
+SCORES = {
+    "identity": "student", "margin": "class_margin", "sum_of_squares": "latent_norm",
+    "masked_squared_error": "reconstruction_error",
+}
 
 
 def small_scaling(objects: int = 3) -> InputScaling:
