@@ -132,5 +132,8 @@ def require_fit(design: Design, data: DataSet) -> None:
     if len(data.classes) != count or count < 2:
         raise DesignError(None, "model.classes", f"is {count}, but the data have {len(data.classes)}: "
                           f"{', '.join(data.classes)}", "make them the same, at least 2")
-    for events in (data.train, data.validation, *data.evaluated):
+    for events in (data.validation, *data.evaluated):
         true_classes(events, count)
+    if absent := [data.classes[c] for c in range(count) if c not in true_classes(data.train, count)]:
+        raise DataError(data.train.name, f"has no events of class {', '.join(absent)} to train on",
+                        "take more events (data), or fewer classes")

@@ -108,7 +108,7 @@ def data_set(inputs: np.ndarray, signal: np.ndarray) -> DataSet:
 def reference() -> Any:
     """A full-precision reference whose score is the sum of the inputs."""
     return SimpleNamespace(
-        float_score=lambda inputs: inputs.reshape(len(inputs), -1).sum(1).astype(np.float64), regresses_energy=False
+        float_score=lambda inputs: inputs.reshape(len(inputs), -1).sum(1).astype(np.float64), predicts=False
     )
 
 
