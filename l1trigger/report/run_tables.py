@@ -234,7 +234,8 @@ def bits(type_name: str) -> int | None:
 
 _HARDWARE = {
     "latency_cycles": "latency", "latency_ns": "latency", "initiation_interval": "initiation interval",
-    "input_bits": "input port", "output_bits": "output port", "lut": "LUT", "ff": "FF", "srl": "SRL", "dsp": "DSP", "bram18": "BRAM 18k", "carry": "CARRY4", "estimated_lut": "LUT",
+    "input_bits": "input port", "output_bits": "output port", "lut": "LUT", "ff": "FF", "srl": "SRL", "dsp": "DSP",
+    "bram18": "BRAM 18k", "carry": "CARRY4", "estimated_lut": "LUT",
     "estimated_stage_delay_ns": "longest stage", "register_bits": "register bits", **vendor_tables.TITLES,
 }
 _HARDWARE_UNITS = {

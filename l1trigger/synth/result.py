@@ -62,7 +62,6 @@ class SynthResult:
         stages: of the pipeline.
         stage_delays_ns: estimated delay of each stage [ns].
         ports: input and output bits.
-        network_outputs: how many outputs of the network leave the RTL beside score and decision.
         register_bits: of all pipeline registers, before synthesis.
         cells: resources counted by Yosys; None when it was not run.
         estimated_lut: by alkaid's cost model.
@@ -80,6 +79,7 @@ class SynthResult:
             (events,); empty where they say nothing beside the score.
         route: that was taken; ``hls`` has no RTL of ours.
         vendor: what vendors' tools say about the HLS project; None when they were not asked.
+        network_outputs: how many outputs of the network leave the RTL beside score and decision.
     """
 
     part: str
@@ -92,7 +92,6 @@ class SynthResult:
     stages: int = 0
     stage_delays_ns: tuple[float, ...] = ()
     ports: tuple[int, int] = (0, 0)
-    network_outputs: int = 0
     register_bits: int = 0
     cells: Mapping[str, int] | None = None
     estimated_lut: float | None = None
@@ -108,6 +107,7 @@ class SynthResult:
     predictions: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict, compare=False)
     route: str = "rtl"
     vendor: VendorResult | None = None
+    network_outputs: int = 0
 
     @property
     def longest_stage(self) -> int:
