@@ -36,9 +36,15 @@ class Compressed:
 
 
 class KernelScore:
-    """Base of scores whose firmware form is one of ``kernels.KERNELS``."""
+    """Base of scores whose firmware form is one of ``kernels.KERNELS``.
+
+    Attributes:
+        kernel: name of it.
+        keeps_outputs: whether the network's outputs mean what those of the reference mean, e.g. an energy.
+    """
 
     kernel: ClassVar[str]
+    keeps_outputs: ClassVar[bool] = False
 
     def score_type(self, scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
         """Fixed-point type of the score, wide enough to hold it exactly."""
