@@ -156,6 +156,8 @@ class DataSet:
         signals: signal samples; never used in training.
         zero_bias: whether ``test`` represents bunch crossings, so that rates in kHz have a meaning.
         colliding_bunches: bunch crossings with collisions per turn, which fixes the rate.
+        classes: names of the classes whose index is ``truth["class"]``; empty where the task has none. The trigger
+            looks for class 0: its events are the first signal, and ``test`` has those of all others.
     """
 
     train: Events
@@ -164,6 +166,7 @@ class DataSet:
     signals: tuple[Events, ...]
     zero_bias: bool
     colliding_bunches: int
+    classes: tuple[str, ...] = ()
 
     @property
     def evaluated(self) -> tuple[Events, ...]:
@@ -178,7 +181,7 @@ class DataSet:
             save_events(events, folder / f"{name}.h5", layout="inputs", compression=1)
         meta = {
             "signals": [s.name for s in self.signals], "zero_bias": self.zero_bias,
-            "colliding_bunches": self.colliding_bunches, "digest": self.digest(),
+            "colliding_bunches": self.colliding_bunches, "classes": list(self.classes), "digest": self.digest(),
         }
         (folder / "data.json").write_text(json.dumps(meta, indent=1))
 
@@ -193,11 +196,14 @@ class DataSet:
         return cls(
             sample("train"), sample("validation"), sample("test"),
             tuple(sample(f"signal_{s}") for s in meta["signals"]), meta["zero_bias"], meta["colliding_bunches"],
+            tuple(meta.get("classes", ())),
         )
 
     def digest(self) -> str:
-        """Digest of all inputs, weights and truths."""
+        """Digest of all inputs, weights and truths, and of the names of the classes where there are any."""
         arrays: list[NDArray[Any]] = []
         for e in (self.train, self.validation, *self.evaluated):
             arrays += [e.inputs, e.weight, *(e.truth[name] for name in sorted(e.truth))]
+        if self.classes:
+            arrays.append(np.array(self.classes))
         return digest(*arrays)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import toy_cnn as toy
+import toy_raster as toy
 
 from l1trigger.convert import hls4ml, lint
 from l1trigger.sections import ConvertSection, SynthSection
@@ -65,7 +65,8 @@ def compiled(engine, folder):
 @pytest.fixture(scope="module", params=CASES)
 def simulated(request, tmp_path_factory):
     network, shape, parallel = CASES[request.param]
-    function, inputs = toy.trigger(network, shape), toy.images(80, shape, seed=31)
+    function = toy.trigger(network, shape, flat=network is pooled)
+    inputs = toy.images(80, shape, seed=31)
     engine = engine_of(function, parallel, inputs)
     return function, inputs, engine, compiled(engine, tmp_path_factory.mktemp("engine"))
 
