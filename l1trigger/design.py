@@ -49,7 +49,7 @@ class Design(Section):
     """A whole design. ``data``, ``model`` and ``compress`` are the option classes of the plugins that they name."""
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
-    task: Literal["anomaly", "calorimeter"] = "anomaly"
+    task: Literal["anomaly", "calorimeter", "classification"] = "anomaly"
     data: DataSection
     model: ModelSection
     train: TrainSection = TrainSection()

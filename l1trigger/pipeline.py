@@ -141,7 +141,8 @@ def all_inputs(stages: Sequence[Stage], design: Design) -> dict[str, StageInputs
             {s: resolved[s] for s in stage.sections},
             {s: f for s in stage.sections if (f := _fingerprint(design, s))} | _source_digests(stage),
             {u: inputs[u].digest() for u in stage.upstream},
-            {p: _version(p) for p in ("l1trigger", *stage.packages)},
+            {p: _version(p) for p in ("l1trigger", *stage.packages)}
+            | ({"layout": str(stage.layout)} if stage.layout > 1 else {}),
         )
     return inputs
 

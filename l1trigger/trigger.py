@@ -83,6 +83,11 @@ class TriggerFunction:
         plugin: Score = plugins.get("l1trigger.scores", self.score)()
         return plugin
 
+    @property
+    def keeps_outputs(self) -> bool:
+        """Whether the network's outputs mean what those of the reference mean."""
+        return bool(getattr(self.score_plugin, "keeps_outputs", False))
+
     def evaluate(self, inputs: NDArray[Any]) -> TriggerOutputs:
         """The level ``quantized``: the function computed by QKeras and exact integer arithmetic.
 

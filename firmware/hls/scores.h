@@ -18,6 +18,20 @@ score_T identity(const x_T x[N_IN], const bool present[N_IN], const y_T y[N_OUT]
     return score_T(exact_T(y[0]));
 }
 
+// The first network output minus the largest of the others: how clearly class 0 wins.
+template <class exact_T, class score_T, class x_T, class y_T, unsigned N_IN, unsigned N_OUT>
+score_T margin(const x_T x[N_IN], const bool present[N_IN], const y_T y[N_OUT]) {
+    #pragma HLS INLINE
+    static_assert(N_OUT > 1, "one output per class");
+    y_T largest = y[1];
+    for (unsigned i = 2; i < N_OUT; i++) {
+        #pragma HLS UNROLL
+        if (y[i] > largest)
+            largest = y[i];
+    }
+    return score_T(exact_T(exact_T(y[0]) - exact_T(largest)));
+}
+
 // The sum of the squares of all network outputs.
 template <class exact_T, class score_T, class x_T, class y_T, unsigned N_IN, unsigned N_OUT>
 score_T sum_of_squares(const x_T x[N_IN], const bool present[N_IN], const y_T y[N_OUT]) {

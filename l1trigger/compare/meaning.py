@@ -35,7 +35,7 @@ _BETTER = {
     **dict.fromkeys(
         ("lut", "ff", "srl", "dsp", "bram", "bram18", "bram36", "uram", "carry", "carry8", "latency_cycles",
          "latency_ns", "latency_bx", "initiation_interval", "auc_loss", "mean_auc_loss", "worst_auc_loss",
-         "bit_mismatches", "weights", "nonzero_weights", "register_bits", "resolution", "power_w",
+         "accuracy_loss", "bit_mismatches", "weights", "nonzero_weights", "register_bits", "resolution", "power_w",
          "pt_at_95_percent", "compile_s", "estimated_clock_ns",
          "achieved_clock_ns"),
         Better.LOWER),
@@ -56,10 +56,11 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     ("Area under the ROC", ("mean_auc", "auc")),
     ("Signal efficiency at a false positive rate", ("tpr",)),
     ("At the design's threshold", ("rate_khz", "false_positive_rate", "tpr_at_threshold")),
+    ("Classes", ("accuracy",)),
     ("Energy", ("resolution", "response", "efficiency_at_purity")),
     ("Fidelity to the float level", (
-        "auc_ratio", "resolution_ratio", "mean_auc_loss", "worst_auc_loss", "spearman_rho", "rate_shift_khz",
-        "bit_mismatches",
+        "accuracy_loss", "auc_ratio", "resolution_ratio", "mean_auc_loss", "worst_auc_loss", "spearman_rho",
+        "rate_shift_khz", "bit_mismatches",
     )),
     ("Network", ("weights", "nonzero_weights", "sparsity")),
 )
@@ -67,7 +68,8 @@ GROUPS: Sequence[tuple[str, Sequence[str]]] = (
 
 OTHER_HARDWARE = "Further figures of the hardware"
 _PHYSICS = frozenset({
-    "Area under the ROC", "Signal efficiency at a false positive rate", "At the design's threshold", "Energy",
+    "Area under the ROC", "Signal efficiency at a false positive rate", "At the design's threshold", "Classes",
+    "Energy",
 })
 _PER_PART = frozenset({"layer", "module", "function"})
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import keras as door
+from l1trigger.compress.network import as_inputs
 from l1trigger.design import FineTuneSection, PruningSection
 from l1trigger.errors import DesignError, nearest
 from l1trigger.models.dense import read_history
@@ -75,7 +76,7 @@ def fine_tune(
     Args:
         model: QKeras model with float weights in it; left as it is.
         loss: of (target, output).
-        x, y: network inputs and targets.
+        x, y: network inputs, flat, and targets.
         pruning, section: of the design.
         seed: for the order of events.
         work: folder for checkpoints, from which an interrupted training goes on.
@@ -111,7 +112,9 @@ def fine_tune(
     ]
     if wrapped is not model:
         callbacks.insert(0, tfmot.sparsity.keras.UpdatePruningStep())
-    wrapped.fit(x, y, epochs=section.epochs, batch_size=section.batch_size, verbose=0, callbacks=callbacks)
+    wrapped.fit(
+        as_inputs(model, x), y, epochs=section.epochs, batch_size=section.batch_size, verbose=0, callbacks=callbacks
+    )
     return _stripped(model, wrapped), read_history(log)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 from l1trigger import keras as door
 from l1trigger.errors import DataError
 from l1trigger.fixed_point import FixedPoint
+
+_ELEMENTS = 2**24
+"""Numbers in the largest layer of all events that are computed at a time."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,13 @@ class QuantizedNetwork:
     def _exact_model(self) -> Any:
         return self.build(exact=True)
 
-    def predict(self, x: NDArray[np.float64], batch: int = 8192) -> NDArray[np.float64]:
-        """Outputs of the quantized network, exact, shape (events, outputs)."""
+    def predict(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs of the quantized network, exact, shape (events, outputs), of flat inputs (events, inputs)."""
         with door.float64():
-            return np.asarray(self._exact_model.predict(x, batch_size=batch, verbose=0), np.float64)
+            model = self._exact_model
+            batch = batch_size(model)
+            y = np.asarray(model.predict(as_inputs(model, x), batch_size=batch, verbose=0), np.float64)
+        return y.reshape(len(x), -1)
 
     def raw(self, x: NDArray[np.float64]) -> NDArray[np.int64]:
         """Outputs as integers of the output type, shape (events, outputs)."""
@@ -102,6 +109,25 @@ class QuantizedNetwork:
             json.dumps(meta["model"]), weights, FixedPoint.parse(meta["input_type"]),
             FixedPoint.parse(meta["output_type"]),
         )
+
+
+def batch_size(model: Any) -> int:
+    """Events that go through a Keras model at a time; fewer where its layers are large."""
+    largest: int = max(math.prod(t.shape[1:]) for layer in model.layers for t in _tensors(layer.output))
+    return max(64, min(8192, _ELEMENTS // largest))
+
+
+def _tensors(output: Any) -> list[Any]:
+    return output if isinstance(output, list) else [output]
+
+
+def as_inputs(model: Any, x: NDArray[Any]) -> Any:
+    """Flat inputs (events, inputs) in the shapes that a Keras model takes: one array, or one for each of its inputs."""
+    shapes = [tuple(t.shape[1:]) for t in model.inputs]
+    ends = np.cumsum([math.prod(shape) for shape in shapes])
+    parts = np.split(x, ends[:-1], axis=1)
+    shaped = [part.reshape(len(x), *shape) for part, shape in zip(parts, shapes, strict=True)]
+    return shaped if len(shaped) > 1 else shaped[0]
 
 
 def _set_dtype(config: Any) -> None:

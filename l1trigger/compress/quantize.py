@@ -19,7 +19,8 @@ from l1trigger.errors import DesignError, nearest
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
 _LEAST_INTEGER = 0  # QKeras computes 2^integer with integers and fails below zero
-_SAMPLE = 20_000
+SAMPLE = 20_000
+"""Events on which the ranges of activations are seen."""
 
 
 @dataclass(frozen=True)
@@ -95,36 +96,61 @@ def fit_types(
     Raises:
         DesignError: the section names a layer that does not exist.
     """
-    names = [layer.name for layer in stack]
+    require_layers(section, [layer.name for layer in stack])
+    out = []
+    x = x[:SAMPLE].astype(np.float64)
+    for layer in stack:
+        x = layer(x)
+        out.append(layer_types(
+            layer.name, section, x, layer.relu, (layer.kernel, layer.bias), last=layer is stack[-1],
+            clipped=layer.clipped,
+        ))
+    return tuple(out)
+
+
+def require_layers(section: QuantizationSection, names: Sequence[str]) -> None:
+    """Checks that there are the layers that a section names.
+
+    Raises:
+        DesignError: there is none of that name.
+    """
     for name in section.layers:
         if name not in names:
             key = f"compress.quantization.layers.{name}"
             raise DesignError(None, key, "there is no such layer", nearest(name, names))
-    out = []
-    x = x[:_SAMPLE].astype(np.float64)
-    for layer in stack:
-        own = section.layers.get(layer.name, LayerBits())
-        x = layer(x)
-        weights = own.weights or section.weights
-        biases = own.biases or section.biases
-        last = layer is stack[-1]
-        activations = own.activations or (section.score if last else section.activations)
-        wi = _first(own.weights_integer, section.weights_integer, fit_integer(layer.kernel, weights))
-        bi = _first(own.biases_integer, section.biases_integer, covering_integer(layer.bias, biases))
-        if last:
-            # A score that saturates cannot rank the most anomalous events.
-            ai = _first(own.activations_integer, None, covering_integer(x, activations))
-        else:
-            fitted = 0 if layer.clipped else fit_integer(x, activations, not layer.relu)
-            ai = _first(own.activations_integer, section.activations_integer, fitted)
-        signed = not layer.relu
-        out.append(
-            LayerTypes(
-                FixedPoint.from_quantized_bits(weights, wi), FixedPoint.from_quantized_bits(biases, bi),
-                FixedPoint.from_quantized_bits(activations, ai, signed),
-            )
-        )
-    return tuple(out)
+
+
+def layer_types(
+    name: str, section: QuantizationSection, values: NDArray[Any], relu: bool,
+    weights: tuple[NDArray[Any], NDArray[Any]] | None = None, *, last: bool = False, clipped: bool = False,
+) -> LayerTypes:
+    """Types of one layer; binary points that the design leaves open are fitted.
+
+    Args:
+        name: of the layer.
+        section: bit widths.
+        values: its outputs on examples.
+        relu: whether a ReLU is behind it, so that they have no sign.
+        weights: kernel and bias; None where it has none, as a sum.
+        last: whether it is the network's last.
+        clipped: whether its outputs are clipped to [-1, 1].
+    """
+    own = section.layers.get(name, LayerBits())
+    kernel, bias = weights or (np.zeros(0), np.zeros(0))
+    weight_bits, bias_bits = own.weights or section.weights, own.biases or section.biases
+    bits = own.activations or (section.score if last else section.activations)
+    wi = _first(own.weights_integer, section.weights_integer, fit_integer(kernel, weight_bits))
+    bi = _first(own.biases_integer, section.biases_integer, covering_integer(bias, bias_bits))
+    if last:
+        # A score that saturates cannot rank the most anomalous events.
+        ai = _first(own.activations_integer, None, covering_integer(values, bits))
+    else:
+        fitted = 0 if clipped else fit_integer(values, bits, not relu)
+        ai = _first(own.activations_integer, section.activations_integer, fitted)
+    return LayerTypes(
+        FixedPoint.from_quantized_bits(weight_bits, wi), FixedPoint.from_quantized_bits(bias_bits, bi),
+        FixedPoint.from_quantized_bits(bits, ai, not relu),
+    )
 
 
 def _first(*values: int | None) -> int:

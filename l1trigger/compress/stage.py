@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from l1trigger import plugins
 from l1trigger.compress.quantize import summarize
 from l1trigger.compress.result import CompressResult
-from l1trigger.data.events import DataSet, Events
+from l1trigger.data.events import DataSet
 from l1trigger.design import Design, ThresholdSection
 from l1trigger.errors import DesignError
-from l1trigger.physics import measure, rates
+from l1trigger.models.classification import require_fit
+from l1trigger.physics import classification, measure, rates
+from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.roc import Scored
 from l1trigger.report.figures import Figure, Source
 from l1trigger.scores.base import Compressed
 from l1trigger.train.result import TrainResult
-from l1trigger.trigger import TriggerFunction
+from l1trigger.trigger import TriggerFunction, TriggerOutputs
 
 
 def compress(
     design: Design, data: DataSet, trained: TrainResult, work: Path, progress: Callable[[str], None]
 ) -> CompressResult:
     """See ``l1trigger.compress.run``."""
+    require_fit(design, data)
     plugin = plugins.get("l1trigger.scores", design.compress.score, "compress.score")()
     results = {}
     for which, training in enumerate(trained.trainings):
@@ -86,12 +87,27 @@ def seed_figures(trigger: TriggerFunction, data: DataSet, trained: TrainResult, 
     """Physics figures of one seed at levels float and quantized, with the seed among their conditions."""
     seed = trained.trainings[which].seed
 
-    def scores(of: Callable[[Events], NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        return {e.name: of(e) for e in data.evaluated}
-
-    reference = scores(lambda e: trained.float_score(e.inputs, which))
-    quantized = scores(lambda e: trigger.value(trigger.evaluate(e.inputs).score))
+    outputs = {e.name: trigger.evaluate(e.inputs) for e in data.evaluated}
+    reference = {e.name: trained.float_score(e.inputs, which) for e in data.evaluated}
+    quantized = {name: trigger.value(o.score) for name, o in outputs.items()}
     figures = measure.level_figures(reference, data, "float", Source.DATASET)
     figures += measure.level_figures(quantized, data, "quantized", Source.DATASET)
     figures += measure.comparison_figures(reference, quantized, data, "quantized", Source.DATASET)
+    if data.classes:
+        figures += _accuracies(outputs, trigger, data, trained, which)
     return [f.model_copy(update={"conditions": {**f.conditions, "seed": seed}}) for f in figures]
+
+
+def _accuracies(
+    outputs: Mapping[str, TriggerOutputs], trigger: TriggerFunction, data: DataSet, trained: TrainResult, which: int
+) -> list[Figure]:
+    """Accuracy of one seed at levels float and quantized, and what is lost between them."""
+    labelled, value = classification.Labelled.of(data), trigger.network.output_type.value
+    reference = {e.name: trained.float_predictions(e.inputs, which)["class"] for e in data.evaluated}
+    quantized = {name: trained.predictions(value(o.network))["class"] for name, o in outputs.items()}
+    make = FigureMaker("quantized", Source.DATASET, None)
+    return [
+        *classification.class_figures(labelled, reference, FigureMaker("float", Source.DATASET, None)),
+        *classification.class_figures(labelled, quantized, make),
+        classification.loss_figure(labelled, reference, quantized, make),
+    ]

@@ -82,3 +82,27 @@ def function_name(layer: str) -> str:
 def header_name(layer: str) -> str:
     """Name of a stack's header."""
     return f"{layer}_stack.h"
+
+
+@cache
+def register_moving(hls4ml: Any) -> None:
+    """Tells hls4ml's exact mode the types of layers that it has, but whose types it cannot infer itself; once."""
+    from hls4ml.model.layers import Resize, ZeroPadding1D, ZeroPadding2D
+    from hls4ml.model.optimizer.passes import bit_exact
+
+    def resized(node: Any) -> tuple[NDArray[np.int16], ...]:
+        kif = bit_exact.get_input_kifs(node)[0]
+        *before, _ = kif[0].shape
+        *after, _ = node.get_output_variable().shape
+        for axis, (a, b) in enumerate(zip(before, after, strict=True)):
+            kif = tuple(np.repeat(v, b // a, axis) for v in kif)
+        return tuple(kif)
+
+    def padded(node: Any) -> tuple[NDArray[np.int16], ...]:
+        sides = [("pad_top", "pad_bottom")] if isinstance(node, ZeroPadding2D) else []
+        widths = [tuple(int(node.get_attr(s)) for s in pair) for pair in (*sides, ("pad_left", "pad_right"))]
+        return tuple(np.pad(v, [*widths, (0, 0)]) for v in bit_exact.get_input_kifs(node)[0])
+
+    bit_exact._produce_kif.register(Resize, resized)
+    for kind in (ZeroPadding1D, ZeroPadding2D):
+        bit_exact._produce_kif.register(kind, padded)

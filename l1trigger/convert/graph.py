@@ -5,8 +5,9 @@ This is all that the stages after ``convert`` see of a network, so that whatever
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +63,21 @@ class GraphLayer:
 
 
 def layers(graph: Any) -> tuple[GraphLayer, ...]:
-    """All layers of a ModelGraph, each after those that it takes its inputs from."""
-    return tuple(_layer(node) for node in graph.get_layers())
+    """All layers of a ModelGraph, each after those that it takes its inputs from; the network's inputs come first."""
+    order = [str(name) for name in graph.inputs]
+    nodes = sorted(graph.get_layers(), key=lambda n: order.index(n.name) if n.name in order else len(order))
+    return tuple(_layer(node) for node in nodes)
+
+
+def input_slices(layers: Sequence[GraphLayer]) -> dict[str, slice]:
+    """Which of an event's numbers each input of a network takes, by the input's name."""
+    found, first = {}, 0
+    for layer in layers:
+        if layer.kind == "Input":
+            size = math.prod(layer.shape)
+            found[layer.name] = slice(first, first + size)
+            first += size
+    return found
 
 
 def precision(kind: Any) -> FixedPoint:

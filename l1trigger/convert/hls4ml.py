@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from l1trigger import keras as door
 from l1trigger.compress import quantizers
 from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.convert import lint
+from l1trigger.convert import extension, lint
 from l1trigger.convert.graph import GraphLayer, layers, precision
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
@@ -58,26 +58,36 @@ class HlsLayer:
 
 
 @dataclass(frozen=True)
+class Port:
+    """One of a network's inputs in C++.
+
+    Attributes:
+        size: numbers that go in.
+        type: C++ name of the type of the port.
+        beats: transfers per event when the port is a stream.
+    """
+
+    size: int
+    type: str
+    beats: int
+
+
+@dataclass(frozen=True)
 class HlsNetwork:
     """A network as HLS sources.
 
     Attributes:
         function: name of the C++ function, its header and its source.
-        inputs, outputs: how many numbers go in and out.
-        input_name, output_name: C++ names of the types of its ports.
-        input_beats, output_beats: transfers per event when the ports are streams.
+        inputs: its inputs, in the order in which the numbers of an event are split among them.
+        output: its output.
         layers: in order.
         reuse_factors: layer name to (requested, effective) reuse factor.
         pipeline_ii: initiation interval that the function is pipelined with; None when it is a dataflow.
     """
 
     function: str
-    inputs: int
-    outputs: int
-    input_name: str
-    output_name: str
-    input_beats: int
-    output_beats: int
+    inputs: tuple[Port, ...]
+    output: Port
     layers: tuple[HlsLayer, ...]
     reuse_factors: Mapping[str, tuple[int, int]]
     pipeline_ii: int | None
@@ -155,6 +165,9 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
             raise UnsupportedLayerError(
                 f"hls4ml {hls4ml.__version__} does not convert this network: {type(e).__name__}: {e}"
             ) from e
+    for node in result.get_layers():
+        if node.class_name == "Resize":  # its C++ gives the type that it takes
+            node.get_output_variable().type.precision = node.get_input_variable().type.precision
     _require_types(result, network)
     _require_reuse(result, section)
     # The sources can then tell every layer's values; synthesis does not see that.
@@ -180,14 +193,12 @@ def convert(
     model = network.build(exact=False)
     for kernel in _KERNELS:
         kernel.write(model, network.input_type, section.reuse_factor, folder)
-    (source,), (sink,) = g.get_input_variables(), g.get_output_variables()
+    (sink,) = g.get_output_variables()
     style = g.config.pipeline_style
     # Without an interval of its own, hls4ml's function starts an event every reuse_factor cycles.
     interval = int(g.config.pipeline_ii or section.reuse_factor) if style == "pipeline" else None
     return HlsNetwork(
-        function=function, inputs=math.prod(source.shape), outputs=math.prod(sink.shape),
-        input_name=source.type.name, output_name=sink.type.name,
-        input_beats=_beats(source), output_beats=_beats(sink),
+        function=function, inputs=tuple(_port(v) for v in g.get_input_variables()), output=_port(sink),
         layers=tuple(_layer(node) for node in g.get_layers()), reuse_factors=_reuse(g, section),
         pipeline_ii=interval,
     )
@@ -257,6 +268,7 @@ def _hls4ml() -> Any:
 
     for kernel in _KERNELS:
         kernel.register(hls4ml)
+    extension.register_moving(hls4ml)
     return hls4ml
 
 
@@ -272,9 +284,9 @@ def _spelled(text: object) -> str:
         return str(text)
 
 
-def _beats(variable: Any) -> int:
-    elements = getattr(variable.type, "n_elem", None)
-    return math.prod(variable.shape) // elements if elements else 1
+def _port(variable: Any) -> Port:
+    size, elements = math.prod(variable.shape), getattr(variable.type, "n_elem", None)
+    return Port(size, variable.type.name, size // elements if elements else 1)
 
 
 def _layer(node: Any) -> HlsLayer:
@@ -294,12 +306,12 @@ def _require_types(g: Any, network: QuantizedNetwork) -> None:
     """The ports must have the network's types, rounding and overflow included."""
     inputs: Sequence[Any] = g.get_input_variables()
     outputs: Sequence[Any] = g.get_output_variables()
-    if len(inputs) != 1 or len(outputs) != 1:
+    if len(outputs) != 1:
         raise UnsupportedLayerError(
-            f"the network has {len(inputs)} inputs and {len(outputs)} outputs; the trigger function takes one of each. "
-            "Remedy: concatenate them in the model"
+            f"the network has {len(outputs)} outputs; the trigger function takes one. Remedy: concatenate them in the "
+            "model"
         )
-    ports = (("input", inputs[0], network.input_type), ("output", outputs[0], network.output_type))
+    ports = [("input", v, network.input_type) for v in inputs] + [("output", outputs[0], network.output_type)]
     for what, variable, expected in ports:
         given = precision(variable.type.precision)
         if given != expected:

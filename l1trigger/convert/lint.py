@@ -15,8 +15,8 @@ from l1trigger.errors import DesignError, UnsupportedLayerError
 MAX_UNROLLED = 4096
 """Multiplications that one layer may unroll; more has failed in the vendor's tools."""
 
-_QUANTIZED = frozenset({"QDense", "QConv1D", "QConv2D"})
-_FLOAT_WEIGHTS = frozenset({"Dense", "Conv1D", "Conv2D"})
+_QUANTIZED = frozenset({"QDense", "QConv1D", "QConv2D", "QDepthwiseConv2D"})
+_FLOAT_WEIGHTS = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"})
 _FUSED = frozenset({"QConv2DBatchnorm", "QDenseBatchnorm", "QDepthwiseConv2DBatchnorm"})
 _NORMALIZATION = frozenset({"BatchNormalization", "QBatchNormalization", "LayerNormalization"})
 _AVERAGE = frozenset({"AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"})
@@ -24,6 +24,7 @@ _WITHOUT_WEIGHTS = frozenset({
     "InputLayer", "QActivation", "Activation", "ReLU", "Softmax", "Flatten", "Reshape", "Permute", "Dropout", "Add",
     "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "MaxPooling1D", "MaxPooling2D",
     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Average", "Dot",
+    "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
 })
 _OWN = frozenset({"QGarNetStack", "QGravNetStack"})
 EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE | _OWN
@@ -93,8 +94,11 @@ def require(findings: Sequence[Finding]) -> None:
 
 def multiplications(layer: Any) -> tuple[int, int] | None:
     """Inputs and outputs of a layer's matrix product, as reuse factors count them; None where there is none."""
-    if _kind(layer) not in _QUANTIZED | _FLOAT_WEIGHTS:
+    if _kind(layer) not in _QUANTIZED | {f.removeprefix("Q") for f in _QUANTIZED}:
         return None
+    if "Depthwise" in _kind(layer):
+        height, width, channels, each = layer.depthwise_kernel.shape
+        return height * width, channels * each
     *rows, columns = layer.kernel.shape
     return math.prod(rows), int(columns)
 
@@ -159,11 +163,10 @@ def _names(section: ConvertSection, model: Any) -> Iterator[Finding]:
 
 
 def _ports(section: ConvertSection, model: Any) -> Iterator[Finding]:
-    counts = len(model.inputs), len(model.outputs)
-    if counts != (1, 1):
+    if len(model.outputs) != 1:
         yield Finding(
-            "error", model.name, f"it has {counts[0]} inputs and {counts[1]} outputs; the trigger function takes one "
-            "of each", "concatenate them in the model", "ports",
+            "error", model.name, f"it has {len(model.outputs)} outputs; the trigger function takes one",
+            "concatenate them in the model", "ports",
         )
     for layer in model.layers:
         if _kind(layer) != "InputLayer":

@@ -105,16 +105,21 @@ def _values(
     return {
         "name": trigger.name, "network": network.function, "backend": section.backend, "part": section.part,
         "clock_ns": section.clock_ns, "uncertainty": _UNCERTAINTY[section.backend],
-        "n_inputs": network.inputs, "n_outputs": network.outputs, "features": features,
+        "n_inputs": len(trigger.scaling), "n_outputs": network.output.size, "features": features,
         "scaled_type": trigger.scaling.network_type.cpp(),
-        "output_type": f"::{network.output_name}" + ("::value_type" if stream else ""),
+        "output_type": f"::{network.output.type}" + ("::value_type" if stream else ""),
         "exact_type": exact.cpp(), "score_type": trigger.score_type.cpp(), "kernel": kernel.cpp,
         "threshold": trigger.threshold, "compare_bits": _compare_bits(trigger),
-        "scales": _scales(trigger), "stream": stream, "input_beat": network.input_name,
-        "output_beat": network.output_name, "input_beats": network.input_beats,
-        "output_beats": network.output_beats, "pipeline_ii": network.pipeline_ii,
+        "scales": _scales(trigger), "stream": stream, "inputs": _inputs(network), "output": network.output,
+        "pipeline_ii": network.pipeline_ii,
         "layers": [layer for layer in network.layers if layer.size],
     }
+
+
+def _inputs(network: HlsNetwork) -> list[dict[str, object]]:
+    """Each input with its place among the numbers of an event."""
+    ends = np.cumsum([port.size for port in network.inputs])
+    return [{**vars(port), "first": int(end) - port.size} for port, end in zip(network.inputs, ends, strict=True)]
 
 
 def _scales(trigger: TriggerFunction) -> list[dict[str, int]]:

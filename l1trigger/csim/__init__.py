@@ -61,7 +61,9 @@ def run(
     executable = compile.build(converted, section, folder)
     chunks = folder / "checkpoints" / "chunks"
     scores: dict[str, dict[str, NDArray[np.float64]]] = {"float": {}, "quantized": {}, "csim": {}}
-    energies: dict[str, dict[str, NDArray[np.float64]]] = {level: {} for level in scores if reference.regresses_energy}
+    predictions: dict[str, dict[str, dict[str, NDArray[Any]]]] = {}
+    outputs: dict[str, NDArray[np.int64]] = {}
+    predicts = reference.predicts and trigger.keeps_outputs
     accepts: dict[str, NDArray[np.bool_]] = {}
     comparisons: list[Comparison] = []
     events = {level: 0 for level in LEVELS}
@@ -82,11 +84,11 @@ def run(
         scores["quantized"][sample.name] = trigger.value(quantized.score)
         scores["csim"][sample.name] = trigger.value(simulated.outputs.score)
         accepts[sample.name] = simulated.outputs.accept
-        if energies:
-            value = trigger.network.output_type.value
-            energies["float"][sample.name] = reference.float_energies(inputs)
-            energies["quantized"][sample.name] = reference.energies(value(quantized.network))
-            energies["csim"][sample.name] = reference.energies(value(simulated.outputs.network))
+        if predicts:
+            outputs[sample.name] = simulated.outputs.network
+            for level, found in _predictions(reference, trigger, inputs, quantized, simulated.outputs).items():
+                for what, values in found.items():
+                    predictions.setdefault(what, {}).setdefault(level, {})[sample.name] = values
         comparisons += _compare(
             sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, folder
         )
@@ -95,8 +97,20 @@ def run(
         scores=scores, accepts=accepts, comparisons=tuple(comparisons), compile_s=executable.compile_s,
         events_per_s={level: round(events[level] / seconds[level], 1) for level in LEVELS if events[level]},
         processes=simulate.processes(section), compiler=executable.compiler,
-        energies=energies,
+        predictions=predictions, outputs=outputs,
     )
+
+
+def _predictions(
+    reference: TrainResult, trigger: TriggerFunction, inputs: NDArray[Any], quantized: TriggerOutputs,
+    simulated: TriggerOutputs,
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """What the network outputs of one sample say at every level."""
+    value = trigger.network.output_type.value
+    return {
+        "float": reference.float_predictions(inputs), "quantized": reference.predictions(value(quantized.network)),
+        "csim": reference.predictions(value(simulated.network)),
+    }
 
 
 def _evaluate(

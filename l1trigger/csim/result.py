@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -29,7 +30,10 @@ class CsimResult:
         events_per_s: speed by what computed it: ``csim`` (all processes), ``quantized``.
         processes: parallel processes of the C-simulation.
         compiler: name and version of the C++ compiler.
-        energies: level, then sample name, to energies [GeV] (events,); empty where the network regresses none.
+        predictions: what, then level, then sample name, to what network outputs say, e.g. ``energy`` [GeV] or
+            ``class`` (events,); empty where they say nothing beside the score.
+        outputs: sample name to the network outputs of the C++ as integers (events, outputs), where there are
+            predictions.
     """
 
     scores: Mapping[str, Mapping[str, NDArray[np.float64]]]
@@ -39,17 +43,18 @@ class CsimResult:
     events_per_s: Mapping[str, float]
     processes: int
     compiler: str
-    energies: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    predictions: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]] = field(default_factory=dict)
+    outputs: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
         with h5py.File(folder / "scores.h5", "w") as f:
-            for what, levels in (("scores", self.scores), ("energies", self.energies)):
-                for level, samples in levels.items():
-                    for name, values in samples.items():
-                        f.create_dataset(f"{what}/{level}/{name}", data=values, compression="gzip")
-            for name, bits in self.accepts.items():
-                f.create_dataset(f"accepts/{name}", data=bits, compression="gzip")
+            of_levels = {"scores": self.scores, **{f"predictions/{k}": v for k, v in self.predictions.items()}}
+            of_samples = {f"{what}/{level}": s for what, levels in of_levels.items() for level, s in levels.items()}
+            of_samples |= {"accepts": self.accepts, "outputs": self.outputs}
+            for what, samples in of_samples.items():
+                for name, values in samples.items():
+                    f.create_dataset(f"{what}/{name}", data=values, compression="gzip")
         meta = {
             "comparisons": [c.as_dict() for c in self.comparisons], "compile_s": self.compile_s,
             "events_per_s": dict(self.events_per_s), "processes": self.processes, "compiler": self.compiler,
@@ -60,11 +65,12 @@ class CsimResult:
     def load(cls, folder: Path) -> CsimResult:
         """Reads what ``save`` wrote."""
         with h5py.File(folder / "scores.h5") as f:
-            scores, energies = (
-                {lv: {n: f[f"{what}/{lv}/{n}"][:] for n in f[f"{what}/{lv}"]} for lv in f.get(what, ())}
-                for what in ("scores", "energies")
-            )
-            accepts = {n: f[f"accepts/{n}"][:] for n in f["accepts"]}
+            scores = {level: _samples(group) for level, group in f["scores"].items()}
+            predictions = {
+                what: {level: _samples(group) for level, group in levels.items()}
+                for what, levels in f.get("predictions", {}).items()
+            }
+            accepts, outputs = _samples(f["accepts"]), _samples(f.get("outputs", {}))
         meta = json.loads((folder / "csim.json").read_text())
         comparisons = []
         for c in meta["comparisons"]:
@@ -73,5 +79,9 @@ class CsimResult:
             comparisons.append(Comparison(**c))
         return cls(
             scores, accepts, tuple(comparisons), meta["compile_s"], meta["events_per_s"], meta["processes"],
-            meta["compiler"], energies,
+            meta["compiler"], predictions, outputs,
         )
+
+
+def _samples(group: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    return {name: values[:] for name, values in group.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import keras as door
+from l1trigger.compress.network import as_inputs
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.compile import Executable
 from l1trigger.csim.simulate import run_program
@@ -60,7 +61,9 @@ def _keras_values(trigger: TriggerFunction, x: NDArray[np.float64]) -> Mapping[s
     with door.float64():
         model = trigger.network.build(exact=True)
         layers = [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
-        values = keras.Model(model.inputs, [layer.output for layer in layers]).predict(x, verbose=0)
+        values = keras.Model(model.inputs, [layer.output for layer in layers]).predict(
+            as_inputs(model, x), verbose=0
+        )
     values = values if isinstance(values, list) else [values]
     return {layer.name: np.asarray(v, np.float64).ravel() for layer, v in zip(layers, values, strict=True)}
 

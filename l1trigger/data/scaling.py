@@ -81,6 +81,20 @@ class ObjectInputs(Section):
         )
 
 
+def uniform(feature: FeatureScaling, inputs: int, signed: bool = False) -> InputScaling:
+    """The same scaling of all inputs, such as the pixels of an image.
+
+    Args:
+        feature: of each.
+        inputs: how many.
+        signed: whether they can be negative.
+    """
+    return InputScaling(
+        (feature.offset,) * inputs, (feature.shift,) * inputs, (feature.drop,) * inputs,
+        (feature.bits - int(signed),) * inputs, (signed,) * inputs,
+    )
+
+
 @dataclass(frozen=True)
 class InputScaling:
     """Scaling of each network input.
@@ -99,6 +113,10 @@ class InputScaling:
 
     def __len__(self) -> int:
         return len(self.shift)
+
+    def __add__(self, other: InputScaling) -> InputScaling:
+        """The scaling of further inputs behind these."""
+        return InputScaling(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
 
     @property
     def types(self) -> tuple[FixedPoint, ...]:

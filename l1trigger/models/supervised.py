@@ -81,6 +81,6 @@ class Supervised:
         return cls.float_outputs(options, weights, scaling, inputs)[:, LOGIT]
 
     @staticmethod
-    def energies(options: Mapping[str, Any], outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predictions(options: Mapping[str, Any], outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
         """Energies [GeV] of network outputs (events, 2)."""
-        return outputs[:, ENERGY] * float(options["energy_unit_gev"])
+        return {"energy": outputs[:, ENERGY] * float(options["energy_unit_gev"])}

@@ -24,6 +24,7 @@ TITLES = {
     "leading_muon_pt": "leading muon pT", "missing_et": "missing ET",
     "mean_depth": "mean depth", "moments": "linear in moments", "hit_sum": "sum of hits, depth-corrected",
     "sum_et": "sum of ET", "leading_et": "leading region", "linear": "linear model",
+    "class_mean": "nearest class mean", "discriminant": "linear discriminant",
 }
 """What each baseline is called in a report."""
 

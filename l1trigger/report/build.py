@@ -18,7 +18,7 @@ from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.titles import SIGNAL_TITLES
 from l1trigger.design import Design
-from l1trigger.physics import response
+from l1trigger.physics import classification, response
 from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
 from l1trigger.physics.turn_on import turn_on_figures
@@ -26,7 +26,7 @@ from l1trigger.report.budget import judge
 from l1trigger.report.figures import Figure, Level, Source
 from l1trigger.report.hls import hls_figures
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
-from l1trigger.report.model import BitExact, DataCard, DesignRecord, Layer, Report, Sample, Spread
+from l1trigger.report.model import BitExact, Confusion, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
 from l1trigger.synth.result import LayerResources, SynthResult
 from l1trigger.train.result import TrainResult
@@ -86,6 +86,7 @@ def build(
         budget=judge(design.budget, figures),
         layers=[Layer(**asdict(layer)) for layer in compressed.layers],
         seeds=spread(compressed.seed_figures),
+        confusion=confusion(measured),
     )
 
 
@@ -108,6 +109,7 @@ def physics_figures(measured: Measurement, design_rate_khz: float | None = None)
         if reference is not None:
             figures += comparison_figures(reference, scores, data, "baseline", source, tool, baseline=name)
     figures += energy_figures(measured)
+    figures += class_figures(measured)
     last = measured.last
     return figures + turn_on_figures(measured.accepts, data.signals, last, SOURCES[last], measured.tools[last])
 
@@ -116,14 +118,47 @@ def energy_figures(measured: Measurement) -> list[Figure]:
     """Response, resolution and purity of every level, and of the baselines, where energies are regressed."""
     data, figures = measured.data, list[Figure]()
     for name, energies in measured.energies.items():
-        level = cast("Level", name if name in measured.levels else "baseline")
-        make = FigureMaker(level, SOURCES[level], measured.tools[level], {} if level == name else {"baseline": name})
+        make = _maker(measured, name)
         figures += response.response_figures(energies, data, make)
         figures += response.ratio_figures(measured.energies["float"], energies, data, make)
-        if level == name:
-            figures += response.auc_ratio_figures(measured.levels["float"], measured.levels[level], data, make)
-            figures += response.purity_figures(measured.levels[level], data, make)
+        if make.level == name:
+            figures += response.auc_ratio_figures(measured.levels["float"], measured.levels[make.level], data, make)
+            figures += response.purity_figures(measured.levels[make.level], data, make)
     return figures
+
+
+def class_figures(measured: Measurement) -> list[Figure]:
+    """Accuracy, and efficiency and purity of each class, of every level and of the baselines that give classes."""
+    if not measured.classes:
+        return []
+    labelled, figures = classification.Labelled.of(measured.data), list[Figure]()
+    for name, classes in measured.classes.items():
+        make = _maker(measured, name)
+        figures += classification.class_figures(labelled, classes, make)
+        if name != "float":
+            figures.append(classification.loss_figure(labelled, measured.classes["float"], classes, make))
+    return figures
+
+
+def confusion(measured: Measurement) -> list[Confusion]:
+    """How true classes are told apart at every level, and by the baselines that give classes."""
+    if not measured.classes:
+        return []
+    labelled = classification.Labelled.of(measured.data)
+    found = []
+    for name, classes in measured.classes.items():
+        make = _maker(measured, name)
+        found.append(Confusion(
+            level=make.level or "", baseline=None if name == make.level else name, source=make.source,
+            classes=list(labelled.classes), events=labelled.confusion(classes).round(6).tolist(),
+        ))
+    return found
+
+
+def _maker(measured: Measurement, name: str) -> FigureMaker:
+    """Makes figures of a level or, under its name, of a baseline."""
+    level = cast("Level", name if name in measured.levels else "baseline")
+    return FigureMaker(level, SOURCES[level], measured.tools[level], {} if level == name else {"baseline": name})
 
 
 def _agreement_figures(comparisons: Sequence[Comparison], make: FigureMaker) -> list[Figure]:
@@ -162,6 +197,8 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
         rtl("latency_ns", None if cycles is None else cycles_to_ns(cycles, clock), absent, unit="ns",
             computed_as="measured cycles times the clock of the design, which is not proven to be met"),
         rtl("initiation_interval", result.initiation_interval, absent, events=result.events),
+        rtl("input_bits", result.ports[0] or None, absent),
+        rtl("output_bits", result.ports[1] or None, absent, network_outputs=result.network_outputs),
     ]
     yosys, cells = FigureMaker("rtl", Source.YOSYS, result.tools.get("yosys")), result.cells
     for name in ("lut", "ff", "srl", "dsp", "bram18", "carry"):
@@ -284,4 +321,4 @@ def spread(seed_figures: Sequence[Figure]) -> list[Spread]:
 
 def _meaning(figure: Figure) -> dict[str, str | float | int]:
     """The conditions that say what a figure is, without those that were measured along with it."""
-    return {k: v for k, v in figure.conditions.items() if k in {"signal", "false_positive_rate", "rate_khz"}}
+    return {k: v for k, v in figure.conditions.items() if k in {"signal", "class", "false_positive_rate", "rate_khz"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from l1trigger.report import hls, layer_tables, run_tables, tables, vendor_tables
+from l1trigger.report import class_tables, hls, layer_tables, run_tables, tables, vendor_tables
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
@@ -75,6 +75,8 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
     """The summary strip: (label, value, source)."""
     report, last = book.report, (book.report.levels or [""])[-1]
     wanted: list[tuple[str, Figure | None, int | None]] = [
+        ("accuracy", report.figure("accuracy", last), 4),
+        ("accuracy loss against float", report.figure("accuracy_loss", last), 4),
         ("rank correlation ρ with float", report.figure("spearman_rho", last), 4),
         ("mean AUC", report.figure("mean_auc", last), 4),
         ("mean AUC loss against float", report.figure("mean_auc_loss", last), 4),
@@ -116,6 +118,7 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
         "physics": [tables.auc_table(book), tables.tpr_table(book)] if report.levels else [],
         "rates": _working_point(book) if report.levels else [],
         "fidelity": [tables.loss_table(book)] if report.levels else [],
+        "classes": class_tables.tables(book),
         "energy": [*run_tables.energy_tables(book),
                    *([run_tables.purity_table(book)] if report.find("efficiency_at_purity") else [])],
         "turn_on": [run_tables.turn_on_table(book)] if report.find("pt_at_95_percent") else [],

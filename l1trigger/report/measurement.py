@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from l1trigger.compress.result import CompressResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet
-from l1trigger.physics import hit_baselines
+from l1trigger.physics import class_baselines, hit_baselines
 from l1trigger.physics.baselines import LinearModel, baseline_scores
 from l1trigger.physics.measure import scored
 from l1trigger.physics.roc import Scored, aligned
@@ -42,7 +42,8 @@ class Measurement:
         tools: what computed each level.
         float_value: a firmware score in units of the float score.
         absent: why there is no level ``rtl``; empty when there is.
-        energies: level or baseline to sample name to energies [GeV]; empty where the network regresses none.
+        predictions: what (``energy`` [GeV] or ``class``) to level or baseline to sample name to values (events,);
+            empty where network outputs say nothing beside the score.
     """
 
     data: DataSet
@@ -53,7 +54,17 @@ class Measurement:
     tools: Mapping[Level, str]
     float_value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     absent: str = ""
-    energies: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
+    predictions: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]] = field(default_factory=dict)
+
+    @property
+    def energies(self) -> Mapping[str, Mapping[str, NDArray[np.float64]]]:
+        """Level or baseline to sample name to energies [GeV]; empty where the network regresses none."""
+        return self.predictions.get("energy", {})
+
+    @property
+    def classes(self) -> Mapping[str, Mapping[str, NDArray[np.int64]]]:
+        """Level or baseline to sample name to predicted classes; empty where there are no classes."""
+        return self.predictions.get("class", {})
 
     def in_float_units(self, level: Level, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores or thresholds of a level in units of the float score, so that levels share an axis."""
@@ -90,8 +101,8 @@ def measure(
     levels = {
         lv: scored({n: scores[lv][n][:k] for n, k in counts.items()}, common) for lv in present
     }
-    energies = _energies(simulated, synthesized if "rtl" in scores else None, counts)
-    trivial, trivial_energies = _baselines(common, trained)
+    predictions = _predictions(simulated, synthesized if "rtl" in scores else None, counts)
+    trivial, trivial_predictions = _baselines(common, trained, "class" in predictions)
     baselines = {name: scored(s, common) for name, s in trivial.items()}
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
     thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
@@ -104,28 +115,37 @@ def measure(
         return values if convert is None else np.asarray(convert(values, trained, trained.best), np.float64)
 
     tools = _tools(simulated, synthesized)
-    if energies:
-        energies |= trivial_energies
-    return Measurement(common, levels, baselines, thresholds, accepts, tools, float_value, absent, energies)
+    predictions = {what: levels | trivial_predictions.get(what, {}) for what, levels in predictions.items()}
+    return Measurement(common, levels, baselines, thresholds, accepts, tools, float_value, absent, predictions)
 
 
-def _energies(
+Named = dict[str, dict[str, NDArray[Any]]]
+"""Level or baseline, then sample name, to values (events,)."""
+
+
+def _predictions(
     simulated: CsimResult, synthesized: SynthResult | None, counts: Mapping[str, int]
-) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Energies of every level that has a score, cut to the same events."""
-    levels = {**simulated.energies}
-    if synthesized is not None and synthesized.energies:
-        levels["rtl"] = synthesized.energies
-    return {lv: {n: samples[n][:k] for n, k in counts.items()} for lv, samples in levels.items()}
+) -> dict[str, Named]:
+    """Predictions of every level that has a score, cut to the same events."""
+    found: dict[str, Named] = {}
+    for what, by_level in simulated.predictions.items():
+        levels: Named = {level: {**samples} for level, samples in by_level.items()}
+        if synthesized is not None and what in synthesized.predictions:
+            levels["rtl"] = {**synthesized.predictions[what]}
+        found[what] = {
+            lv: {n: levels[lv][n][:k] for n, k in counts.items()} for lv in LEVEL_ORDER if lv in levels
+        }
+    return found
 
 
-def _baselines(
-    data: DataSet, trained: TrainResult
-) -> tuple[dict[str, dict[str, NDArray[np.float64]]], dict[str, dict[str, NDArray[np.float64]]]]:
-    """Scores and energies of all baselines that fit the data: baseline, then sample, to (events,)."""
+def _baselines(data: DataSet, trained: TrainResult, by_class: bool) -> tuple[Named, dict[str, Named]]:
+    """Scores of all baselines that fit data and task, and what they predict."""
+    if by_class:
+        scores, classes = class_baselines.scores_and_classes(data)
+        return scores, {"class": classes}
     if hit_baselines.are_hits(data.test.inputs) and data.train.truth:
         scores, energies = hit_baselines.scores_and_energies(data)
-        return scores, {hit_baselines.ENERGY: energies}
+        return scores, {"energy": {hit_baselines.ENERGY: energies}}
     few = data.train.select(slice(0, _LINEAR_EVENTS))
     linear = LinearModel.fit(trained.scaling, few, trained.float_score(few.inputs))
     return baseline_scores(data, linear), {}

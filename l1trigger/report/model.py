@@ -14,9 +14,9 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from l1trigger.errors import ReportError
-from l1trigger.report.figures import Figure, Judgement, Value
+from l1trigger.report.figures import Figure, Judgement, Source, Value
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 class DesignRecord(Value):
@@ -134,6 +134,23 @@ class Spread(Value):
     standard_deviation: float
 
 
+class Confusion(Value):
+    """How the events of each true class were classified.
+
+    Attributes:
+        level, baseline: of what classified them.
+        source: of the level.
+        classes: their names.
+        events: weighted, one row per true class and one column per predicted class.
+    """
+
+    level: str
+    baseline: str | None = None
+    source: Source
+    classes: list[str]
+    events: list[list[float]]
+
+
 class Picture(Value):
     """A picture of the report.
 
@@ -167,6 +184,7 @@ class Report(Value):
         budget: the design's limits and whether they are met.
         layers: of the network.
         seeds: spread of figures over the seeds; empty for one seed.
+        confusion: of every level and baseline that tells classes apart.
         pictures: in the order of the page.
     """
 
@@ -183,6 +201,7 @@ class Report(Value):
     budget: list[Judgement]
     layers: list[Layer]
     seeds: list[Spread]
+    confusion: list[Confusion] = Field(default_factory=list)
     pictures: list[Picture] = Field(default_factory=list)
 
     @property

@@ -233,11 +233,14 @@ def bits(type_name: str) -> int | None:
 
 
 _HARDWARE = {
-    "latency_cycles": "latency", "latency_ns": "latency", "initiation_interval": "initiation interval", "lut": "LUT",
-    "ff": "FF", "srl": "SRL", "dsp": "DSP", "bram18": "BRAM 18k", "carry": "CARRY4", "estimated_lut": "LUT",
+    "latency_cycles": "latency", "latency_ns": "latency", "initiation_interval": "initiation interval",
+    "input_bits": "input port", "output_bits": "output port", "lut": "LUT", "ff": "FF", "srl": "SRL", "dsp": "DSP",
+    "bram18": "BRAM 18k", "carry": "CARRY4", "estimated_lut": "LUT",
     "estimated_stage_delay_ns": "longest stage", "register_bits": "register bits", **vendor_tables.TITLES,
 }
-_HARDWARE_UNITS = {"latency_cycles": "clock edges", "initiation_interval": "clocks"}
+_HARDWARE_UNITS = {
+    "latency_cycles": "clock edges", "initiation_interval": "clocks", "input_bits": "bits", "output_bits": "bits",
+}
 
 
 def hardware_table(book: Book) -> Table:
@@ -275,6 +278,9 @@ def _remark(figure: Figure) -> str:
     if figure.name == "estimated_stage_delay_ns":
         works = figure.conditions.get("works")
         return f"stage {figure.conditions['stage']}" + (f": {works}" if works else "")
+    if figure.name == "output_bits" and figure.value is not None:
+        outputs = int(figure.conditions["network_outputs"])
+        return "score, decision" + (f", {outputs} outputs of the network" if outputs else "")
     return vendor_tables.remark(figure)
 
 
@@ -312,7 +318,7 @@ def _headline(s: Spread) -> bool:
     """Whether the page shows this spread; ``report.json`` has all."""
     if s.name == "tpr":
         return s.conditions.get("false_positive_rate") == 1e-3
-    return s.name in {"auc", "mean_auc", "mean_auc_loss", "worst_auc_loss", "spearman_rho"}
+    return s.name in {"accuracy", "accuracy_loss", "auc", "mean_auc", "mean_auc_loss", "worst_auc_loss", "spearman_rho"}
 
 
 def _most_seeds(report: Report) -> int:

@@ -34,6 +34,7 @@ class Classifier(base.KernelScore):
 
     Options = ClassifierOptions
     kernel: ClassVar[str] = "identity"
+    keeps_outputs: ClassVar[bool] = True
 
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
@@ -48,7 +49,7 @@ class Classifier(base.KernelScore):
         architecture = plugins.get("l1trigger.models", trained.architecture)
         if not hasattr(architecture, "quantized_model"):
             raise DesignError(
-                None, "compress.score", f"classifier needs an architecture that learns labels, not "
+                None, "compress.score", f"{options.score} needs an architecture that learns labels, not "
                 f"{trained.architecture}", "take model.architecture garnet, or a score for anomalies",
             )
         training = trained.trainings[which]

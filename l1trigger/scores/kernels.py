@@ -56,6 +56,26 @@ def identity_type(scaling: InputScaling, network: QuantizedNetwork) -> FixedPoin
     return FixedPoint(t.width, t.integer, t.signed, Rounding.TRN, Overflow.SAT)
 
 
+def margin(
+    x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
+) -> NDArray[np.int64]:
+    """The first network output minus the largest of the others, as integers of the score type (events,)."""
+    return score_type.raw(output[:, 0] - output[:, 1:].max(axis=1))
+
+
+def margin_type(scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
+    """The signed type with one bit more than the network's outputs.
+
+    Raises:
+        DesignError: the network has one output only.
+    """
+    if outputs(network) < 2:
+        raise DesignError(None, "compress.score", "the network gives one number, not one per class",
+                          "take the score classifier, or a network with one output per class")
+    t = network.output_type
+    return FixedPoint(t.width + 1, t.integer + 1, True, Rounding.TRN, Overflow.SAT)
+
+
 def sum_of_squares(
     x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
 ) -> NDArray[np.int64]:
@@ -126,6 +146,7 @@ KERNELS: dict[str, Kernel] = {
     k.cpp: k
     for k in (
         Kernel("first network output", "identity", identity, identity_type),
+        Kernel("first network output minus the largest of the others", "margin", margin, margin_type),
         Kernel("sum of squared outputs", "sum_of_squares", sum_of_squares, sum_of_squares_type),
         Kernel("squared error of present objects", "masked_squared_error", masked_squared_error,
                masked_squared_error_type),

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.design import Design
-from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth.result import LayerResources, SynthResult
+from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
 from l1trigger.trigger import TriggerFunction
 
 if TYPE_CHECKING:
@@ -26,13 +25,17 @@ if TYPE_CHECKING:
     from l1trigger.csim.result import CsimResult
     from l1trigger.data.events import DataSet
     from l1trigger.sections import SynthSection
+    from l1trigger.synth.lower import Logic
     from l1trigger.synth.vendor import VendorResult
     from l1trigger.synth.verilator import Simulator
     from l1trigger.train.result import TrainResult
 
 Streams = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]
-"""Sample name to what the RTL must give (events, 2), the scores at level quantized, and the RTL's output stream."""
+"""Sample name to what the RTL must give (score, decision and network outputs, as columns), the scores at level
+quantized, and the RTL's output stream."""
 
+_OUTPUTS = 2
+"""The column with the first network output."""
 ALIKE = "the outputs vary too little to tell the latency; simulate more events (synth.events)"
 
 
@@ -54,7 +57,7 @@ def run(
         folder: of the stage; takes the RTL in ``rtl`` and the tools' logs.
         work: for what is compiled; no part of the result.
         progress: called with what is being done.
-        trained: tells which energies network outputs are, where they are any.
+        trained: tells what network outputs mean, e.g. an energy; where they mean something, they leave the RTL.
 
     Raises:
         UnsupportedLayerError: the network has layers without logic; names all of them.
@@ -91,15 +94,17 @@ def run(
     progress("logic")
     samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
     layers = hls4ml.graph_layers(trigger.network, design.convert)
+    predictions: Predictions | None = None
+    if trained is not None and trained.predicts and trigger.keeps_outputs:
+        predictions = trained.predictions
     if streaming.applies(layers):
-        energies = trained.energies if trained is not None and trained.regresses_energy else None
         found = streaming.measure(
             result, trigger, layers, section, simulated, samples, family, design.csim.compiler, folder, work, progress,
-            energies,
+            predictions,
         )
         return replace(found, vendor=_vendor(section, converted, folder, work, progress))
     types = lower.ports(trigger.scaling, list(samples.values()))
-    logic = lower.lower(trigger, section, types, layers)
+    logic = lower.lower(trigger, section, types, layers, with_outputs=predictions is not None)
     made = rtl.write(logic, section, converted.part, converted.clock_ns, folder / "rtl")
     clock.lap("logic")
     progress("compiling the simulation")
@@ -108,7 +113,7 @@ def run(
     streams = {}
     for name, inputs in samples.items():
         progress(f"{name}  {len(inputs):,} events through the RTL")
-        streams[name] = _stream(simulator, inputs, simulated, name, trigger.score_type)
+        streams[name] = _stream(simulator, inputs, simulated, name, logic)
     clock.lap("simulate")
     cells = None
     if section.yosys:
@@ -126,9 +131,12 @@ def run(
     sure = all(c.exact for c in comparisons if c.between[0] == "csim")
     events = _events(streams, shift) if sure else {}
     result = replace(result, vendor=_vendor(section, converted, folder, work, progress))
+    value = trigger.network.output_type.value
     return replace(
         result, comparisons=comparisons, scores={n: trigger.value(e[:, 0]) for n, e in events.items()},
         accepts={n: e[:, 1].astype(bool) for n, e in events.items()},
+        predictions=by_what({n: predictions(value(e[:, _OUTPUTS:])) for n, e in events.items()}) if predictions else {},
+        network_outputs=len(logic.output_types),
         reason="" if latency is not None else _reason(comparisons),
         latency_cycles=latency, initiation_interval=None if latency is None else 1,
         events=sum(map(len, samples.values())), stages=made.stages, stage_delays_ns=made.stage_delays_ns,
@@ -151,12 +159,15 @@ def _vendor(
 
 
 def _stream(
-    simulator: Simulator, inputs: NDArray[np.int16], simulated: CsimResult, name: str, score_type: FixedPoint
+    simulator: Simulator, inputs: NDArray[np.int16], simulated: CsimResult, name: str, logic: Logic
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    n = len(inputs)
+    n, score_type = len(inputs), logic.score_type
     score, quantized = (score_type.raw(simulated.scores[level][name][:n]) for level in ("csim", "quantized"))
     expected = np.stack([score, simulated.accepts[name][:n].astype(np.int64)], 1)
-    return expected, quantized, simulator.run(inputs, (score_type.fraction, 0))
+    if logic.output_types:
+        expected = np.concatenate([expected, simulated.outputs[name][:n]], axis=1)
+    fractions = (score_type.fraction, 0, *(t.fraction for t in logic.output_types))
+    return expected, quantized, simulator.run(inputs, fractions)
 
 
 def _judge(streams: Streams) -> tuple[int | None, int, tuple[Comparison, ...]]:
@@ -178,11 +189,14 @@ def _judge(streams: Streams) -> tuple[int | None, int, tuple[Comparison, ...]]:
             compare(expected[:, 1], got[:, 1], ("csim", "rtl"), f"accept of {name}"),
             compare(quantized, got[:, 0], ("quantized", "rtl"), f"score of {name}"),
         ]
+        if expected.shape[1] > _OUTPUTS:
+            outputs = expected[:, _OUTPUTS:], got[:, _OUTPUTS:]
+            comparisons.append(compare(*outputs, ("csim", "rtl"), f"network outputs of {name}"))
     return (shift if len(common) == 1 else None), shift, tuple(comparisons)
 
 
 def _events(streams: Streams, shift: int) -> dict[str, NDArray[np.int64]]:
-    """Sample name to what the RTL gave for each of its events, when it takes so many clocks (events, 2)."""
+    """Sample name to what the RTL gave for each of its events, when it takes so many clocks (events, columns)."""
     return {name: whole[shift : shift + len(expected)] for name, (expected, _, whole) in streams.items()}
 
 

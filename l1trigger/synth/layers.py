@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from l1trigger.convert.graph import GraphLayer
+from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.synth import tables, windows
@@ -34,8 +34,12 @@ def network(
     values: dict[str, Any] = dict.fromkeys(names, x)
     times = {}
     result = x
+    taken = input_slices(layers)
     for layer in layers:
-        inputs = [x.reshape(layer.shape)] if layer.kind == "Input" else [values[name] for name in layer.inputs]
+        if layer.name in taken:
+            inputs = [x.ravel()[taken[layer.name]].reshape(layer.shape)]
+        else:
+            inputs = [values[name] for name in layer.inputs]
         result = logic(layer, inputs)
         values |= dict.fromkeys(layer.outputs, result)
         times[layer.name] = (min(float(v.latency.min()) for v in inputs), float(result.latency.max()))

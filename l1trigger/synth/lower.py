@@ -39,15 +39,18 @@ class Logic:
     """The combinational logic of a trigger function.
 
     Attributes:
-        comb: alkaid's ``CombLogic``; its outputs are the score and the decision bit.
+        comb: alkaid's ``CombLogic``; its outputs are the score and the decision bit, and then the network's outputs
+            where they are wanted.
         ports: type of each hardware integer.
         score_type: type of the score.
+        output_types: type of each of the network's outputs among them; empty where they are not wanted.
         times: name of a layer or part to when its first input and its last output arrive, by alkaid's delay model [ns].
     """
 
     comb: Any
     ports: tuple[FixedPoint, ...]
     score_type: FixedPoint
+    output_types: tuple[FixedPoint, ...]
     times: Mapping[str, tuple[float, float]]
 
     @property
@@ -67,7 +70,7 @@ class Logic:
     def evaluate(self, inputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Scores and decision bits as integers, by alkaid's interpreter."""
         flat = np.ascontiguousarray(inputs.reshape(len(inputs), -1), np.float64)
-        out = np.asarray(self.comb.predict(flat), np.float64).reshape(len(inputs), 2)
+        out = np.asarray(self.comb.predict(flat), np.float64).reshape(len(inputs), -1)
         return np.rint(out[:, 0] / self.score_type.lsb).astype(np.int64), out[:, 1].astype(np.int64)
 
 
@@ -96,7 +99,7 @@ def ports(scaling: InputScaling, samples: Sequence[NDArray[Any]] = ()) -> tuple[
 
 def lower(
     trigger: TriggerFunction, section: SynthSection, types: Sequence[FixedPoint],
-    layers: Sequence[GraphLayer] | None = None,
+    layers: Sequence[GraphLayer] | None = None, with_outputs: bool = False,
 ) -> Logic:
     """The logic of a trigger function.
 
@@ -105,6 +108,7 @@ def lower(
         section: options of the solver.
         types: of the hardware integers.
         layers: of the network in hls4ml's graph; None makes the graph with the default section ``convert``.
+        with_outputs: whether the network's outputs leave the logic, too.
 
     Raises:
         UnsupportedLayerError: the network has layers that have no logic here; names all of them.
@@ -117,11 +121,15 @@ def lower(
     first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
     x = scaled(hardware, trigger.scaling)
     output, times = network(layers, x)
-    end = decided(trigger, hardware, x, output.ravel())
+    output = output.ravel()
+    end = decided(trigger, hardware, x, output)
     times = {
         SCALING: (0.0, float(x.latency.max())), **times, SCORE: (float(output.latency.min()), float(end.latency.max())),
     }
-    return Logic(combinational(first, end), tuple(types), trigger.score_type, times)
+    output_types: tuple[FixedPoint, ...] = ()
+    if with_outputs:
+        end, output_types = np.concatenate([end, output]), (trigger.network.output_type,) * len(output)
+    return Logic(combinational(first, end), tuple(types), trigger.score_type, output_types, times)
 
 
 def scaling_alone(scaling: InputScaling, section: SynthSection, types: Sequence[FixedPoint]) -> tuple[Any, Ports]:
@@ -164,6 +172,10 @@ def _identity(hardware: Any, x: Any, output: Any) -> Any:
     return output[:1]
 
 
+def _margin(hardware: Any, x: Any, output: Any) -> Any:
+    return output[:1] - np.max(output[1:], keepdims=True)
+
+
 def _sum_of_squares(hardware: Any, x: Any, output: Any) -> Any:
     return np.sum(output**2, keepdims=True)
 
@@ -174,7 +186,8 @@ def _masked_squared_error(hardware: Any, x: Any, output: Any) -> Any:
 
 
 SCORES: Mapping[str, Callable[[Any, Any, Any], Any]] = {
-    "identity": _identity, "sum_of_squares": _sum_of_squares, "masked_squared_error": _masked_squared_error,
+    "identity": _identity, "margin": _margin, "sum_of_squares": _sum_of_squares,
+    "masked_squared_error": _masked_squared_error,
 }
 """Score kernels by their C++ name, as logic from hardware integers, network inputs and network outputs."""
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from l1trigger.convert.graph import GraphLayer
+from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.sections import SynthSection
 from l1trigger.synth import lower, rtl, yosys
@@ -44,8 +44,12 @@ def network_parts(layers: Sequence[GraphLayer], section: SynthSection, x: Ports)
     parts = []
     tensors: dict[str, Ports] = {}
     output = x
+    taken = input_slices(layers)
     for layer in layers:
-        given = [x.reshape(3, *layer.shape)] if layer.kind == "Input" else [tensors[name] for name in layer.inputs]
+        if layer.name in taken:
+            given = [x.reshape(3, -1)[:, taken[layer.name]].reshape(3, *layer.shape)]
+        else:
+            given = [tensors[name] for name in layer.inputs]
         comb, output = layer_alone(layer, given, section)
         tensors |= dict.fromkeys(layer.outputs, output)
         parts.append((layer.name, layer.kind, comb))

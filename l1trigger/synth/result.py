@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,11 @@ from l1trigger.synth.calibration import Correction
 from l1trigger.synth.hls_estimate import HlsEstimate
 from l1trigger.synth.vendor.reading import VendorResult
 
+Predictions = Callable[[NDArray[np.float64]], Mapping[str, NDArray[Any]]]
+"""From network outputs (events, outputs) to what they say, by name, each (events,)."""
+
 _STREAMS = "scores.h5"
-_ARRAYS = ("scores", "accepts", "energies")
+_ARRAYS = ("scores", "accepts", "predictions")
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,11 @@ class SynthResult:
         scores: sample name to the scores that the RTL gave, as real numbers (events,); empty when it is not known
             which event a score belongs to.
         accepts: sample name to its decision bits (events,).
-        energies: sample name to energies [GeV] (events,); empty where the network regresses none.
+        predictions: what, then sample name, to what its network outputs say, e.g. ``energy`` [GeV] or ``class``
+            (events,); empty where they say nothing beside the score.
         route: that was taken; ``hls`` has no RTL of ours.
         vendor: what vendors' tools say about the HLS project; None when they were not asked.
+        network_outputs: how many outputs of the network leave the RTL beside score and decision.
     """
 
     part: str
@@ -99,9 +104,10 @@ class SynthResult:
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     scores: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
     accepts: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict, compare=False)
-    energies: Mapping[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
+    predictions: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict, compare=False)
     route: str = "rtl"
     vendor: VendorResult | None = None
+    network_outputs: int = 0
 
     @property
     def longest_stage(self) -> int:
@@ -111,10 +117,11 @@ class SynthResult:
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
         with h5py.File(folder / _STREAMS, "w") as f:
-            for what in _ARRAYS:
-                for name, values in getattr(self, what).items():
+            arrays = {"scores": self.scores, "accepts": self.accepts}
+            for what, samples in (arrays | {f"predictions/{k}": v for k, v in self.predictions.items()}).items():
+                for name, values in samples.items():
                     f.create_dataset(f"{what}/{name}", data=values, compression="gzip")
-        facts = asdict(replace(self, scores={}, accepts={}, energies={}))
+        facts = asdict(replace(self, scores={}, accepts={}, predictions={}))
         meta = {k: v for k, v in facts.items() if k not in _ARRAYS}
         meta["comparisons"] = [c.as_dict() for c in self.comparisons]
         (folder / "synth.json").write_text(json.dumps(meta, indent=1))
@@ -136,9 +143,17 @@ class SynthResult:
         return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})
 
 
-def _arrays(path: Path) -> dict[str, dict[str, NDArray[Any]]]:
-    """Scores and decision bits by sample; none where the result is of a version that did not keep them."""
+def by_what(samples: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, NDArray[Any]]]:
+    """Predictions that are given by sample and then by what they are, the other way round."""
+    names = dict.fromkeys(what for found in samples.values() for what in found)
+    return {what: {sample: found[what] for sample, found in samples.items()} for what in names}
+
+
+def _arrays(path: Path) -> dict[str, dict[str, Any]]:
+    """Scores, decision bits and predictions by sample; none where the result is of a version that did not keep them."""
     if not path.exists():
         return {}
     with h5py.File(path) as f:
-        return {what: {name: f[f"{what}/{name}"][:] for name in f.get(what, ())} for what in _ARRAYS}
+        scores, accepts = ({n: v[:] for n, v in f.get(what, {}).items()} for what in ("scores", "accepts"))
+        predictions = {k: {n: v[:] for n, v in samples.items()} for k, samples in f.get("predictions", {}).items()}
+    return {"scores": scores, "accepts": accepts, "predictions": predictions}

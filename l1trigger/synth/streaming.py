@@ -27,7 +27,7 @@ from l1trigger.garnet.rtl import Engine
 from l1trigger.sections import SynthSection
 from l1trigger.synth import layers as logic
 from l1trigger.synth import lower, verilator, yosys
-from l1trigger.synth.result import LayerResources, SynthResult
+from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
 from l1trigger.synth.rtl import TOP, Field, Rtl
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
 
@@ -153,7 +153,7 @@ def simulate(
 def measure(
     result: SynthResult, trigger: TriggerFunction, layers: Sequence[GraphLayer], section: SynthSection,
     simulated: CsimResult, samples: Samples, family: str, compiler: str, folder: Path, work: Path,
-    progress: Callable[[str], None], energies: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    progress: Callable[[str], None], predictions: Predictions | None = None,
 ) -> SynthResult:
     """Writes, simulates and synthesizes the engine; arguments and errors as for ``synth.run``.
 
@@ -169,7 +169,7 @@ def measure(
         folder: of the stage.
         work: for what is compiled.
         progress: told what is done.
-        energies: energies [GeV] of network outputs (events, outputs); None where there are none.
+        predictions: says what network outputs (events, outputs) mean; None where they mean nothing.
     """
     progress("logic")
     engine = build(trigger, layers, section, samples, result.clock_ns)
@@ -202,7 +202,9 @@ def measure(
         longest_stage_layers=(_longest(engine),),
         scores={n: trigger.value(s.outputs.score) for n, s in streamed.items()} if sure else {},
         accepts={n: s.outputs.accept for n, s in streamed.items()} if sure else {},
-        energies={n: energies(value(s.outputs.network)) for n, s in streamed.items()} if sure and energies else {},
+        network_outputs=len(engine.outputs) - 2,
+        predictions=by_what({n: predictions(value(s.outputs.network)) for n, s in streamed.items()})
+        if sure and predictions else {},
         tools={"verilator": verilator.tool(), "yosys": yosys.tool(), "estimate": lower.tool()},
     )
 

@@ -10,6 +10,7 @@ from l1trigger import plugins
 from l1trigger.data.events import DataSet, Events
 from l1trigger.design import Design
 from l1trigger.errors import DesignError
+from l1trigger.models import classification
 from l1trigger.train.result import Training, TrainResult
 
 
@@ -23,10 +24,17 @@ def run(
         data: background to train and validate on; signals are not looked at.
         work: folder in which an interrupted training finds its finished seeds and epochs again.
         progress: told what happens, one line at a time.
+
+    Raises:
+        DesignError: the design asks for what the architecture or the data do not give.
+        DataError: a sample lacks what is to be learnt.
     """
     architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
     if hasattr(architecture, "check"):  # what only a later stage would refuse, told before anything is trained
         architecture.check(design)
+    classification.require_fit(design, data)
+    if hasattr(architecture, "check_shape"):
+        architecture.check_shape(design.model, data.train.inputs.shape[1:])
     require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)
     trainings: list[Training] = []
     for seed in range(design.train.seed, design.train.seed + design.train.seeds):

@@ -65,21 +65,25 @@ class TrainResult:
         return scores
 
     @property
-    def regresses_energy(self) -> bool:
-        """Whether the network's outputs hold an energy."""
-        return hasattr(plugins.get("l1trigger.models", self.architecture), "energies")
+    def predicts(self) -> bool:
+        """Whether the network's outputs say more than a score: something that a truth can be held against."""
+        return hasattr(plugins.get("l1trigger.models", self.architecture), "predictions")
 
-    def float_energies(self, inputs: NDArray[Any], which: int | None = None) -> NDArray[np.float64]:
-        """Energies [GeV] of the full-precision reference; arguments as for ``float_score``."""
+    def float_predictions(self, inputs: NDArray[Any], which: int | None = None) -> dict[str, NDArray[Any]]:
+        """Predictions of the full-precision reference; arguments as for ``float_score``."""
         training = self.trainings[self.best if which is None else which]
         architecture = plugins.get("l1trigger.models", self.architecture)
         outputs = architecture.float_outputs(self.options, training.weights, self.scaling, inputs)
-        return self.energies(outputs)
+        return self.predictions(outputs)
 
-    def energies(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Energies [GeV] of network outputs (events, outputs) of any level."""
+    def predictions(self, outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+        """What network outputs (events, outputs) of any level say, each (events,).
+
+        Each is named like the truth that it can be held against: ``energy`` [GeV], ``class`` (its index).
+        """
         architecture = plugins.get("l1trigger.models", self.architecture)
-        return np.asarray(architecture.energies(self.options, outputs), np.float64)
+        found: dict[str, NDArray[Any]] = architecture.predictions(self.options, outputs)
+        return found
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""

@@ -61,11 +61,11 @@ def test_all_levels_are_equal(done):
     between = {c.between for c in (*csim.comparisons, *synth.comparisons)}
     assert between == {("quantized", "csim"), ("quantized", "rtl"), ("csim", "rtl")}
     assert all(c.mismatches == 0 for c in (*csim.comparisons, *synth.comparisons))
+    by_level, rtl = csim.predictions["energy"], synth.predictions["energy"]
     for sample in (BACKGROUND, SIGNAL):
-        np.testing.assert_array_equal(csim.energies["csim"][sample], csim.energies["quantized"][sample])
-        n = len(synth.energies[sample])
-        np.testing.assert_array_equal(synth.energies[sample], csim.energies["csim"][sample][:n])
-        assert len(np.unique(synth.energies[sample])) > 5
+        np.testing.assert_array_equal(by_level["csim"][sample], by_level["quantized"][sample])
+        np.testing.assert_array_equal(rtl[sample], by_level["csim"][sample][: len(rtl[sample])])
+        assert len(np.unique(rtl[sample])) > 5
 
 
 def test_latency_is_measured_and_cells_are_not(done, report):

@@ -17,7 +17,10 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.trigger import TriggerFunction
 
-SCORES = {"identity": "student", "sum_of_squares": "latent_norm", "masked_squared_error": "reconstruction_error"}
+SCORES = {
+    "identity": "student", "margin": "class_margin", "sum_of_squares": "latent_norm",
+    "masked_squared_error": "reconstruction_error",
+}
 
 
 def small_scaling(objects: int = 3) -> InputScaling:
@@ -105,7 +108,7 @@ def data_set(inputs: np.ndarray, signal: np.ndarray) -> DataSet:
 def reference() -> Any:
     """A full-precision reference whose score is the sum of the inputs."""
     return SimpleNamespace(
-        float_score=lambda inputs: inputs.reshape(len(inputs), -1).sum(1).astype(np.float64), regresses_energy=False
+        float_score=lambda inputs: inputs.reshape(len(inputs), -1).sum(1).astype(np.float64), predicts=False
     )
 
 

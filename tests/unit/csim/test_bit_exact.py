@@ -18,6 +18,11 @@ CASES = {
     "masked_squared_error": {
         "kernel": "masked_squared_error", "sizes": (4, 9), "seed": 3, "bits": Bits(activations=(5, 2), output=(8, 3))
     },
+    "margin": {"kernel": "margin", "sizes": (6, 4), "seed": 8, "bits": Bits(output=(7, 2))},
+    "margin of two, narrow score": {
+        "kernel": "margin", "sizes": (5, 2), "seed": 9, "score_type": FixedPoint.parse("ap_fixed<5,3,TRN,SAT>"),
+        "threshold": 0,
+    },
     "wide, and several outputs": {
         "kernel": "identity", "sizes": (5, 2), "seed": 4,
         "bits": Bits(weights=(12, 2), biases=(14, 4), activations=(14, 6), output=(20, 9)),

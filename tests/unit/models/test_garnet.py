@@ -151,7 +151,7 @@ def test_float_outputs_and_energies():
     outputs = GarNet.float_outputs(*args)
     np.testing.assert_allclose(outputs, model(scaling.real(inputs).astype("f")), rtol=1e-5, atol=1e-5)  # float32
     np.testing.assert_array_equal(GarNet.float_score(*args), outputs[:, 0])
-    np.testing.assert_array_equal(GarNet.energies(args[0], outputs), outputs[:, 1] * 8)
+    np.testing.assert_array_equal(GarNet.predictions(args[0], outputs)["energy"], outputs[:, 1] * 8)
 
 
 @pytest.mark.parametrize(("internal", "says"), [

@@ -43,6 +43,8 @@ def expected(name, x, present, y, score_type):
     x, y = (Fraction(float(v)) for v in x), [Fraction(float(v)) for v in y]
     if name == "identity":
         return floor(y[0], score_type)
+    if name == "margin":
+        return floor(y[0] - max(y[1:]), score_type)
     if name == "sum_of_squares":
         return floor(sum(v * v for v in y), score_type)
     return floor(sum((a - b) ** 2 for a, p, b in zip(x, present, y, strict=True) if p), score_type)
@@ -74,6 +76,18 @@ def test_full_type_holds_the_largest_score_and_no_more(name):
     assert not t.signed
 
 
+@pytest.mark.parametrize("output_type", [OUTPUT, FixedPoint.from_quantized_bits(6, 2, False)])
+def test_the_margin_has_one_bit_more_than_the_outputs_and_needs_it(output_type):
+    net = network(3, output_type)
+    t = kernels.margin_type(toy.small_scaling(), net)
+    assert (t.width, t.fraction, t.signed) == (output_type.width + 1, output_type.fraction, True)
+    low, high = output_type.range
+    y = np.array([[low, low, high], [high, low, low], [high, high, low]])
+    assert kernels.margin(y, y > 0, y, t).tolist() == [
+        output_type.raw_range[0] - output_type.raw_range[1], output_type.raw_range[1] - output_type.raw_range[0], 0
+    ]
+
+
 def test_absent_objects_do_not_count():
     scaling = toy.small_scaling()
     kernel, net = kernels.KERNELS["masked_squared_error"], network(len(scaling))
@@ -94,6 +108,8 @@ def test_refusals():
     scaling = toy.small_scaling()
     with pytest.raises(DesignError, match="gives 3 numbers for 9 inputs"):
         kernels.masked_squared_error_type(scaling, network(3))
+    with pytest.raises(DesignError, match="gives one number, not one per class"):
+        kernels.margin_type(scaling, network(1))
     wide = network(9, FixedPoint.from_quantized_bits(30, 4))
     with pytest.raises(DesignError, match="the exact score needs 62 bits; up to 53"):
         kernels.sum_of_squares_type(scaling, wide)

@@ -26,7 +26,7 @@ def differences(function, events, **options) -> int:
     return int((score != truth.score).sum() + (accept != truth.accept).sum())
 
 
-@pytest.mark.parametrize("kernel", ["identity", "sum_of_squares", "masked_squared_error"])
+@pytest.mark.parametrize("kernel", ["identity", "margin", "sum_of_squares", "masked_squared_error"])
 @pytest.mark.parametrize("options", [{}, {"hard_dc": 0}, {"binary_lut": True}])
 def test_equal(kernel, options):
     sizes = (8, 9) if kernel == "masked_squared_error" else (8, 4, 2)

@@ -121,7 +121,7 @@ SMALL = {**ONE_LAYER, "head": ()}
 """Synthesis takes its time."""
 
 
-def stage(function, data, folder, reference=None, energies=None, **more) -> SynthResult:
+def stage(function, data, folder, reference=None, trained=None, **more) -> SynthResult:
     """The stage with a C-simulation that gives what ``reference`` does."""
     truth = {e.name: (reference or function).evaluate(e.inputs) for e in data.evaluated}
     scores = {k: function.value(v.score) for k, v in truth.items()}
@@ -131,7 +131,7 @@ def stage(function, data, folder, reference=None, energies=None, **more) -> Synt
         convert=ConvertSection(), synth=section(4, **more), csim=SimpleNamespace(compiler="g++")
     )
     converted = SimpleNamespace(part=PART, clock_ns=CLOCK_NS, backend="Vitis")
-    return synth.run(design, data, function, converted, simulated, folder, folder / "work", trained=energies)
+    return synth.run(design, data, function, converted, simulated, folder, folder / "work", trained=trained)
 
 
 @pytest.fixture(scope="module")
@@ -146,8 +146,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def measured(data, folder):
-    trained = SimpleNamespace(regresses_energy=True, energies=lambda outputs: 16 * outputs[:, 1])
-    return stage(toy.trigger(**SMALL), data, folder, energies=trained)
+    trained = SimpleNamespace(predicts=True, predictions=lambda outputs: {"energy": 16 * outputs[:, 1]})
+    return stage(toy.trigger(**SMALL), data, folder, trained=trained)
 
 
 def test_stage_is_exact(measured, data):
@@ -162,7 +162,7 @@ def test_stage_is_exact(measured, data):
         np.testing.assert_array_equal(result.scores[e.name], function.value(truth.score))
         np.testing.assert_array_equal(result.accepts[e.name], truth.accept)
         value = function.network.output_type.value(truth.network)
-        np.testing.assert_array_equal(result.energies[e.name], 16 * value[:, 1])
+        np.testing.assert_array_equal(result.predictions["energy"][e.name], 16 * value[:, 1])
 
 
 def test_resources_are_those_of_all_copies(measured):
@@ -179,9 +179,9 @@ def test_resources_are_those_of_all_copies(measured):
 def test_result_is_read_back(measured, tmp_path):
     measured.save(tmp_path)
     again = SynthResult.load(tmp_path)
-    assert replace(again, energies={}) == replace(measured, energies={})
-    for name, values in measured.energies.items():
-        np.testing.assert_array_equal(again.energies[name], values)
+    assert replace(again, predictions={}) == replace(measured, predictions={})
+    for name, values in measured.predictions["energy"].items():
+        np.testing.assert_array_equal(again.predictions["energy"][name], values)
 
 
 def test_a_flipped_weight_is_noticed(measured, data, folder, tmp_path, monkeypatch):
@@ -201,5 +201,5 @@ def test_a_flipped_weight_is_noticed(measured, data, folder, tmp_path, monkeypat
     assert {c.between for c in bad} == {("csim", "rtl")} and all(c.mismatches > 0 for c in bad)
     assert result.latency_cycles is None and result.initiation_interval is None
     assert "differs from csim" in result.reason
-    assert not result.scores and not result.accepts and not result.energies
+    assert not result.scores and not result.accepts and not result.predictions
     assert result.cells is None and result.estimated_lut > 0

@@ -1,0 +1,115 @@
+"""How well classes are told apart, on the test events and the signals together.
+
+| name | value | conditions |
+| --- | --- | --- |
+| ``accuracy`` | fraction of events whose predicted class is the true one | classes, events |
+| ``accuracy_loss`` | accuracy of the float level minus that of this level, on the same events | classes |
+| ``efficiency`` | fraction of a true class that is found (recall) | class, events |
+| ``purity`` | fraction of what is taken for a class that is of it (precision) | class, events |
+
+Events count by their weight; those of each sample weigh 1 on average, so that equally weighted events simply count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.data.events import UNKNOWN, DataSet, Events
+from l1trigger.physics.estimate import Groups
+from l1trigger.physics.figure_maker import Conditions, FigureMaker
+from l1trigger.physics.roc import INTERVAL_METHOD, efficiency
+from l1trigger.report.figures import Figure
+
+Predicted = Mapping[str, NDArray[np.int64]]
+"""Sample name to the predicted class of each event, as an index (events,)."""
+
+METHOD = INTERVAL_METHOD.partition(",")[0]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """All events that classes are judged on.
+
+    Attributes:
+        events: the test events followed by the signals; without inputs.
+        true: their classes, as indices (events,).
+        samples: names of the samples in that order, with the number of events of each.
+        classes: names of the classes.
+    """
+
+    events: Events
+    true: NDArray[np.int64]
+    samples: Mapping[str, int]
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: DataSet) -> Labelled:
+        """Test events and signals of a data set with classes."""
+        rows, first = [], 0
+        for e in data.evaluated:  # rows of different samples are different events
+            rows.append(np.where(e.row == UNKNOWN, UNKNOWN, e.row + first))
+            first += int(e.row.max(initial=UNKNOWN)) + 1
+        joined = replace(
+            data.test, inputs=np.empty((sum(map(len, data.evaluated)), 0), np.int16), truth={},
+            weight=np.concatenate([e.weight * len(e) for e in data.evaluated]),
+            block=np.concatenate([e.block for e in data.evaluated]), row=np.concatenate(rows).astype(np.int32),
+        )
+        true = np.concatenate([e.truth["class"] for e in data.evaluated]).astype(np.int64)
+        return cls(joined, true, {e.name: len(e) for e in data.evaluated}, data.classes)
+
+    def joined(self, predicted: Predicted) -> NDArray[np.int64]:
+        """Predicted classes in the order of the events."""
+        return np.concatenate([predicted[name][:count] for name, count in self.samples.items()])
+
+    def confusion(self, predicted: Predicted) -> NDArray[np.float64]:
+        """Weighted events by true class (rows) and predicted class (columns)."""
+        n = len(self.classes)
+        cells = np.bincount(self.true * n + self.joined(predicted), self.events.weight, n * n)
+        return np.asarray(cells.reshape(n, n), np.float64)
+
+
+def class_figures(labelled: Labelled, predicted: Predicted, make: FigureMaker) -> list[Figure]:
+    """What one level's classes are worth.
+
+    Args:
+        labelled: the events.
+        predicted: classes at that level.
+        make: of the level.
+    """
+    found = labelled.joined(predicted)
+    right, count = found == labelled.true, len(labelled.classes)
+    at: Conditions = {"classes": count, "events": len(right)}
+    figures = [_fraction("accuracy", right, labelled.events, make, at)]
+    for index, name in enumerate(labelled.classes):
+        for what, chosen in (("efficiency", labelled.true == index), ("purity", found == index)):
+            at = {"class": name, "events": int(chosen.sum())}
+            figures.append(_fraction(what, right[chosen], labelled.events.select(chosen), make, at))
+    return figures
+
+
+def _fraction(name: str, right: NDArray[np.bool_], events: Events, make: FigureMaker, at: Conditions) -> Figure:
+    """The fraction of events that are right, with its binomial interval."""
+    if not events.weight.sum() > 0:
+        none = "no event is of this class" if name == "efficiency" else "no event is taken for this class"
+        return make(name, None, none, conditions=at)
+    e = efficiency(right, Groups.of(events, by_block=False))
+    return make(name, e.value, interval=(e.low, e.high), method=METHOD, conditions=at)
+
+
+def loss_figure(labelled: Labelled, reference: Predicted, other: Predicted, make: FigureMaker) -> Figure:
+    """Loss of accuracy against the float level, with the error of the paired difference.
+
+    Args:
+        labelled: the events.
+        reference: classes at level float.
+        other: at the level in question.
+        make: of that level.
+    """
+    right = [(labelled.joined(p) == labelled.true).astype(np.float64) for p in (reference, other)]
+    difference = Groups.of(labelled.events, by_block=False).mean(right[0] - right[1])
+    paired = replace(difference, method=f"paired difference, {difference.method}")
+    return make("accuracy_loss", paired, classes=len(labelled.classes))
