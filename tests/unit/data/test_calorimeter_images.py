@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import toy_showers
 
+from l1trigger import load_design
 from l1trigger.data import hits
 from l1trigger.data.showers import images, packed
 from l1trigger.data.sources.calorimeter_images import SPECIES, CalorimeterImages, CalorimeterImagesOptions
@@ -93,6 +94,19 @@ def test_classes_are_made_of_species(folder):
     assert set(data.test.truth["pdg"]) == {11, 22}
     options = CalorimeterImagesOptions(folder=folder, classes={"a": "pi0", "b": "muon"})
     assert [p.name for p in CalorimeterImages().files(options)] == ["showers_extra.h5"]
+
+
+def test_a_design_may_write_one_species_or_several(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        "name: a\ntask: classification\ndata:\n  source: calorimeter_images\n  classes: {egamma: [electron, photon], "
+        "mu: muon}\n  slices: [0, 28]\nmodel: {architecture: cnn, image: [32, 32, 2], classes: 2, layers: []}\n"
+        "compress: {score: class_margin, threshold: {false_positive_rate: 0.01}}\n"
+    )
+    options = load_design(tmp_path / "a.yaml").data
+    assert options.classes == {"egamma": ("electron", "photon"), "mu": ("muon",)}
+    assert options.slices == (0, 28)
+    with pytest.raises(DesignError, match="data.classes.*there is no species 'e'"):
+        load_design(tmp_path / "a.yaml", ["data.classes={a: e, b: muon}"])
 
 
 def test_for_energies_images_are_divided_as_clusters_are(folder):
