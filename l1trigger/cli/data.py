@@ -96,6 +96,9 @@ def make_showers(
         "--pool", metavar="DIR", help="Simulated showers, which later calls use again; DIR/pool by default.",
     )] = None,
     events: Annotated[int, typer.Option(min=1, help="Showers to simulate, about 5 per second and core.")] = 15_000,
+    extra: Annotated[int, typer.Option(
+        min=0, help="Neutral pions and muons to simulate besides, as showers_extra.h5; about 8 per second and core.",
+    )] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 1,
     threshold: Annotated[float, typer.Option(min=0.01, help="Least energy of a hit [GeV].")] = 0.06,
     soft: Annotated[float, typer.Option(min=0, help="Mean number of soft showers overlaid on a cluster.")] = 6.0,
@@ -111,6 +114,7 @@ def make_showers(
     with _writable(out), bar("showers") as progress:
         files = make_samples(
             out, pool or out / "pool", events, seed, jobs or _cores(), ClusterSettings(threshold, soft), progress,
+            extra,
         )
     _tell(files)
 

@@ -153,7 +153,7 @@ def _rebuilt(
     k, q = door.keras(), door.qkeras()
     ends = {p.end.name: name for name, p in found.items()}
     tensors: dict[str, Any] = {}  # by name of the float layer that gives them
-    inputs = []
+    inputs: list[Any] = []
     for layer in model.layers:
         kind = type(layer).__name__
         if kind == "InputLayer":

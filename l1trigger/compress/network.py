@@ -113,7 +113,7 @@ class QuantizedNetwork:
 
 def batch_size(model: Any) -> int:
     """Events that go through a Keras model at a time; fewer where its layers are large."""
-    largest = max(math.prod(t.shape[1:]) for layer in model.layers for t in _tensors(layer.output))
+    largest: int = max(math.prod(t.shape[1:]) for layer in model.layers for t in _tensors(layer.output))
     return max(64, min(8192, _ELEMENTS // largest))
 
 

@@ -68,7 +68,7 @@ def describe(
     """
     readers.require_file(path)
     if columns is not None:
-        events, _ = table.read_events(path, columns, first, tree=tree)
+        events, _ = table.read_events(path, columns, first, tree=tree, sort=True)
         return _of_events(path, "table", len(readers.open_table(path, tree)), objects=events)
     kind, layouts = _kind(path)
     if kind == packed.FORMAT:
@@ -86,7 +86,7 @@ def describe(
             raise DataError(path, f"holds no events to describe (datasets {', '.join(layouts) or 'none'})")
         return _of_events(path, kind, len(some), objects, regions, clusters)
     if kind == "ADC2021":
-        events, ids = adc2021.read_events(path, layouts[0], first)
+        events, ids = adc2021.read_events(path, layouts[0], first, sort=True)
         with readers.damaged(path), h5py.File(path) as f:
             total = len(f[layouts[0]])
         return _of_events(path, kind, total, splits.with_ids(events, ids)[0])

@@ -200,8 +200,10 @@ class DataSet:
         )
 
     def digest(self) -> str:
-        """Digest of all inputs, weights and truths."""
+        """Digest of all inputs, weights and truths, and of the names of the classes where there are any."""
         arrays: list[NDArray[Any]] = []
         for e in (self.train, self.validation, *self.evaluated):
             arrays += [e.inputs, e.weight, *(e.truth[name] for name in sorted(e.truth))]
+        if self.classes:
+            arrays.append(np.array(self.classes))
         return digest(*arrays)

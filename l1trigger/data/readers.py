@@ -169,6 +169,10 @@ class Hdf5Table(Table):
             fields = [f"{name}/{field}" for field in item.dtype.names] if item.dtype.names else [name]
             self._lengths |= dict.fromkeys(fields, len(item))
 
+    def empty(self, name: str) -> bool:
+        """Whether a dataset has no entries."""
+        return self._lengths[name] == 0
+
     def _iterate(self, names: Sequence[str], size: int) -> Iterator[dict[str, Column]]:
         lengths = {n: self._lengths[n] for n in names}
         if len(set(lengths.values())) > 1:
@@ -325,6 +329,32 @@ def sort_objects(objects: NDArray[Any]) -> NDArray[Any]:
         order = np.argsort(-part[..., 0], axis=1, kind="stable")
         out[:, c.rows] = np.take_along_axis(part, order[..., None], axis=1)
     return out
+
+
+def check_sorted(path: Path, where: str, objects: NDArray[Any], first: int = 0) -> None:
+    """Checks that the objects of each class stand in the order of their pT; empty places may lie between them.
+
+    Args:
+        path: of the file, for the message.
+        where: column that holds them.
+        objects: (events, 19, 3).
+        first: number of the first event in the file.
+
+    Raises:
+        DataError: an object is harder than one before it.
+    """
+    for c in CLASSES:
+        pt = objects[:, c.rows, 0]
+        softest = np.minimum.accumulate(np.where(pt > 0, pt, np.inf), axis=1)
+        wrong = pt[:, 1:] > softest[:, :-1]
+        if wrong.any():
+            event, row = (int(i) for i in np.argwhere(wrong)[0])
+            count = int(wrong.any(axis=1).sum())
+            raise DataError(
+                path, f"{where} is not sorted: {c.name} {row + 1} of event {first + event} has a pT of "
+                f"{pt[event, row + 1]:g}, above one before it, and so have {count - 1} more of the {len(pt)} events "
+                "around it", "check that rows and features are in their places, or set data.sort to true",
+            )
 
 
 def as_objects(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]:

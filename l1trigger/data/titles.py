@@ -10,4 +10,9 @@ SIGNAL_TITLES = {
     "ttbar": r"t$\bar{\mathrm{t}}$",
     "egamma": r"e/$\gamma$",
     "pion": r"$\pi^\pm$",
+    "electron": "e",
+    "photon": r"$\gamma$",
+    "pi0": r"$\pi^0$",
+    "muon": r"$\mu$",
+    "others": "other classes",
 }

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import plugins
-from l1trigger.compress import fine_tune, quantize
+from l1trigger.compress import fine_tune, keras_graph, quantize
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.compress.outliers import make_outliers
 from l1trigger.compress.result import LayerSummary
@@ -62,14 +62,14 @@ class KernelScore:
 
 
 def quantized(
-    stack: Sequence[quantize.DenseLayer], scaling: InputScaling, section: CompressSection, x: NDArray[np.float64],
+    network: Any, scaling: InputScaling, section: CompressSection, x: NDArray[np.float64],
     target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Progress,
     examples: NDArray[np.float64] | None = None,
 ) -> Compressed:
-    """Quantizes a dense network, then trains and prunes it to reproduce ``target``.
+    """Quantizes a network, then trains and prunes it to reproduce ``target``.
 
     Args:
-        stack: the float network.
+        network: the float network, as a Keras model or as a list of dense layers.
         scaling: of its inputs.
         section: bit widths, pruning, fine tuning.
         x: firmware inputs to train on (events, inputs).
@@ -80,13 +80,16 @@ def quantized(
         progress: told what happens.
         examples: inputs on which the ranges of activations are seen; None takes ``x``.
     """
-    types = quantize.fit_types(stack, section.quantization, x if examples is None else examples)
-    model = quantize.build(stack, types, scaling)
+    seen = x if examples is None else examples
+    if isinstance(network, Sequence):
+        model = quantize.build(network, quantize.fit_types(network, section.quantization, seen), scaling)
+    else:
+        model = keras_graph.quantized(network, section.quantization, scaling.network_type, seen)
     model, history = fine_tune.fine_tune(
         model, loss, x.astype(np.float32), target, section.pruning, section.fine_tune, seed, work, progress
     )
-    network = QuantizedNetwork.from_keras(model, scaling.network_type, types[-1].activation)
-    return Compressed(network, quantize.summarize(network), history)
+    made = QuantizedNetwork.from_keras(model, scaling.network_type, quantize.output_type(model))
+    return Compressed(made, quantize.summarize(made), history)
 
 
 def with_outliers(data: DataSet, fraction: float, seed: int) -> NDArray[np.int16]:

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_CLASSES = ((1, "e/gamma", r"e/$\gamma$", "C0"), (0, "pions", r"$\pi^\pm$", "C1"))
+_CLASSES = (
+    ("e/gamma", r"e/$\gamma$", "C0"), ("pions", r"$\pi^\pm$", "C1"), ("neutral pions", r"$\pi^0$", "C2"),
+    ("muons", r"$\mu$", "C3"),
+)
+_EGAMMA, _PIONS = (name for name, _, _ in _CLASSES[:2])
+_BY_PDG = {111: "neutral pions", 13: "muons"}
 _WHOLE = "clusters"
 
 
@@ -23,7 +28,10 @@ def by_class(events: Events) -> dict[str, Events]:
     label = events.truth.get("label")
     if label is None:
         return {_WHOLE: events}
-    return {name: events.select(label == code) for code, name, _, _ in _CLASSES if (label == code).any()}
+    kind = np.where(label == 1, _EGAMMA, _PIONS).astype(object)
+    for code, name in _BY_PDG.items():
+        kind[events.truth.get("pdg", np.zeros(len(kind))) == code] = name
+    return {name: events.select(kind == name) for name, _, _ in _CLASSES if (kind == name).any()}
 
 
 def cluster_figures(events: Events) -> dict[str, dict[str, float]]:
@@ -50,7 +58,7 @@ def _figures(e: Events) -> dict[str, float]:
 def draw_clusters(figure: Figure, events: Events) -> None:
     """Hits per cluster, their energies, depth and place, and the sum of hits against the true energy."""
     axes = figure.subplots(2, 3).ravel()
-    styles = {name: {"color": color, "label": title} for _, name, title, color in _CLASSES}
+    styles = {name: {"color": color, "label": title} for name, title, color in _CLASSES}
     styles[_WHOLE] = {"color": "black", "label": "clusters"}
     for name, e in by_class(events).items():
         _draw_class(axes, e, styles[name])

@@ -1,4 +1,4 @@
-"""The sample of clusters, from chunks that are simulated unless they are there."""
+"""The samples of clusters, from chunks that are simulated unless they are there."""
 
 from __future__ import annotations
 
@@ -15,15 +15,24 @@ from l1trigger.data.events import Events
 from l1trigger.data.showers import clusters, geant4, geometry, packed, simulation
 from l1trigger.errors import DataError
 
-FILE = "showers.h5"
 EGAMMA = (simulation.ELECTRON, simulation.PHOTON)
+FILE, EXTRA_FILE = "showers.h5", "showers_extra.h5"
+_GROUPS = {
+    "egamma": EGAMMA, "pion": (simulation.PION, -simulation.PION), "pi0": (geant4.NEUTRAL_PION,),
+    "muon": (simulation.MUON,),
+}
+_TITLES = {"hard": "e/gamma and charged pions", "extra": "neutral pions and muons"}
 
 
 def make_samples(
     out: Path, pool: Path, events: int, seed: int = 1, workers: int = 1,
     settings: clusters.ClusterSettings | None = None, progress: parallel.Progress = lambda done, total: None,
+    extra: int = 0,
 ) -> list[Path]:
     """Makes ``showers.h5``, half of it electrons and photons, half charged pions.
+
+    ``showers_extra.h5`` has neutral pions and muons with the same soft showers: as there, an event of one block
+    shares none with those of other blocks, in whichever of the two files they are.
 
     Args:
         out: folder of the file.
@@ -33,30 +42,35 @@ def make_samples(
         workers: processes.
         settings: threshold and overlay.
         progress: called with (chunks done, chunks in all).
+        extra: showers of ``showers_extra.h5`` to simulate; 0 makes no such file.
 
     Returns:
-        The file.
+        The files.
 
     Raises:
         DataError: the pool was made with other settings, or a file is damaged.
         MissingExtraError: a package of the extra ``calo`` is not installed.
         ToolFailedError: Geant4 ended its process.
     """
-    hard = -(-events // simulation.CHUNK)
-    total = simulation.SOFT_CHUNKS + hard
+    wanted = {"hard": (FILE, events)} | ({"extra": (EXTRA_FILE, extra)} if extra else {})
+    chunks = {"soft": simulation.SOFT_CHUNKS} | {k: -(-n // simulation.CHUNK) for k, (_, n) in wanted.items()}
+    made: dict[str, list[Path]] = {}
+    for kind, number in chunks.items():
+        before = sum(chunks[k] for k in made)
 
-    def tell(first: int) -> parallel.Progress:
-        return lambda done, _: progress(first + done, total)
+        def tell(done: int, _: int, before: int = before) -> None:
+            progress(before + done, sum(chunks.values()))
 
-    soft = simulation.make_chunks(pool, "soft", simulation.SOFT_CHUNKS, seed, workers, tell(0))
-    paths = simulation.make_chunks(pool, "hard", hard, seed, workers, tell(len(soft)))
-    path = out / FILE
-    packed.save(assemble(paths, soft, events, seed, settings or clusters.ClusterSettings()), path)
-    return [path]
+        made[kind] = simulation.make_chunks(pool, kind, number, seed, workers, tell)
+    for kind, (name, number) in wanted.items():
+        assembled = assemble(made[kind], made["soft"], number, seed, settings or clusters.ClusterSettings(), kind)
+        packed.save(assembled, out / name)
+    return [out / name for name, _ in wanted.values()]
 
 
 def assemble(
-    hard: Sequence[Path], soft: Sequence[Path], events: int, seed: int, settings: clusters.ClusterSettings
+    hard: Sequence[Path], soft: Sequence[Path], events: int, seed: int, settings: clusters.ClusterSettings,
+    kind: str = "hard",
 ) -> Events:
     """The clusters of some chunks, in the order of their generation, in which species take turns.
 
@@ -66,6 +80,7 @@ def assemble(
         events: showers to take.
         seed: of the overlay.
         settings: threshold and overlay.
+        kind: of the chunks, ``hard`` or ``extra``.
 
     Raises:
         DataError: a chunk is damaged, or no cluster has a hit.
@@ -85,9 +100,12 @@ def assemble(
         raise DataError(hard[0], "gives no cluster with a hit above threshold", "lower the threshold")
     n = int(there.sum())
     measured = _measured(pdg, count, np.concatenate(response)[:events], sum(m.saturated for m in made))
+    card = _card(kind, settings, seed, meta, len(library), n, measured)
+    if kind == "extra":
+        card["command"] = f"l1trigger data make showers --extra {events} --seed {seed}"
     return Events(
-        "showers", inputs[there], np.full(n, 1 / n), clusters.block_of(number)[there].astype(np.int16),
-        number[there].astype(np.int32), _card(settings, seed, meta, len(library), n, measured),
+        Path(FILE if kind == "hard" else EXTRA_FILE).stem, inputs[there], np.full(n, 1 / n),
+        clusters.block_of(number)[there].astype(np.int16), number[there].astype(np.int32), card,
         {
             "energy": energy[there], "label": np.isin(pdg, EGAMMA)[there].astype(np.float64),
             "pdg": pdg[there].astype(np.float64),
@@ -104,11 +122,11 @@ def _response(chunk: simulation.ShowerChunk) -> NDArray[np.float64]:
 def _measured(
     pdg: NDArray[np.int32], count: NDArray[np.int64], response: NDArray[np.float64], saturated: int
 ) -> dict[str, Any]:
-    egamma = np.isin(pdg, EGAMMA)
     figures: dict[str, Any] = {
         "showers_without_a_hit": int((count == 0).sum()), "hits_at_the_largest_energy": saturated,
     }
-    for name, mine in (("egamma", egamma), ("pion", ~egamma)):
+    for name, codes in _GROUPS.items():
+        mine = np.isin(pdg, codes)
         if mine.any():
             figures[name] = {
                 "mean_hits_before_truncation": round(float(count[mine].mean()), 2),
@@ -123,12 +141,12 @@ def _measured(
 
 
 def _card(
-    settings: clusters.ClusterSettings, seed: int, meta: dict[str, Any], soft: int, events: int,
+    kind: str, settings: clusters.ClusterSettings, seed: int, meta: dict[str, Any], soft: int, events: int,
     measured: dict[str, Any],
 ) -> dict[str, Any]:
     """How the sample came about: settings, seeds, versions, tables, approximations."""
     return {
-        "title": "calorimeter clusters of e/gamma and charged pions with soft showers", "events": events, "seed": seed,
+        "title": f"calorimeter clusters of {_TITLES[kind]} with soft showers", "events": events, "seed": seed,
         "generator": f"Geant4 ({meta['geant4']})", "versions": meta["versions"], "numpy": np.__version__,
         "g4data": meta["g4data"], "physics": geant4.PHYSICS, "range_cut_mm": geant4.CUT_MM,
         "calorimeter": {
@@ -136,8 +154,9 @@ def _card(
             "gap_mm": geometry.GAP_MM, "cell_mm": geometry.CELL_MM, "width_cells": geometry.CELLS,
         },
         "particles": {
-            "pdg": list(simulation.SPECIES), "kinetic_energy_gev": list(simulation.ENERGY_GEV),
+            "pdg": list(simulation.species(kind)), "kinetic_energy_gev": list(simulation.ENERGY_GEV),
             "spectrum": "uniform", "incidence": "normal, anywhere in the middle cell",
+            **({"neutral_pions_start_mm": geant4.NEUTRAL_PION_MM} if kind == "extra" else {}),
         },
         "hits": {
             "threshold_gev": settings.threshold_gev, "response_mev_per_gev": clusters.RESPONSE_MEV_PER_GEV,
@@ -152,12 +171,18 @@ def _card(
         "blocks": clusters.BLOCKS, "measured": measured,
         "approximations": [
             *(_TABLES if meta["g4data"] != "official" else ()), *geant4.APPROXIMATIONS,
+            *(_EXTRA if kind == "extra" else ()),
             "each section has the response of electrons in it; pions are measured low by a quarter to a third",
             "the number of soft showers is chosen, not derived from a pile-up; they come in time and at right angles",
         ],
     }
 
 
+_EXTRA = (
+    "neutral pions start at a distance and decay there at once; all other particles start at the calorimeter",
+    "a muon leaves less than the threshold in most layers (8 hits on average): many of its clusters are centred on a "
+    "soft shower",
+)
 _TABLES = (
     "tables made from formulas and xraylib in place of Geant4's data sets: bremsstrahlung below 1 GeV (in Born's "
     "approximation below 50 MeV), photoelectric effect without shells, schematic neutrons below 20 MeV, no excited "

@@ -1,4 +1,7 @@
-"""Seeded chunks of simulated showers: particles of 10 to 100 GeV, and the soft ones that are overlaid on them."""
+"""Seeded chunks of simulated showers: particles of 10 to 100 GeV, and the soft ones that are overlaid on them.
+
+There are three kinds: ``hard`` showers, ``soft`` ones, and ``extra`` ones of further species for images.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,16 @@ from l1trigger.data import parallel
 from l1trigger.data.showers import geant4, geant4_tables, geometry
 from l1trigger.errors import DataError, MissingExtraError, ToolFailedError
 
-ELECTRON, PHOTON, PION = 11, 22, 211
+ELECTRON, MUON, PHOTON, PION = 11, 13, 22, 211
 SPECIES = (ELECTRON, PION, PHOTON, -PION)
 """Particles of a chunk in turn, so that any number of chunks has as many e/gamma as pions."""
+EXTRA = (geant4.NEUTRAL_PION, MUON)
+"""Species of the kind ``extra`` in turn."""
 ENERGY_GEV = (10.0, 100.0)
 CHUNK = 200
 """Events of a chunk."""
+EXTRA_FIRST = 1_000_000
+"""Number of the first event of the kind ``extra``, so that no event of kind ``hard`` has its number."""
 
 SOFT = (PHOTON, PION, -PION)
 """Soft particles in turn: a third photons, as from neutral pions."""
@@ -53,12 +60,16 @@ class ShowerChunk:
     meta: dict[str, Any]
 
 
+def species(kind: str) -> tuple[int, ...]:
+    """Particles of a kind, in turn."""
+    return {"hard": SPECIES, "soft": SOFT, "extra": EXTRA}[kind]
+
+
 def primaries(kind: str, chunk: int, seed: int, size: int | None = None) -> geant4.Primaries:
     """Particles of a chunk: any impact within the middle cell; uniform energies, or falling ones of kind ``soft``."""
     n = size or (SOFT_CHUNK if kind == "soft" else CHUNK)
     rng = np.random.default_rng([seed, chunk, *kind.encode()])
-    species = SOFT if kind == "soft" else SPECIES
-    pdg = np.resize(np.array(species, np.int32), n)
+    pdg = np.resize(np.array(species(kind), np.int32), n)
     u = rng.random(n)
     if kind == "soft":
         low, high = SOFT_ENERGY_GEV
@@ -93,7 +104,8 @@ def make_chunk(folder: Path, kind: str, chunk: int, seed: int, size: int | None 
         simulation = geant4.Simulation(environment)
         wanted, random = primaries(kind, chunk, seed, size), chunk_seed(kind, chunk, seed)
         deposits = simulation.run(wanted, random)
-    number = chunk * (SOFT_CHUNK if kind == "soft" else CHUNK) + np.arange(len(wanted))
+    first = EXTRA_FIRST if kind == "extra" else 0
+    number = first + chunk * (SOFT_CHUNK if kind == "soft" else CHUNK) + np.arange(len(wanted))
     meta = {
         "settings": settings(kind, seed), "geant4_seed": random, "geant4": simulation.version, "g4data": name,
         "versions": geant4.versions(),
@@ -104,11 +116,12 @@ def make_chunk(folder: Path, kind: str, chunk: int, seed: int, size: int | None 
 
 def settings(kind: str, seed: int) -> str:
     """What showers of a kind depend on besides the number of their chunk."""
-    species, energy = (SOFT, SOFT_ENERGY_GEV) if kind == "soft" else (SPECIES, ENERGY_GEV)
+    energy = SOFT_ENERGY_GEV if kind == "soft" else ENERGY_GEV
     sections = [vars(s) for s in geometry.SECTIONS]
     cells = [geometry.CELL_MM, geometry.SILICON_MM, geometry.GAP_MM, geometry.CELLS]
     tracking = [geant4.PHYSICS, geant4.CUT_MM, geant4.NEUTRON_NS, geant4.KEPT_MEV]
-    return json.dumps([kind, seed, species, energy, sections, cells, tracking])
+    start = [geant4.NEUTRAL_PION_MM] if kind == "extra" else []
+    return json.dumps([kind, seed, species(kind), energy, sections, cells, tracking, *start])
 
 
 @contextmanager
@@ -170,7 +183,7 @@ def make_chunks(
 
     Args:
         folder: of the chunks, and of tables for Geant4.
-        kind: ``hard`` or ``soft``.
+        kind: ``hard``, ``soft`` or ``extra``.
         chunks: how many.
         seed: of all.
         workers: processes.

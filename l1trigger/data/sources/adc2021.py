@@ -34,11 +34,14 @@ class Adc2021Options(FileOptions):
     Attributes:
         jet_eta: jets beyond this |eta| are dropped, as in the authors' files named ``_filtered``; None keeps all.
         lepton_pt: only events with an electron or muon above this pT [GeV]; None keeps all.
+        sort: whether objects may come in any order and get sorted; otherwise a file in which they are not sorted by
+            falling pT within each class is an error.
     """
 
     source: str = "adc2021"
     jet_eta: float | None = Field(4.0, gt=0)
     lepton_pt: float | None = Field(23.0, ge=0)
+    sort: bool = False
 
 
 class Adc2021:
@@ -101,14 +104,16 @@ def _reader(options: Adc2021Options, key: str | None) -> Read:
     """A function that reads a file, or its first events, with the options' filters."""
 
     def read(path: Path, first: int | None) -> Sample:
-        return read_events(path, key, first, jet_eta=options.jet_eta, lepton_pt=options.lepton_pt)
+        return read_events(
+            path, key, first, jet_eta=options.jet_eta, lepton_pt=options.lepton_pt, sort=options.sort
+        )
 
     return read
 
 
 def read_events(
     path: Path, key: str | None = None, first: int | None = None, *, jet_eta: float | None = None,
-    lepton_pt: float | None = None,
+    lepton_pt: float | None = None, sort: bool = False,
 ) -> Sample:
     """Events of one file in hardware integers, and their generator events where the file has them.
 
@@ -118,6 +123,7 @@ def read_events(
         first: only so many events from the start of the file, before filters.
         jet_eta: jets beyond this |eta| are dropped.
         lepton_pt: only events with an electron or muon above this pT [GeV].
+        sort: whether objects may come in any order within their class.
 
     Raises:
         DataError: the file is missing, damaged, or holds something else, or no event is left.
@@ -130,7 +136,7 @@ def read_events(
     inputs, ids = [], []
     done = 0
     for chunk in table.chunks(names, first):
-        objects = _checked(path, key, chunk[key].values, done)
+        objects = _checked(path, key, chunk[key].values, done, sort)
         done += len(objects)
         keep = _filter(objects, jet_eta, lepton_pt)
         inputs.append(to_hardware(readers.sort_objects(objects[keep])))
@@ -146,7 +152,7 @@ def read_events(
     return Events.unweighted(path.stem, whole, card), np.concatenate(ids) if ids else None
 
 
-def _checked(path: Path, key: str, values: NDArray[Any], first: int) -> NDArray[np.float64]:
+def _checked(path: Path, key: str, values: NDArray[Any], first: int, sort: bool) -> NDArray[np.float64]:
     """Objects (events, 19, 3) in physical units, as the layout promises them."""
     objects = readers.as_objects(path, key, values)
     readers.check_values(path, f"pT in dataset '{key}'", objects[..., 0], first, negative=False)
@@ -160,6 +166,8 @@ def _checked(path: Path, key: str, values: NDArray[Any], first: int) -> NDArray[
                 path, f"row {row} of event {first + event} in dataset '{key}' has the class {values[event, row, 3]}, "
                 f"not {expected[row]}", "rows must be missing ET, 4 electrons, 4 muons and 10 jets",
             )
+    if not sort:
+        readers.check_sorted(path, f"dataset '{key}'", objects, first)
     return objects
 
 

@@ -105,6 +105,8 @@ class TableOptions(FileOptions):
         tree: name of the tree in ROOT files; None takes the only one.
         units: physical (GeV, radians) or hardware (integers in the units of ``l1trigger.data.objects``).
         zero_bias: whether the background represents bunch crossings, so that rates in kHz have a meaning.
+        sort: whether whole events (``columns.objects``) may come in any order and get sorted; otherwise one that is
+            not sorted by falling pT within each class is an error. Columns of one class are sorted anyhow.
     """
 
     source: str = "table"
@@ -112,6 +114,7 @@ class TableOptions(FileOptions):
     tree: str | None = None
     units: Literal["physical", "hardware"] = "physical"
     zero_bias: bool = False
+    sort: bool = False
 
     @model_validator(mode="after")
     def _some_file(self) -> TableOptions:
@@ -134,7 +137,9 @@ class Table:
         """
 
         def read(path: Path, first: int | None) -> Sample:
-            return read_events(path, options.columns, first, units=options.units, tree=options.tree)
+            return read_events(
+                path, options.columns, first, units=options.units, tree=options.tree, sort=options.sort
+            )
 
         return load_files(options, options.background, options.signal_files, read, options.zero_bias)
 
@@ -146,7 +151,7 @@ class Table:
 
 def read_events(
     path: Path, columns: Columns, first: int | None = None, *, units: Literal["physical", "hardware"] = "physical",
-    tree: str | None = None, chunk: int = readers.CHUNK,
+    tree: str | None = None, chunk: int = readers.CHUNK, sort: bool = False,
 ) -> Sample:
     """Events of one file in hardware integers, and their generator events where there is a column for them.
 
@@ -157,6 +162,7 @@ def read_events(
         units: of the columns.
         tree: name of the tree in a ROOT file.
         chunk: events read at once.
+        sort: whether whole events may come in any order.
 
     Raises:
         DataError: the file is missing, damaged, has no events, or a column is missing or holds something else.
@@ -165,7 +171,7 @@ def read_events(
     inputs, weights, ids = [], [], []
     done = 0
     for part in table.chunks(columns.names(), first, chunk):
-        objects = _objects(table, columns, part, done)
+        objects = _objects(table, columns, part, done, sort)
         inputs.append(to_hardware(objects) if units == "physical" else _whole(path, objects, done))
         if columns.weight:
             weights.append(_scalar(table, columns.weight, part[columns.weight]).astype(np.float64))
@@ -193,7 +199,7 @@ def read_events(
 
 
 def _objects(
-    table: readers.Table, columns: Columns, part: dict[str, readers.Column], first: int
+    table: readers.Table, columns: Columns, part: dict[str, readers.Column], first: int, sort: bool
 ) -> NDArray[np.float64]:
     """Objects (events, 19, 3) of a chunk, checked and sorted, in the units of the file."""
     if columns.objects:
@@ -202,6 +208,8 @@ def _objects(
         where = f"{table.where} '{columns.objects}'"
         readers.check_values(table.path, f"pT in {where}", objects[..., 0], first, negative=False)
         readers.check_values(table.path, f"eta or phi in {where}", objects[..., 1:], first)
+        if not sort:
+            readers.check_sorted(table.path, where, objects, first)
         return readers.sort_objects(objects)
     events = len(next(iter(part.values())).count)
     objects = np.zeros((events, OBJECTS, len(FEATURES)))

@@ -90,12 +90,13 @@ def test_all_bad_layers_are_named_at_once():
         lint.require(findings(m))
 
 
-def test_two_inputs():
+def test_two_inputs_are_fine_but_two_outputs_are_not():
     k, q = door.keras(), door.qkeras()
     ports = [k.Input((3,), name=n) for n in "ab"]
     x = k.layers.Concatenate()([q.QActivation("quantized_bits(8,3,alpha=1)")(p) for p in ports])
-    found = findings(k.Model(ports, q.QActivation("quantized_bits(8,3,alpha=1)")(dense()(x))))
-    assert [f.rule for f in found] == ["ports"]
+    y = q.QActivation("quantized_bits(8,3,alpha=1)")(dense()(x))
+    assert findings(k.Model(ports, y)) == []
+    assert [f.rule for f in findings(k.Model(ports, [y, y]))] == ["ports"]
 
 
 def test_reuse_factor_that_does_not_divide_names_layer_and_valid_factors():

@@ -53,6 +53,20 @@ def test_files_have_the_public_keys(files):
         assert json.loads(f.attrs["card"]) == {"name": "b"}
 
 
+def test_objects_that_are_not_sorted_are_refused_unless_asked_for(tmp_path):
+    rows = some_events()
+    rows[:, 9:19] = rows[:, 18:8:-1]
+    adc2021.write(tmp_path / "a.h5", rows, np.arange(200), {})
+    with pytest.raises(DataError, match="dataset 'Particles' is not sorted: jet .*data.sort to true"):
+        read_events(tmp_path / "a.h5")
+    adc2021.write(tmp_path / "b.h5", some_events(), np.arange(200), {})
+    for settings in ({}, {"jet_eta": 1.0, "lepton_pt": 30.0}):
+        known, ids = read_events(tmp_path / "b.h5", **settings)
+        made, same = read_events(tmp_path / "a.h5", **settings, sort=True)
+        assert np.array_equal(made.inputs, known.inputs)
+        assert np.array_equal(ids, same)
+
+
 def test_the_source_divides_by_generator_event(files):
     data = Adc2021().load(options(background=files / "b.h5", signal_files={"S": files / "s.h5"}))
     parts = (data.train, data.validation, data.test)

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import h5py
@@ -44,6 +45,25 @@ def test_the_digest_of_a_data_set_depends_on_its_truth(tmp_path):
     assert len({plain.digest(), told.digest(), other.digest()}) == 3
     told.save(tmp_path)
     assert DataSet.load(tmp_path).digest() == told.digest()
+
+
+def test_names_of_classes_are_kept_and_count_in_the_digest(tmp_path):
+    plain = dataset(16)
+    named = replace(plain, classes=("top", "light"))
+    assert len({plain.digest(), named.digest(), replace(plain, classes=("light", "top")).digest()}) == 3
+    named.save(tmp_path)
+    assert DataSet.load(tmp_path).classes == ("top", "light")
+    assert DataSet.load(tmp_path).digest() == named.digest()
+
+
+def test_a_data_set_saved_without_names_of_classes_is_read_as_before(tmp_path):
+    plain = dataset(16)
+    plain.save(tmp_path)
+    meta = json.loads((tmp_path / "data.json").read_text())
+    del meta["classes"]
+    (tmp_path / "data.json").write_text(json.dumps(meta))
+    assert DataSet.load(tmp_path).classes == ()
+    assert DataSet.load(tmp_path).digest() == plain.digest()
 
 
 @pytest.mark.parametrize(("second", "kept"), [(with_truth(seed=2), {"energy", "label"}), (events("b", 5, 3), set())])

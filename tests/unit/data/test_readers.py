@@ -162,6 +162,20 @@ def test_objects_are_sorted_within_their_class():
     assert np.array_equal(out[0, 9:12, 1], [2, 1, 0])
 
 
+def test_objects_that_are_not_sorted_are_named(tmp_path):
+    objects = np.zeros((4, 19, 3))
+    objects[:, 9:13, 0] = [30, 0, 20, 20]  # an empty place, as a jet that was dropped leaves it, and equal pT
+    objects[:, 1:3, 0] = [5, 4]
+    readers.check_sorted(tmp_path / "f", "dataset 'x'", objects)
+    objects[2, 11, 0] = 31
+    objects[3, 2, 0] = 6
+    with pytest.raises(DataError, match="dataset 'x' is not sorted: egamma 1 of event 103 has a pT of 6, above one"):
+        readers.check_sorted(tmp_path / "f", "dataset 'x'", objects, 100)
+    objects[3, 2, 0] = 5
+    with pytest.raises(DataError, match="jet 2 of event 102 has a pT of 31, .* so have 0 more of the 4 .*data.sort to"):
+        readers.check_sorted(tmp_path / "f", "dataset 'x'", objects, 100)
+
+
 @pytest.mark.parametrize("bad, text", [(np.nan, "not finite"), (np.inf, "not finite"), (-1.0, "negative")])
 def test_bad_values_are_named(tmp_path, bad, text):
     values = np.ones((5, 2))

@@ -295,6 +295,70 @@ def test_assemble_leaves_out_empty_clusters_and_counts_them(tmp_path):
     json.dumps(made.card)
 
 
+def test_extra_particles_are_others_than_the_hard_ones():
+    hard, extra = (simulation.primaries(kind, 3, 1) for kind in ("hard", "extra"))
+    assert extra.pdg[:4].tolist() == [111, 13, 111, 13]
+    assert not np.array_equal(hard.energy, extra.energy)
+    assert 10 <= extra.energy.min() < extra.energy.max() <= 100
+    # Settings of pools that exist stay what they were.
+    assert json.loads(simulation.settings("hard", 1))[:3] == ["hard", 1, [11, 211, 22, -211]]
+    assert len(json.loads(simulation.settings("hard", 1))) == 7
+    assert json.loads(simulation.settings("extra", 1))[-1] == geant4.NEUTRAL_PION_MM
+
+
+def test_two_files_are_made_of_chunks_of_three_kinds(tmp_path, monkeypatch):
+    meta = {"geant4": "none", "versions": {}, "g4data": "generated-v1"}
+    asked, told = [], []
+
+    def chunks(folder, kind, number, seed, workers, progress):
+        asked.append((kind, number))
+        pdg = {"hard": 11, "soft": 22, "extra": 13}[kind]
+        made = toy_showers.chunk([[(5, 0, 0, GEV)]] * 20, simulation.EXTRA_FIRST * (kind == "extra"), pdg)
+        made.meta.update(meta)
+        path = tmp_path / f"{kind}.npz"
+        simulation.save_chunk(made, path)
+        progress(number, number)
+        return [path]
+
+    monkeypatch.setattr(simulation, "make_chunks", chunks)
+    files = make.make_samples(tmp_path, tmp_path, 20, 1, 1, QUIET, lambda *done: told.append(done), extra=17)
+    assert [f.name for f in files] == ["showers.h5", "showers_extra.h5"]
+    assert asked == [("soft", simulation.SOFT_CHUNKS), ("hard", 1), ("extra", 1)]
+    assert told == [(4, 6), (5, 6), (6, 6)]
+    hard, extra = (packed.load(f) for f in files)
+    assert (hard.name, len(hard), set(hard.truth["pdg"])) == ("showers", 20, {11})
+    assert (extra.name, len(extra), set(extra.truth["pdg"])) == ("showers_extra", 17, {13})
+    assert not set(hard.row) & set(extra.row)
+    assert set(extra.truth["label"]) == {0}
+    assert extra.card["command"] == "l1trigger data make showers --extra 17 --seed 1"
+    assert extra.card["particles"]["pdg"] == [111, 13]
+    assert "muon" in extra.card["measured"]
+    assert "pion" not in extra.card["measured"]
+    assert [f.name for f in make.make_samples(tmp_path, tmp_path, 20, settings=QUIET)] == ["showers.h5"]
+
+
+def test_the_shipped_extra_sample_shares_blocks_with_the_other():
+    path = samples_folder() / "showers_extra.h5"
+    assert path.stat().st_size <= 800_000
+    made, hard = packed.load(path), packed.load(samples_folder() / "showers.h5")
+    assert {code: int((made.truth["pdg"] == code).sum()) for code in (111, 13)} == {111: 1600, 13: 1600}
+    assert [(made.block == b).sum() for b in range(clusters.BLOCKS)] == [320] * 10
+    assert not set(made.row) & set(hard.row)
+    # One seed, settings and versions, so that both files have the same soft showers in each block.
+    for key in ("seed", "generator", "versions", "g4data", "hits", "overlay", "calorimeter"):
+        assert made.card[key] == hard.card[key]
+    neutral = made.truth["pdg"] == 111
+    response = hits.total_gev(made.inputs) / made.truth["energy"]
+    assert 0.8 < response[neutral].mean() < 0.95  # as photons
+    assert (made.inputs[~neutral, :, 3] > 0).sum(axis=1).mean() < 40
+
+
+def test_info_tells_neutral_pions_and_muons_from_charged_pions():
+    found = describe.describe(samples_folder() / "showers_extra.h5").summary
+    assert found["neutral pions"]["clusters"] == found["muons"]["clusters"] == 1600
+    assert "pions" not in found
+
+
 def test_info_describes_and_draws_clusters(tmp_path):
     packed.save(toy_showers.events(100), tmp_path / "a.h5")
     picture = tmp_path / "a.png"

@@ -120,6 +120,20 @@ def test_weights_travel_with_the_events(tmp_path):
         read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
 
 
+def test_whole_events_that_are_not_sorted_are_refused_unless_asked_for(tmp_path):
+    whole = expected(events())
+    mixed = whole.copy()
+    mixed[:, 9:19] = mixed[:, 18:8:-1]
+    with h5py.File(tmp_path / "a.h5", "w") as f:
+        f["x"] = mixed
+    given = {"columns": {"objects": "x"}, "units": "hardware"}
+    with pytest.raises(DataError, match="dataset 'x' is not sorted: jet .*data.sort to true"):
+        Table().load(options(tmp_path / "a.h5", **given))
+    data = Table().load(options(tmp_path / "a.h5", **given, sort=True))
+    made = np.concatenate([e.inputs for e in (data.train, data.validation, data.test)])
+    assert sorted(made[..., 0].tolist()) == sorted(whole[..., 0].tolist())
+
+
 def test_whole_events_in_hardware_units(tmp_path):
     whole = expected(events())
     with h5py.File(tmp_path / "a.h5", "w") as f:

@@ -1,0 +1,149 @@
+"""Region images in the layout of the public CICADA files: ``CaloRegions`` (n, 18, 14) in HDF5, whole numbers.
+
+For example::
+
+    data:
+      source: cicada
+      background: [ZB_0.h5, ZB_1.h5]
+      test_background: ZB_2.h5
+      signal_files: {SUEP: SUEP.h5}
+      zero_bias: true
+
+``AcceptanceFlag`` (n,), where it is there and not empty, says which simulated events have a jet in acceptance; the
+public training code keeps only these of a signal, and all of the background.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from l1trigger.data import readers, regions
+from l1trigger.data.events import DataSet, Events
+from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files
+from l1trigger.errors import DataError
+
+REGIONS, FLAG = "CaloRegions", "AcceptanceFlag"
+
+
+class RegionFileOptions(FileOptions):
+    """Options of sources that read files of regions.
+
+    Attributes:
+        zero_bias: whether the background represents bunch crossings, all equally, so that rates in kHz have a meaning.
+    """
+
+    zero_bias: bool = False
+
+    @model_validator(mode="after")
+    def _some_file(self) -> RegionFileOptions:
+        if not self.background:
+            raise ValueError("name at least one file under background")
+        return self
+
+
+class CicadaOptions(RegionFileOptions):
+    """Options of the source ``cicada``.
+
+    Attributes:
+        regions: dataset with the regions.
+        flag: dataset with the acceptance flags; files may lack it.
+        accepted: which samples lose events without acceptance: signals, all, or none.
+        event_id: dataset with the number of each event; events that share it never lie on both sides of a split.
+            None takes the same regions as the same event.
+    """
+
+    source: str = "cicada"
+    regions: str = REGIONS
+    flag: str = FLAG
+    accepted: Literal["signals", "all", "none"] = "signals"
+    event_id: str | None = None
+
+
+class Cicada:
+    """Data source: region images (18, 14) of public or own files."""
+
+    Options = CicadaOptions
+
+    def load(self, options: CicadaOptions) -> DataSet:
+        """The data set, in hardware integers.
+
+        Raises:
+            DataError: a file is missing, damaged, or holds something else; or samples overlap.
+            DesignError: an unknown signal is asked for.
+        """
+        signals = {p.resolve() for p in options.signal_files.values()}
+
+        def read(path: Path, first: int | None) -> Sample:
+            kept = options.accepted == "all" or (options.accepted == "signals" and path.resolve() in signals)
+            return read_events(
+                path, first, key=options.regions, flag=options.flag if kept else None, event_id=options.event_id
+            )
+
+        return load_files(options, options.background, options.signal_files, read, options.zero_bias)
+
+    def files(self, options: CicadaOptions) -> tuple[Path, ...]:
+        """Every file that ``load`` reads."""
+        return region_files(options)
+
+
+def region_files(options: RegionFileOptions) -> tuple[Path, ...]:
+    """Every file that the options name and that is used."""
+    signals = chosen_signals(options, options.signal_files).values()
+    return (*options.background, *options.test_background, *signals)
+
+
+def read_events(
+    path: Path, first: int | None = None, *, key: str = REGIONS, flag: str | None = FLAG, event_id: str | None = None
+) -> Sample:
+    """Regions of one file, and the number of each event where it is asked for.
+
+    Args:
+        path: of the file.
+        first: only so many events from the start of the file, before the flag.
+        key: dataset with the regions.
+        flag: dataset that says which events are kept, where it is there and not empty; None keeps all.
+        event_id: dataset with the number of each event.
+
+    Raises:
+        DataError: the file is missing, damaged, holds something else, or no event is left.
+    """
+    readers.require_file(path)
+    table = readers.Hdf5Table(path)
+    names = [key, *([event_id] if event_id else [])]
+    flagged = flag is not None and flag in table.names and not table.empty(flag)
+    if flag is not None and flagged:
+        names.append(flag)
+    inputs, ids = [], []
+    done = 0
+    for chunk in table.chunks(names, first):
+        made = regions.check(chunk[key].values, path, f"dataset '{key}'", done)
+        keep = _flags(chunk[flag].values, path, flag) if flag is not None and flagged else np.ones(len(made), bool)
+        inputs.append(made[keep])
+        if event_id:
+            ids.append(_ids(chunk[event_id].values, path, event_id)[keep])
+        done += len(made)
+    whole = np.concatenate(inputs)
+    if len(whole) == 0:
+        raise DataError(path, f"has no event with {flag} ({done} were read)", "set data.accepted to none")
+    card = {
+        "layout": "regions", "file": path.name, "dataset": key, "kept": len(whole), "of": done,
+        "flag": flag if flagged else "none",
+    }
+    return Events.unweighted(path.stem, whole, card), np.concatenate(ids) if ids else None
+
+
+def _flags(values: NDArray[np.generic], path: Path, name: str) -> NDArray[np.bool_]:
+    if values.ndim != 1 or not np.isin(values, (0, 1)).all():
+        raise DataError(path, f"dataset '{name}' is no flag, 0 or 1 for each event", "set data.flag, or data.accepted")
+    return values.astype(bool)
+
+
+def _ids(values: NDArray[np.generic], path: Path, name: str) -> NDArray[np.int64]:
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise DataError(path, f"dataset '{name}' is no whole number for each event", "set data.event_id")
+    return values.astype(np.int64)
