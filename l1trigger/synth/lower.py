@@ -102,6 +102,25 @@ def kept(scaling: InputScaling) -> list[FixedPoint]:
     return [FixedPoint(b, b, s) for b, s in zip(bits, scaling.signed, strict=True)]
 
 
+def repeated_ports(
+    scaling: InputScaling, features: int, samples: Sequence[NDArray[Any]]
+) -> tuple[FixedPoint, ...]:
+    """Types of the hardware integers of a vertex or a pixel: what the scaling keeps, widened where a sample exceeds it.
+
+    Args:
+        scaling: of all inputs; the first of them stand for all others.
+        features: of one vertex or pixel.
+        samples: events whose integers must fit.
+    """
+    types = kept(scaling)[:features]
+    for sample in samples:
+        for i, values in enumerate(sample.reshape(-1, features).T):
+            low, high = types[i].raw_range
+            if len(values) and (values.min() < low or values.max() > high):
+                types[i] = WIDEST
+    return tuple(types)
+
+
 def lower(
     trigger: TriggerFunction, section: SynthSection, types: Sequence[FixedPoint],
     layers: Sequence[GraphLayer] | None = None, with_outputs: bool = False,
