@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 
 from l1trigger.errors import nearest
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
@@ -59,10 +59,35 @@ class TrainSection(Section):
     seeds: int = Field(1, ge=1)
 
 
-class PruningSection(Section):
-    """Magnitude pruning by tfmot's polynomial schedule.
+class StructuredSection(Section):
+    """Structured pruning: filters, channels and neurons are removed before the network is quantized.
+
+    A number alone stands for ``fraction``.
 
     Attributes:
+        fraction: of the units of every layer but the outputs, rounded down; those with the smallest L1 norm go.
+        layers: fraction of single layers by name, in place of ``fraction``.
+    """
+
+    fraction: float = Field(0.0, ge=0, lt=1)
+    layers: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, given: Any) -> Any:
+        return {"fraction": given} if isinstance(given, int | float) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """A mapping of keys, or a number."""
+        return {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, handler(core)]}
+
+
+class PruningSection(Section):
+    """Magnitude pruning by tfmot's polynomial schedule, and structured pruning before it.
+
+    Attributes:
+        structured: what is removed from the float network; None removes nothing.
         sparsity: fraction of weights that end as zero, 0 to below 1.
         end: fraction of the training steps after which the sparsity is reached.
         prune_output: whether the last layer is pruned too; narrow output layers suffer from it.
@@ -73,6 +98,7 @@ class PruningSection(Section):
     end: float = Field(0.6, gt=0, le=1)
     prune_output: bool = False
     layers: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+    structured: StructuredSection | None = None
 
 
 class LayerBits(Section):

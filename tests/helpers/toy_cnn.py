@@ -78,8 +78,14 @@ def trigger(
     bits: QuantizationSection = BITS, sparsity: float = 0.0, name: str = "toy",
 ) -> TriggerFunction:
     """A trigger function of such a network; its score is the first output."""
-    model = float_model(written, image, features)
-    scaling: InputScaling = uniform(PIXEL, math.prod(image) + features)
+    return of_model(float_model(written, image, features), bits, sparsity, name)
+
+
+def of_model(
+    model: Any, bits: QuantizationSection = BITS, sparsity: float = 0.0, name: str = "toy"
+) -> TriggerFunction:
+    """A trigger function of a float Keras model."""
+    scaling: InputScaling = uniform(PIXEL, sum(math.prod(t.shape[1:]) for t in model.inputs))
     x = scaling.firmware(images(500, len(scaling)))
     made = keras_graph.quantized(model, bits, scaling.network_type, x)
     rng = np.random.default_rng(3)
