@@ -1,4 +1,4 @@
-"""Structured pruning: filters, channels and neurons leave a float network, which is smaller for every strategy after it.
+"""Structured pruning: filters, channels and neurons leave a float network, and all that follows is smaller.
 
 The units of a layer with the smallest L1 norm of their weights go (arXiv:1608.08710), batch normalization folded in.
 Whatever takes a unit loses the same one: layers behind it, depthwise kernels, and the other summands where branches

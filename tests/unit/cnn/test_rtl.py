@@ -65,7 +65,8 @@ def compiled(engine, folder):
 @pytest.fixture(scope="module", params=CASES)
 def simulated(request, tmp_path_factory):
     network, shape, parallel = CASES[request.param]
-    function, inputs = toy.trigger(network, shape), toy.images(80, shape, seed=31)
+    function = toy.trigger(network, shape, flat=network is pooled)
+    inputs = toy.images(80, shape, seed=31)
     engine = engine_of(function, parallel, inputs)
     return function, inputs, engine, compiled(engine, tmp_path_factory.mktemp("engine"))
 
