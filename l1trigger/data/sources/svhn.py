@@ -70,7 +70,7 @@ class Svhn:
         def events(paths: list[Path]) -> Events:
             read = [load_images(p, options.limit_events) for p in paths]
             card = {
-                "title": "house numbers (SVHN format 2)", "layout": "images", "shape": list(SHAPE),
+                "title": "house numbers (SVHN format 2)", "simulated": False, "layout": "images", "shape": list(SHAPE),
                 "files": [p.name for p in paths], "pixels": f"0 to {LARGEST}, red, green and blue",
             }
             made = Events.unweighted("svhn", np.concatenate([r.images for r in read]), card)
