@@ -28,7 +28,8 @@ def data_set(n: int = 1000) -> DataSet:
     """Background and one signal."""
     return DataSet(
         Events.unweighted("background", images(n, 1)), Events.unweighted("background", images(n // 4, 2)),
-        Events.unweighted("background", images(n, 3)), (Events.unweighted("hot", images(n // 4, 4, hot=2)),), False, 2760,
+        Events.unweighted("background", images(n, 3)), (Events.unweighted("hot", images(n // 4, 4, hot=2)),),
+        False, 2760,
     )
 
 

@@ -98,7 +98,7 @@ def test_images_are_exact_at_every_level(case, regions, tmp_path):
 def test_trigger_objects_as_an_image(score, objects, tmp_path):
     architecture = "conv_autoencoder" if score == "reconstruction_error" else "conv_variational_autoencoder"
     raw = toy.raw_design(score, {**OBJECT_MODEL, "architecture": architecture})
-    trained, compressed = made(raw, objects, tmp_path)
+    _, compressed = made(raw, objects, tmp_path)
     names = [layer.name for layer in compressed.layers]
     assert names[:2] == ["conv0", "conv1"] and names[-1] == ("conv2" if score == "reconstruction_error" else "mean")
     trigger, inputs = compressed.trigger, objects.test.inputs
