@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 
 from l1trigger.errors import nearest
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
@@ -59,10 +59,35 @@ class TrainSection(Section):
     seeds: int = Field(1, ge=1)
 
 
-class PruningSection(Section):
-    """Magnitude pruning by tfmot's polynomial schedule.
+class StructuredSection(Section):
+    """Structured pruning: filters, channels and neurons are removed before the network is quantized.
+
+    A number alone stands for ``fraction``.
 
     Attributes:
+        fraction: of the units of every layer but the outputs, rounded down; those with the smallest L1 norm go.
+        layers: fraction of single layers by name, in place of ``fraction``.
+    """
+
+    fraction: float = Field(0.0, ge=0, lt=1)
+    layers: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _number(cls, given: Any) -> Any:
+        return {"fraction": given} if isinstance(given, int | float) else given
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """A mapping of keys, or a number."""
+        return {"anyOf": [{"type": "number", "minimum": 0, "exclusiveMaximum": 1}, handler(core)]}
+
+
+class PruningSection(Section):
+    """Magnitude pruning by tfmot's polynomial schedule, and structured pruning before it.
+
+    Attributes:
+        structured: what is removed from the float network; None removes nothing.
         sparsity: fraction of weights that end as zero, 0 to below 1.
         end: fraction of the training steps after which the sparsity is reached.
         prune_output: whether the last layer is pruned too; narrow output layers suffer from it.
@@ -73,6 +98,7 @@ class PruningSection(Section):
     end: float = Field(0.6, gt=0, le=1)
     prune_output: bool = False
     layers: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
+    structured: StructuredSection | None = None
 
 
 class LayerBits(Section):
@@ -258,6 +284,8 @@ class SynthSection(Section):
         binary_lut: whether products with one-bit inputs become look-up tables.
         events: most events per sample that are simulated; None takes all.
         vertices_per_clock: how many vertices of a graph network enter at each clock; divides their number.
+        pixels_per_clock: how many neighbouring pixels of an image enter at each clock; None makes the whole network
+            fully parallel instead, with a new image at every clock.
         dsp: whether products of two variables may take DSPs; look-up tables otherwise.
         yosys: whether to synthesize; without, resources are estimates.
         per_layer: whether to synthesize each layer alone, too.
@@ -273,6 +301,7 @@ class SynthSection(Section):
     binary_lut: bool = False
     events: int | None = Field(None, ge=1)
     vertices_per_clock: int = Field(16, ge=1, le=1024)
+    pixels_per_clock: int | None = Field(None, ge=1, le=1024)
     dsp: bool = True
     yosys: bool = True
     per_layer: bool = True

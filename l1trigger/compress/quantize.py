@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from l1trigger import keras as door
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.compress.quantizers import fixed_point
-from l1trigger.compress.result import LayerSummary
+from l1trigger.compress.result import LayerSummary, Units
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import LayerBits, QuantizationSection
 from l1trigger.errors import DesignError, nearest
@@ -198,8 +198,13 @@ def output_type(model: Any) -> FixedPoint:
     return found
 
 
-def summarize(network: QuantizedNetwork) -> tuple[LayerSummary, ...]:
-    """What became of each dense layer: weights, zeros, and its fixed-point types."""
+def summarize(network: QuantizedNetwork, units: Mapping[str, Units] | None = None) -> tuple[LayerSummary, ...]:
+    """What became of each layer with weights: weights, zeros, its fixed-point types, and what was removed of it.
+
+    Args:
+        network: that goes into firmware.
+        units: what structured pruning did, by layer.
+    """
     out: list[LayerSummary] = []
     activation = network.output_type
     for layer in reversed(network.build(exact=False).layers):
@@ -210,7 +215,9 @@ def summarize(network: QuantizedNetwork) -> tuple[LayerSummary, ...]:
         elif hasattr(layer, "kernel_quantizer"):
             kernel = layer.get_weights()[0]
             weight, bias = (str(fixed_point(q)) for q in layer.get_quantizers()[:2])
-            out.append(
-                LayerSummary(layer.name, int(kernel.size), int((kernel == 0).sum()), weight, bias, str(activation))
-            )
+            u = (units or {}).get(layer.name, Units(0, 0))
+            out.append(LayerSummary(
+                layer.name, int(kernel.size), int((kernel == 0).sum()), weight, bias, str(activation), u.before,
+                u.removed, u.left_alone,
+            ))
     return tuple(reversed(out))

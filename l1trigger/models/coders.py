@@ -16,7 +16,7 @@ from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
 from l1trigger.design import Design, ModelSection
 from l1trigger.errors import DesignError
-from l1trigger.models import blocks, dense
+from l1trigger.models import blocks, dense, images
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Network inputs, and how much each counts in the error; both (events, inputs)."""
@@ -167,6 +167,11 @@ def firmware_model(
         if layer.get_weights():
             layer.set_weights(trained.get_layer(layer.name).get_weights())
     return model
+
+
+def check_shape(options: ConvAutoencoderOptions, shape: tuple[int, ...]) -> None:
+    """Checks the shape of an event of the data; see ``images.require_image``."""
+    images.require_image(images.ImageOptions(architecture=options.architecture, image=options.image), shape)
 
 
 def check(design: Design) -> None:

@@ -36,6 +36,7 @@ class ConvAutoencoder(Autoencoder):
     Options = ConvAutoencoderOptions
     coder: ClassVar[Any] = coders.ConvCoder
     check = staticmethod(coders.check)
+    check_shape = staticmethod(coders.check_shape)
 
     @classmethod
     def firmware_layers(

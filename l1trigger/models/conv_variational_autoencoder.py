@@ -31,6 +31,7 @@ class ConvVariationalAutoencoder(VariationalAutoencoder):
     Options = ConvVariationalAutoencoderOptions
     coder: ClassVar[Any] = coders.ConvCoder
     check = staticmethod(coders.check)
+    check_shape = staticmethod(coders.check_shape)
 
     @classmethod
     def firmware_layers(

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import plugins
-from l1trigger.compress import fine_tune, keras_graph, quantize
+from l1trigger.compress import fine_tune, keras_graph, quantize, structured
 from l1trigger.compress.image_outliers import make_image_outliers
 from l1trigger.compress.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.compress.outliers import make_outliers
-from l1trigger.compress.result import LayerSummary
+from l1trigger.compress.result import LayerSummary, Units
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import InputScaling
@@ -83,6 +83,7 @@ def quantized(
         examples: inputs on which the ranges of activations are seen; None takes ``x``.
     """
     seen = x if examples is None else examples
+    network, units = shrunk(network, section)
     if isinstance(network, Sequence):
         model = quantize.build(network, quantize.fit_types(network, section.quantization, seen), scaling)
     else:
@@ -91,7 +92,14 @@ def quantized(
         model, loss, x.astype(np.float32), target, section.pruning, section.fine_tune, seed, work, progress
     )
     made = QuantizedNetwork.from_keras(model, scaling.network_type, quantize.output_type(model))
-    return Compressed(made, quantize.summarize(made), history)
+    return Compressed(made, quantize.summarize(made, units), history)
+
+
+def shrunk(network: Any, section: CompressSection) -> tuple[Any, dict[str, Units]]:
+    """The float network without the units that the section removes, and what was removed of each layer."""
+    if section.pruning.structured is None:
+        return network, {}
+    return structured.shrink(network, section.pruning.structured)
 
 
 def with_outliers(data: DataSet, fraction: float, seed: int) -> NDArray[np.int16]:

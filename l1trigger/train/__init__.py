@@ -8,7 +8,7 @@ from pathlib import Path
 
 from l1trigger import plugins
 from l1trigger.data.events import DataSet, Events
-from l1trigger.design import Design, ModelSection
+from l1trigger.design import Design
 from l1trigger.errors import DesignError
 from l1trigger.models import classification
 from l1trigger.train.result import Training, TrainResult
@@ -33,8 +33,9 @@ def run(
     if hasattr(architecture, "check"):  # what only a later stage would refuse, told before anything is trained
         architecture.check(design)
     classification.require_fit(design, data)
+    if hasattr(architecture, "check_shape"):
+        architecture.check_shape(design.model, data.train.inputs.shape[1:])
     require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)
-    require_image(design.model, data.train)
     score = plugins.get("l1trigger.scores", design.compress.score, "compress.score")
     if hasattr(score, "check"):
         score.check(design, data)
@@ -63,20 +64,6 @@ def require_fit(architecture: str, inputs: int, events: Events) -> None:
             None, "model", f"{architecture} takes {inputs} numbers per event, but the data have "
             f"{' x '.join(map(str, shape))}", "change the model's size (model.hits) or what the data source gives "
             "(data.layout, data.max_hits)",
-        )
-
-
-def require_image(options: ModelSection, events: Events) -> None:
-    """Checks that the events are images of the shape that the model says, where it says one.
-
-    Raises:
-        DesignError: they are not.
-    """
-    wanted, shape = getattr(options, "image", None), events.inputs.shape[1:]
-    if wanted is not None and shape != tuple(wanted) and (*shape, 1) != tuple(wanted):
-        raise DesignError(
-            None, "model.image", f"is {' x '.join(map(str, wanted))}, but the data have {' x '.join(map(str, shape))}",
-            "write height, width and channels of the data; an image without channels has one",
         )
 
 

@@ -118,7 +118,7 @@ WRONG = {
     "an image of 18 x 14 x 1 holds no trigger objects": change(image=[18, 14, 1], pixel=None),
     "has no column 4": change(columns={"4": toy.PIXEL}),
     "not for trigger objects": change(**{**OBJECT_MODEL, "zero_suppressed": True}),
-    "model.image: is 4 x 6 x 1, but the data have 6 x 4": change(
+    "model.image: the network takes 4 x 6 x 1, but an event of the data is 6 x 4": change(
         image=[4, 6, 1], decoder=[{"dense": {"units": 24}}]
     ),
     "model.decoder: gives 3 x 2 x 1, but the image is 6 x 4 x 1": change(
