@@ -351,6 +351,8 @@ class SynthSection(Section):
         binary_lut: whether products with one-bit inputs become look-up tables.
         events: most events per sample that are simulated; None takes all.
         vertices_per_clock: how many vertices of a graph network enter at each clock; divides their number.
+        pixels_per_clock: how many neighbouring pixels of an image enter at each clock; None makes the whole network
+            fully parallel instead, with a new image at every clock.
         dsp: whether products of two variables may take DSPs; look-up tables otherwise.
         yosys: whether to synthesize; without, resources are estimates.
         per_layer: whether to synthesize each layer alone, too.
@@ -366,6 +368,7 @@ class SynthSection(Section):
     binary_lut: bool = False
     events: int | None = Field(None, ge=1)
     vertices_per_clock: int = Field(16, ge=1, le=1024)
+    pixels_per_clock: int | None = Field(None, ge=1, le=1024)
     dsp: bool = True
     yosys: bool = True
     per_layer: bool = True

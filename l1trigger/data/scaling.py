@@ -114,6 +114,10 @@ class InputScaling:
     def __len__(self) -> int:
         return len(self.shift)
 
+    def __add__(self, other: InputScaling) -> InputScaling:
+        """The scaling of further inputs behind these."""
+        return InputScaling(*(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True)))
+
     @property
     def types(self) -> tuple[FixedPoint, ...]:
         """Fixed-point type of each input in firmware."""

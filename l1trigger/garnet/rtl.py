@@ -12,19 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet.function import Layer, Stack, edge_weight
-from l1trigger.resources import firmware_folder
 from l1trigger.synth.blocks import Block, bits, block, wired
 from l1trigger.synth.lower import scaled
 from l1trigger.synth.quantization import quantized
-from l1trigger.synth.rtl import TOP, Field
+from l1trigger.synth.rtl import Field
 
 Head = Callable[[Any], Any]
 """From the collapsed outputs of the stack to the outputs of the engine, as alkaid's arrays."""
@@ -73,6 +72,14 @@ class Engine:
     hit: tuple[Field, ...]
     passes: tuple[Pass, ...]
 
+    source: ClassVar[str] = "garnet.v.j2"
+    around: ClassVar[str] = "sums and delays"
+
+    @property
+    def port(self) -> tuple[Field, ...]:
+        """Formats of the numbers of a beat."""
+        return self.hit * self.parallel
+
     @property
     def beats(self) -> int:
         """Clocks that an event takes to enter: the initiation interval."""
@@ -98,6 +105,11 @@ class Engine:
         return found
 
     @property
+    def path(self) -> list[Block]:
+        """The blocks that an event goes through, one after the other."""
+        return [b for p in self.passes for b in (p.lane, p.tree, p.gather)]
+
+    @property
     def register_bits(self) -> int:
         """Bits of all registers: of blocks, sums, delays and the input."""
         inner = sum(copies * b.register_bits for b, copies in self.blocks)
@@ -112,6 +124,14 @@ class Engine:
     def lut(self) -> float:
         """Look-up tables by alkaid's cost model, without sums and delays."""
         return sum(b.lut * copies for b, copies in self.blocks)
+
+    def rows(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Beats of events (events, beats, numbers), from hardware integers whose first axis is events."""
+        return inputs.reshape(len(inputs), self.beats, -1)
+
+    def values(self) -> dict[str, object]:
+        """What the template needs."""
+        return _template(self)
 
 
 def build(
@@ -304,39 +324,7 @@ def _maximum_pass(
     return Pass(lane, 0, tree, total, final)
 
 
-def write(engine: Engine, folder: Path) -> list[Path]:
-    """Writes the engine as Verilog.
-
-    Args:
-        engine: to write.
-        folder: takes the sources.
-
-    Returns:
-        Its files.
-    """
-    import shutil
-
-    import alkaid.codegen.rtl as codegen
-    import jinja2
-    from alkaid.codegen.rtl.verilog.lookup import lookup_source
-
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (Path(codegen.__file__).parent / "verilog" / "source").glob("*.v"):
-        shutil.copy(path, folder / path.name)
-    for b, _ in engine.blocks:
-        (folder / f"{b.name}.v").write_text(b.verilog())
-    # Lanes share their tables.
-    (folder / "tables.v").write_text(lookup_source([stage for b, _ in engine.blocks for stage in b.stages]))
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(firmware_folder() / "rtl"), undefined=jinja2.StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
-    )
-    text = environment.get_template("garnet.v.j2").render(_values(engine))
-    (folder / f"{TOP}.v").write_text(text)
-    return sorted(folder.glob("*.v"))
-
-
-def _values(engine: Engine) -> dict[str, object]:
+def _template(engine: Engine) -> dict[str, object]:
     """What the template needs: every pass with the clock at which its first beat enters its lanes."""
     at, passes, before = 1, [], None
     for index, p in enumerate(engine.passes):
@@ -355,7 +343,7 @@ def _values(engine: Engine) -> dict[str, object]:
             "numbers": _numbers(p),
         })
         at, before = ready, p
-    return {"engine": engine, "top": TOP, "passes": passes, "hit_bits": sum(f.bits for f in engine.hit),
+    return {"engine": engine, "passes": passes, "hit_bits": sum(f.bits for f in engine.hit),
             "beats": engine.beats, "parallel": engine.parallel, "outputs": bits(engine.outputs), "done_at": at}
 
 

@@ -97,7 +97,7 @@ def run(
     predictions: Predictions | None = None
     if trained is not None and trained.predicts and trigger.keeps_outputs:
         predictions = trained.predictions
-    if streaming.applies(layers):
+    if streaming.applies(layers, section):
         found = streaming.measure(
             result, trigger, layers, section, simulated, samples, family, design.csim.compiler, folder, work, progress,
             predictions,

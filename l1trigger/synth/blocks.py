@@ -6,16 +6,19 @@ bits first, each with a format of its own; ``wired`` brings numbers from one for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth.rtl import Field
+from l1trigger.resources import firmware_folder
+from l1trigger.synth.rtl import TOP, Field
 from l1trigger.synth.tracing import combinational
 
 Arrays = Callable[[Any], Any]
@@ -102,6 +105,38 @@ def block(
     comb = combinational(first, function(x))
     stages = _split_comb_logic(comb, latency_cutoff=delay_ns, verbose=False)
     return Block(name, comb, tuple(stages), _fields(comb.inp_kifs), _fields(comb.out_kifs))
+
+
+def write(template: str, values: Mapping[str, object], blocks: Sequence[Block], folder: Path) -> list[Path]:
+    """Writes an engine as Verilog: its blocks, what they are made of, and the module around them.
+
+    Args:
+        template: of the module around the blocks, in ``firmware/rtl``.
+        values: that the template needs.
+        blocks: each once.
+        folder: takes the sources.
+
+    Returns:
+        Its files.
+    """
+    import alkaid.codegen.rtl as codegen
+    import jinja2
+    from alkaid.codegen.rtl.verilog.lookup import lookup_source
+
+    folder.mkdir(parents=True, exist_ok=True)
+    own = firmware_folder() / "rtl"
+    for path in (*(Path(codegen.__file__).parent / "verilog" / "source").glob("*.v"), *own.glob("*.v")):
+        shutil.copy(path, folder / path.name)
+    for b in blocks:
+        (folder / f"{b.name}.v").write_text(b.verilog())
+    # Copies of a block share their tables.
+    (folder / "tables.v").write_text(lookup_source([stage for b in blocks for stage in b.stages]))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(own), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=False,
+    )
+    (folder / f"{TOP}.v").write_text(environment.get_template(template).render({"top": TOP, **values}))
+    return sorted(folder.glob("*.v"))
 
 
 def _fields(kifs: NDArray[Any]) -> tuple[Field, ...]:

@@ -1,4 +1,4 @@
-"""The stage ``synth`` for networks whose events enter in several beats: graph networks over many vertices.
+"""The stage ``synth`` for networks whose events enter in several beats: many vertices of a graph, pixels of an image.
 
 The engine is made of blocks (``synth.blocks``); each is synthesized once and counted as often as it is there.
 """
@@ -10,23 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, compare
+from l1trigger.cnn import engine as cnn
 from l1trigger.convert.graph import GraphLayer
-from l1trigger.errors import BitMismatchError, DesignError, UnsupportedLayerError
-from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet import hls as garnet_hls
-from l1trigger.garnet import quantized as garnet
-from l1trigger.garnet import rtl as engine_rtl
-from l1trigger.garnet.function import Stack
-from l1trigger.garnet.rtl import Engine
+from l1trigger.errors import BitMismatchError
+from l1trigger.garnet import engine as garnet
 from l1trigger.sections import SynthSection
-from l1trigger.synth import layers as logic
-from l1trigger.synth import lower, verilator, yosys
+from l1trigger.synth import blocks, lower, verilator, yosys
+from l1trigger.synth.blocks import Block
 from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
 from l1trigger.synth.rtl import TOP, Field, Rtl
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
@@ -37,13 +33,62 @@ if TYPE_CHECKING:
 GAP = 3
 """Idle clocks between events, beside the run without any, that show that an event does not depend on its neighbours."""
 _FLAG = Field(1, False, 0)
-_PASSED_ON = frozenset({"Input", "FixedPointQuantizer", "Activation", "Reshape", "Repack"})
 Samples = Mapping[str, NDArray[Any]]
 
 
-def applies(layers: Sequence[GraphLayer]) -> bool:
-    """Whether a network streams: whether it has a GarNet stack."""
-    return any(layer.kind == garnet.NAME for layer in layers)
+class Engine(Protocol):
+    """What the stage asks of a streaming engine.
+
+    Attributes:
+        source: template of its Verilog in ``firmware/rtl``.
+        around: what stands around its blocks, in words.
+    """
+
+    source: ClassVar[str]
+    around: ClassVar[str]
+
+    @property
+    def beats(self) -> int:
+        """Clocks that an event takes to enter: the initiation interval."""
+
+    @property
+    def cycles(self) -> int:
+        """Clock edges from the first beat at the port to the outputs, input and output registers included."""
+
+    @property
+    def port(self) -> tuple[Field, ...]:
+        """Formats of the numbers of a beat."""
+
+    @property
+    def outputs(self) -> tuple[Field, ...]:
+        """Formats of score, decision and network outputs."""
+
+    @property
+    def blocks(self) -> list[tuple[Block, int]]:
+        """Every block, and how many copies of it there are."""
+
+    @property
+    def path(self) -> list[Block]:
+        """The blocks that an event goes through, one after the other."""
+
+    @property
+    def register_bits(self) -> int:
+        """Bits of all registers."""
+
+    @property
+    def lut(self) -> float:
+        """Look-up tables of the blocks by alkaid's cost model."""
+
+    def rows(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """Beats of events (events, beats, numbers), from hardware integers whose first axis is events."""
+
+    def values(self) -> dict[str, object]:
+        """What the template needs."""
+
+
+def applies(layers: Sequence[GraphLayer], section: SynthSection) -> bool:
+    """Whether a network streams: whether it has a GarNet stack, or pixels are to enter one after the other."""
+    return garnet.applies(layers) or section.pixels_per_clock is not None
 
 
 @dataclass(frozen=True)
@@ -61,66 +106,26 @@ def build(
 
     Args:
         trigger: the function.
-        layers: of its network in hls4ml's graph: a stack, and what follows it.
-        section: vertices per clock, depth of the stages, options of the solver.
+        layers: of its network in hls4ml's graph.
+        section: how much enters per clock, depth of the stages, options of the solver.
         samples: events whose hardware integers must fit.
         clock_ns: clock period; the depth of a stage when the section says nothing [ns].
 
     Raises:
-        UnsupportedLayerError: something stands before the stack, or a layer behind it has no logic.
-        DesignError: the vertices per clock do not divide the number of vertices.
+        UnsupportedLayerError: a layer has no logic, or none that streams.
+        DesignError: what enters per clock does not go with the network.
     """
-    stack = _stack(trigger)
-    at = next(i for i, layer in enumerate(layers) if layer.kind == garnet.NAME)
-    before, after = layers[:at], list(layers[at + 1 :])
-    if wrong := [layer.name for layer in before if layer.kind not in _PASSED_ON]:
-        raise UnsupportedLayerError(
-            f"The stage synth has no streaming engine for layers before a GarNet stack: {', '.join(wrong)}. "
-            "Remedy: let the stack take the network's inputs, or leave this stage out with synth.route: none"
-        )
-    logic.require_supported(after)
-    if stack.vertices % section.vertices_per_clock:
-        raise DesignError(
-            None, "synth.vertices_per_clock", f"{section.vertices_per_clock} does not divide the {stack.vertices} "
-            "vertices", "take a power of two up to the number of vertices",
-        )
-
-    def head(collapsed: Any) -> Any:
-        output = logic.network(after, collapsed, layers[at].outputs)[0].ravel() if after else collapsed
-        return np.concatenate([lower.decided(trigger, None, None, output), output])
-
-    return engine_rtl.build(
-        stack, trigger.scaling, ports(trigger, stack, list(samples.values())), head, section.vertices_per_clock,
-        {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}, section.latency_cutoff_ns or clock_ns,
-    )
-
-
-def _stack(trigger: TriggerFunction) -> Stack:
-    (stack,) = garnet_hls.stacks(trigger.network.build(exact=False)).values()
-    return stack
-
-
-def ports(trigger: TriggerFunction, stack: Stack, samples: Sequence[NDArray[Any]]) -> tuple[FixedPoint, ...]:
-    """Types of a vertex's hardware integers: what the scaling keeps, widened where a sample does not fit."""
-    scaling, types = trigger.scaling, []
-    for i in range(stack.inputs):
-        bits = scaling.magnitude_bits[i] + scaling.drop[i] + scaling.signed[i]
-        t = FixedPoint(bits, bits, scaling.signed[i])
-        for sample in samples:
-            values = sample.reshape(-1, stack.inputs)[:, i]
-            if len(values) and (values.min() < t.raw_range[0] or values.max() > t.raw_range[1]):
-                t = lower.WIDEST
-        types.append(t)
-    return tuple(types) * stack.vertices
+    if garnet.applies(layers):
+        return garnet.build(trigger, layers, section, samples, clock_ns)
+    return cnn.build(trigger, layers, section, samples, clock_ns)
 
 
 def write(engine: Engine, folder: Path) -> Rtl:
-    """The engine as Verilog; its port takes ``start`` and the hits of a beat, and gives ``valid`` and the outputs."""
-    sources = engine_rtl.write(engine, folder)
-    delays = [d for p in engine.passes for b in (p.lane, p.tree, p.gather) for d in b.stage_delays_ns]
+    """The engine as Verilog; its port takes ``start`` and the numbers of a beat and gives ``valid`` and the outputs."""
+    sources = blocks.write(engine.source, engine.values(), [b for b, _ in engine.blocks], folder)
+    delays = [d for b in engine.path for d in b.stage_delays_ns]
     return Rtl(
-        tuple(sources), (_FLAG, *engine.hit * engine.parallel), (_FLAG, *engine.outputs), tuple(delays),
-        engine.register_bits,
+        tuple(sources), (_FLAG, *engine.port), (_FLAG, *engine.outputs), tuple(delays), engine.register_bits
     )
 
 
@@ -136,18 +141,31 @@ def simulate(
         inputs: hardware integers, first axis events.
         gap: idle clocks between events.
     """
-    n, interval = len(inputs), engine.beats + gap
-    rows = np.zeros((n * interval + engine.cycles, 1 + engine.parallel * len(engine.hit)), np.int16)
+    interval = engine.beats + gap
+    each = max(_CLOCKS // interval, 1)
+    parts = [_driven(simulator, engine, trigger, inputs[i : i + each], interval) for i in range(0, len(inputs), each)]
+    whole = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return Streamed(TriggerOutputs(whole[0][:, 3:], whole[0][:, 1], whole[0][:, 2].astype(bool)), whole[1])
+
+
+_CLOCKS = 1 << 20
+"""Of one run, which bounds the memory that it takes."""
+
+
+def _driven(
+    simulator: verilator.Simulator, engine: Engine, trigger: TriggerFunction, inputs: NDArray[Any], interval: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What came out with ``valid``, and how many clocks after its event's first beat."""
+    n = len(inputs)
+    rows = np.zeros((n * interval + engine.cycles, 1 + len(engine.port)), np.int16)
     beats = rows[: n * interval].reshape(n, interval, -1)
     beats[:, 0, 0] = 1
-    beats[:, : engine.beats, 1:] = inputs.reshape(n, engine.beats, -1)
+    beats[:, : engine.beats, 1:] = engine.rows(inputs)
     t = trigger.network.output_type.fraction
     fractions = (0, trigger.score_type.fraction, 0, *(t,) * (len(engine.outputs) - 2))
     stream = simulator.run(rows, fractions)
     valid = np.flatnonzero(stream[:, 0])
-    out = stream[valid]
-    latencies = valid[:n] - np.arange(min(n, len(valid))) * interval
-    return Streamed(TriggerOutputs(out[:, 3:], out[:, 1], out[:, 2].astype(bool)), latencies)
+    return stream[valid], valid[:n] - np.arange(min(n, len(valid))) * interval
 
 
 def measure(
@@ -190,7 +208,7 @@ def measure(
     )
     latency = _latency([*streamed.values(), spaced])
     sure = latency is not None and all(c.exact for c in comparisons)
-    blocks, cells = _synthesize(engine, made, section, family, folder / "yosys", progress)
+    parts, cells = _synthesize(engine, made, section, family, folder / "yosys", progress)
     value = trigger.network.output_type.value
     return replace(
         result, comparisons=tuple(comparisons),
@@ -198,7 +216,7 @@ def measure(
         latency_cycles=latency if sure else None, initiation_interval=engine.beats if sure else None,
         events=sum(map(len, samples.values())), stages=made.stages, stage_delays_ns=made.stage_delays_ns,
         ports=(sum(f.bits for f in made.inputs), sum(f.bits for f in made.outputs)), register_bits=made.register_bits,
-        cells=cells, estimated_lut=engine.lut, estimated_delay_ns=sum(made.stage_delays_ns), layers=blocks,
+        cells=cells, estimated_lut=engine.lut, estimated_delay_ns=sum(made.stage_delays_ns), layers=parts,
         longest_stage_layers=(_longest(engine),),
         scores={n: trigger.value(s.outputs.score) for n, s in streamed.items()} if sure else {},
         accepts={n: s.outputs.accept for n, s in streamed.items()} if sure else {},
@@ -256,7 +274,7 @@ def _longest(engine: Engine) -> str:
 def _synthesize(
     engine: Engine, made: Rtl, section: SynthSection, family: str, folder: Path, progress: Callable[[str], None]
 ) -> tuple[tuple[LayerResources, ...], dict[str, int] | None]:
-    """Resources of each block with its registers, of sums and delays around them, and of all copies together."""
+    """Resources of each block with its registers, of what stands around them, and of all copies together."""
     names = [b.name for b, _ in engine.blocks]
 
     def one(top: str) -> dict[str, int]:
@@ -273,18 +291,18 @@ def _synthesize(
             # The largest first, so that none is left over at the end.
             order = [b.name for b in sorted((b for b, _ in engine.blocks), key=lambda b: -b.lut)]
             counts = dict(zip([*order, TOP], pool.map(one, [*order, TOP]), strict=True))
-    blocks = [
+    parts = [
         LayerResources(
-            b.name, f"{copies} copies" if copies > 1 else "once per event" if "tree" not in b.name else "all copies",
+            b.name, f"{copies} copies" if copies > 1 else "one copy",
             counts.get(b.name), round(b.lut, 1), round(sum(b.stage_delays_ns), 3), _COUNTED,
         )
         for b, copies in engine.blocks
     ]
-    around = LayerResources("sums and delays", "around the blocks", counts.get(TOP), 0.0, 0.0, _COUNTED)
+    around = LayerResources(engine.around, "around the blocks", counts.get(TOP), 0.0, 0.0, _COUNTED)
     if not counts:
-        return tuple(blocks), None
+        return tuple(parts), None
     total = {
         kind: counts[TOP][kind] + sum(copies * counts[b.name][kind] for b, copies in engine.blocks)
         for kind in counts[TOP]
     }
-    return (*blocks, around), total
+    return (*parts, around), total

@@ -18,7 +18,7 @@ from l1trigger.synth.products import weighted_sums
 from l1trigger.synth.quantization import like, quantized
 from l1trigger.synth.tables import looked_up
 
-_CONVOLUTIONS = (
+CONVOLUTIONS = (
     "Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D", "DepthwiseConv1D", "DepthwiseConv2D",
 )
 
@@ -60,8 +60,9 @@ def problem(layer: GraphLayer) -> str:
     return ""
 
 
-def _windows(layer: GraphLayer, kind: str) -> Windows:
-    """Windows of a layer whose attributes call their size ``kind``_height and ``kind``_width."""
+def of(layer: GraphLayer) -> Windows:
+    """Windows of a convolution or a pooling layer."""
+    kind = "pool" if "Pooling" in layer.kind else "filt"
     if layer.kind.endswith("1D"):
         image, out = layer.number("in_width") or layer.number("n_in"), layer.shape[0]
         return Windows(
@@ -77,7 +78,7 @@ def _windows(layer: GraphLayer, kind: str) -> Windows:
 
 
 def _convolution(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
-    where = _windows(layer, "filt")
+    where = of(layer)
     image = _as_image(inputs[0])
     weight = layer.weights["weight"].reshape(where.size[0] * where.size[1], image.shape[-1], -1)
     sums = []
@@ -89,7 +90,7 @@ def _convolution(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
 
 
 def _depthwise(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
-    where = _windows(layer, "filt")
+    where = of(layer)
     image = _as_image(inputs[0])
     weight = layer.weights["weight"].reshape(where.size[0] * where.size[1], image.shape[-1])
     bias = layer.weights["bias"]
@@ -103,7 +104,7 @@ def _depthwise(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
 
 
 def _pooling(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
-    where = _windows(layer, "pool")
+    where = of(layer)
     image = _as_image(inputs[0])
     whole = where.size[0] * where.size[1]
     values = []
@@ -127,12 +128,12 @@ def _pool(layer: GraphLayer, x: Any, window: list[Any], count: int, at_border: b
         return _average(layer, x, window, count)
     value = reduce(lambda a, b: a.max_of(b), window)
     if at_border:
-        value = value.max_of(_below_everything(layer))
+        value = value.max_of(below_everything(layer))
     (found,) = np.asarray(quantized(like(x, [value]), layer.types.get("accum", layer.types["result"])))
     return found
 
 
-def _below_everything(layer: GraphLayer) -> float:
+def below_everything(layer: GraphLayer) -> float:
     """What the C++ pads with before it takes the largest: only the top bit, which in an unsigned type is no minimum."""
     t = layer.types["input"]
     return float(-(2.0 ** (t.integer - 1)) if t.signed else 2.0 ** (t.integer - 1))
@@ -183,7 +184,7 @@ def _as_image(x: Any) -> Any:
 
 
 KINDS: Mapping[str, Callable[[GraphLayer, Sequence[Any]], Any]] = {
-    **dict.fromkeys(_CONVOLUTIONS[:4], _convolution), **dict.fromkeys(_CONVOLUTIONS[4:], _depthwise),
+    **dict.fromkeys(CONVOLUTIONS[:4], _convolution), **dict.fromkeys(CONVOLUTIONS[4:], _depthwise),
     "Pooling1D": _pooling, "Pooling2D": _pooling, "GlobalPooling1D": _global_pooling,
     "GlobalPooling2D": _global_pooling, "ZeroPadding1D": _padded, "ZeroPadding2D": _padded, "Cropping1D": _cropped,
     "Cropping2D": _cropped, "Resize": _resized,

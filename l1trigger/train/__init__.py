@@ -33,6 +33,8 @@ def run(
     if hasattr(architecture, "check"):  # what only a later stage would refuse, told before anything is trained
         architecture.check(design)
     classification.require_fit(design, data)
+    if hasattr(architecture, "check_shape"):
+        architecture.check_shape(design.model, data.train.inputs.shape[1:])
     require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)
     trainings: list[Training] = []
     for seed in range(design.train.seed, design.train.seed + design.train.seeds):

@@ -10,6 +10,7 @@ For example::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -157,7 +158,18 @@ def as_images(clusters: Events, options: CalorimeterImagesOptions) -> Events:
         "pixel_gev": hits.ENERGY_GEV * 2**options.pixel_drop, "pixel_bits": options.pixel_bits,
         "saturated_pixels": saturated, "of": "the hits of a cluster, at most 128",
     }
-    return replace(clusters, inputs=pixels, card={**clusters.card, "images": how})
+    return replace(clusters, inputs=pixels, card={**_card(clusters.card), "images": how})
+
+
+def _card(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The card of one file, or of several with what they have in common in front."""
+    files: list[dict[str, Any]] = card.get("files", [])
+    if not files:
+        return card
+    same = {k: v for k, v in files[0].items() if all(f.get(k) == v for f in files)}
+    notes = dict.fromkeys(a for f in files for a in f.get("approximations", ()))
+    differing = [{k: v for k, v in f.items() if k not in same and k != "approximations"} for f in files]
+    return {"title": "calorimeter images", **same, "approximations": list(notes), "files": differing}
 
 
 def _group(pdg: NDArray[np.float64], options: CalorimeterImagesOptions) -> NDArray[np.int64]:

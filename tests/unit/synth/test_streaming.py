@@ -13,7 +13,7 @@ from l1trigger.convert import hls4ml
 from l1trigger.csim.result import CsimResult
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.sections import ConvertSection, SynthSection
-from l1trigger.synth import streaming, verilator
+from l1trigger.synth import lower, streaming, verilator
 from l1trigger.synth.result import SynthResult
 
 PART, CLOCK_NS = "xcvu9p-flga2104-2-e", 5.0
@@ -99,22 +99,20 @@ def test_layers_before_the_stack():
     function = toy.trigger()
     layers = graph(function)
     at = next(i for i, layer in enumerate(layers) if layer.kind == "QGarNetStack")
-    assert streaming.applies(layers) and not streaming.applies(layers[:at])
+    assert streaming.applies(layers, section(4)) and not streaming.applies(layers[:at], section(4))
     dense = replace(next(layer for layer in layers if layer.kind == "Dense"), name="first")
     with pytest.raises(UnsupportedLayerError, match=r"before a GarNet stack: first\. Remedy.*synth.route: none"):
         streaming.build(function, [dense, *layers], section(4), {"a": toy.clusters(5)}, CLOCK_NS)
 
 
 def test_ports_are_as_narrow_as_the_samples_allow():
-    function = toy.trigger()
-    (stack,) = streaming.garnet_hls.stacks(function.network.build(exact=False)).values()
-    narrow = streaming.ports(function, stack, [toy.clusters(50, extreme=0)])
-    assert [str(t)[:12] for t in narrow[:4]] == ["ap_fixed<6,6", "ap_fixed<6,6", "ap_ufixed<6,", "ap_ufixed<10"]
-    assert len(narrow) == 4 * toy.V and len(set(narrow)) == 3
+    scaling, features = toy.trigger().scaling, 4
+    narrow = lower.repeated_ports(scaling, features, [toy.clusters(50, extreme=0)])
+    assert [str(t)[:12] for t in narrow] == ["ap_fixed<6,6", "ap_fixed<6,6", "ap_ufixed<6,", "ap_ufixed<10"]
     beyond = toy.clusters(50, extreme=0)
     beyond[3, 0, 1] = 32
-    wide = streaming.ports(function, stack, [toy.clusters(50, extreme=0), beyond])
-    assert [t.width for t in wide[:4]] == [6, 16, 6, 10]
+    wide = lower.repeated_ports(scaling, features, [toy.clusters(50, extreme=0), beyond])
+    assert [t.width for t in wide] == [6, 16, 6, 10]
 
 
 SMALL = {**ONE_LAYER, "head": ()}
