@@ -12,6 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from l1trigger import plugins
 from l1trigger.design import Design
 from l1trigger.pipeline import at_most
@@ -50,12 +52,13 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
 
 
 def _few(data: DataSet) -> DataSet:
-    def first(events: Events) -> Events:
-        return events.select(slice(EVENTS))
+    def some(events: Events) -> Events:
+        # Not the first ones: they may all be of one class.
+        return events.select(np.sort(np.random.default_rng(0).permutation(len(events))[:EVENTS]))
 
     return replace(
-        data, train=first(data.train), validation=first(data.validation), test=first(data.test),
-        signals=tuple(first(s) for s in data.signals),
+        data, train=some(data.train), validation=some(data.validation), test=some(data.test),
+        signals=tuple(some(s) for s in data.signals),
     )
 
 

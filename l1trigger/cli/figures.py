@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from l1trigger.report import run_tables, tables
+from l1trigger.report import class_tables, run_tables, tables
 from l1trigger.report.model import Report
 
 _COLOURS = {"good": "green", "bad": "red", "unknown": "yellow", "withheld": "dim", "best": "bold"}
@@ -21,8 +21,10 @@ def print_report(report: Report, console: Console) -> None:
     console.print(f"\n[bold]{report.design.name}[/]  {report.created}{quick}", highlight=False)
     book = tables.Book(report)
     shown = {}
+    if report.find("accuracy"):
+        shown = {"Accuracy": class_tables.accuracy_table(book)}
     if report.levels:
-        shown = {"Area under the ROC": tables.auc_table(book), "Signal efficiency": tables.tpr_table(book)}
+        shown |= {"Area under the ROC": tables.auc_table(book), "Signal efficiency": tables.tpr_table(book)}
     if report.zero_bias:
         shown["At the design's threshold"] = run_tables.rate_table(book)
     if any(f.part for f in report.figures):

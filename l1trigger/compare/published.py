@@ -11,7 +11,10 @@ from l1trigger.report.figures import Value
 
 HARDWARE_COLUMNS = ("latency_ns", "latency_cycles", "initiation_interval", "lut", "ff", "dsp", "bram")
 
-_FAMILIES = {"anomaly": frozenset({"anomaly"}), "calorimeter": frozenset({"calorimeter"})}
+_FAMILIES = {
+    "anomaly": frozenset({"anomaly"}), "calorimeter": frozenset({"calorimeter"}),
+    "classification": frozenset({"images"}),
+}
 """Families of published designs by the task that they fit."""
 
 

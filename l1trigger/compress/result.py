@@ -13,6 +13,20 @@ from l1trigger.trigger import TriggerFunction
 
 
 @dataclass(frozen=True)
+class Units:
+    """What became of the units of one layer.
+
+    Attributes:
+        before, removed: their number.
+        left_alone: why some of them could not go; empty where all could.
+    """
+
+    before: int
+    removed: int
+    left_alone: str = ""
+
+
+@dataclass(frozen=True)
 class LayerSummary:
     """What became of one layer.
 
@@ -21,6 +35,9 @@ class LayerSummary:
         weights: number of its weights.
         zeros: how many of them are zero.
         weight_type, bias_type, activation_type: fixed-point types, as strings.
+        units: filters, channels or neurons of the float network; 0 where none were to be removed.
+        units_removed: how many of them are not in this network any more.
+        left_alone: why some could not be removed; empty where all could.
     """
 
     name: str
@@ -29,6 +46,9 @@ class LayerSummary:
     weight_type: str
     bias_type: str
     activation_type: str
+    units: int = 0
+    units_removed: int = 0
+    left_alone: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,6 +61,7 @@ class CompressResult:
         history: losses per epoch, by name.
         float_threshold: the threshold in units of the float score, for rate shifts at fixed threshold.
         seed_figures: physics figures of each seed's float and quantized level (condition ``seed``); empty for one.
+        post_training_figures: headline figures of the network before it was fine-tuned; empty where it was not.
     """
 
     trigger: TriggerFunction
@@ -48,6 +69,7 @@ class CompressResult:
     history: Mapping[str, list[float]]
     float_threshold: float
     seed_figures: tuple[Figure, ...] = ()
+    post_training_figures: tuple[Figure, ...] = ()
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
@@ -56,6 +78,7 @@ class CompressResult:
             "layers": [asdict(layer) for layer in self.layers], "history": dict(self.history),
             "float_threshold": self.float_threshold,
             "seed_figures": [f.model_dump(mode="json") for f in self.seed_figures],
+            "post_training_figures": [f.model_dump(mode="json") for f in self.post_training_figures],
         }
         (folder / "compress.json").write_text(json.dumps(meta, indent=1))
 
@@ -69,4 +92,5 @@ class CompressResult:
         return cls(
             TriggerFunction.load(folder), tuple(LayerSummary(**layer) for layer in meta["layers"]), meta["history"],
             meta["float_threshold"], tuple(Figure(**f) for f in meta["seed_figures"]),
+            tuple(Figure(**f) for f in meta.get("post_training_figures", ())),
         )

@@ -21,6 +21,8 @@ from l1trigger.errors import DataError, DesignError, nearest
 
 CLASS = "class"
 """Name of the truth that holds the index."""
+NAMES = "classes"
+"""Key of a card with the names, so that a file by itself tells them."""
 OTHERS = "others"
 """Name of the test background."""
 
@@ -61,7 +63,7 @@ def order(names: Sequence[str], wanted: str | None) -> tuple[str, ...]:
 
 
 def labelled(events: Events, names: Sequence[str], index: NDArray[Any], ordered: Sequence[str]) -> Events:
-    """Events that know their class.
+    """Events that know their class, with the names of all in their card.
 
     Args:
         events: without it.
@@ -70,7 +72,10 @@ def labelled(events: Events, names: Sequence[str], index: NDArray[Any], ordered:
         ordered: the same classes in the order of the network's outputs.
     """
     place = np.array([ordered.index(n) for n in names], np.float64)
-    return replace(events, truth={**events.truth, CLASS: place[np.asarray(index, np.int64)]})
+    return replace(
+        events, truth={**events.truth, CLASS: place[np.asarray(index, np.int64)]},
+        card={**events.card, NAMES: list(ordered)},
+    )
 
 
 def counts(events: Events, names: Sequence[str]) -> dict[str, int]:

@@ -1,14 +1,14 @@
 """What is in an event file: a summary in plain values, and a picture of its distributions.
 
-Any file that the package reads: its own samples, the ADC2021 layout, and tables in HDF5, ROOT or Parquet (as trigger
-objects when the columns are named, otherwise column by column).
+Any file that the package reads: its own samples, the layouts of ADC2021, CICADA, level-1 ntuples and SVHN, and tables
+in HDF5, ROOT or Parquet (as trigger objects when the columns are named, otherwise column by column).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,19 @@ from numpy.typing import NDArray
 from l1trigger.data import hits, readers, splits
 from l1trigger.data.adc2021 import KEY
 from l1trigger.data.events import FORMAT, Events, load_events
+from l1trigger.data.image_figures import image_figures
 from l1trigger.data.objects import CLASSES, OBJECTS, to_physical
 from l1trigger.data.showers import packed
 from l1trigger.data.showers.figures import cluster_figures
-from l1trigger.data.sources import adc2021, table
+from l1trigger.data.sources import adc2021, cicada, digits, l1ntuple, svhn, table
 from l1trigger.errors import DataError
 
 FIRST = 200_000
 """Events that are read of a file that can be larger than memory."""
 REGION_LSB = 0.5
 """Transverse energy of one unit of a region [GeV]."""
+_IMAGE = 4
+"""Axes of a sample of images: event, two in space, channel."""
 
 @dataclass(frozen=True)
 class Description:
@@ -40,6 +43,7 @@ class Description:
         objects: trigger objects, where the file holds them.
         regions: region images, where the file holds them.
         clusters: hits of calorimeter clusters, where the file holds them.
+        images: images with channels, where the file holds them.
         columns: numeric columns of a table whose meaning is not known, flattened.
     """
 
@@ -48,6 +52,7 @@ class Description:
     objects: Events | None = None
     regions: Events | None = None
     clusters: Events | None = None
+    images: Events | None = None
     columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -77,42 +82,68 @@ def describe(
             raise DataError(path, "holds no events to describe", "make or copy it again")
         return _of_events(path, kind, len(packed_clusters), clusters=packed_clusters)
     if kind == FORMAT:
-        parts = {name: load_events(path, layout=name) for name in layouts}
-        objects = next((e for e in parts.values() if e.inputs.shape[1:] == (OBJECTS, 3)), None)
-        clusters = next((e for e in parts.values() if e.inputs.shape[2] == len(hits.FEATURES)), None)
-        regions = next((e for e in parts.values() if e is not objects and e is not clusters), None)
-        some = objects or regions or clusters
+        parts = {name: _without_features(load_events(path, layout=name)) for name in layouts}
+        images = next((e for e in parts.values() if e.inputs.ndim == _IMAGE), None)
+        flat = [e for e in parts.values() if e.inputs.ndim == 3]
+        objects = next((e for e in flat if e.inputs.shape[1:] == (OBJECTS, 3)), None)
+        clusters = next((e for e in flat if e.inputs.shape[2] == len(hits.FEATURES)), None)
+        regions = next((e for e in flat if e is not objects and e is not clusters), None)
+        some = objects or regions or clusters or images
         if some is None or len(some) == 0:
             raise DataError(path, f"holds no events to describe (datasets {', '.join(layouts) or 'none'})")
-        return _of_events(path, kind, len(some), objects, regions, clusters)
+        return _of_events(path, kind, len(some), objects, regions, clusters, images)
     if kind == "ADC2021":
         events, ids = adc2021.read_events(path, layouts[0], first, sort=True)
         with readers.damaged(path), h5py.File(path) as f:
             total = len(f[layouts[0]])
         return _of_events(path, kind, total, splits.with_ids(events, ids)[0])
-    return _of_columns(path, first, tree)
+    found = _foreign_images(path, kind, first, tree)
+    return _of_columns(path, first, tree) if found is None else found
+
+
+def _without_features(events: Events) -> Events:
+    """Events whose pixels are an image again, where the card says that one vector holds image and features."""
+    shape = events.card.get("images", {}).get("shape")
+    if events.inputs.ndim != 2 or shape is None:
+        return events
+    return replace(events, inputs=events.inputs[:, : int(np.prod(shape))].reshape(-1, *shape))
+
+
+def _foreign_images(path: Path, kind: str, first: int | None, tree: str | None) -> Description | None:
+    """The description of images in a public layout."""
+    if kind == "SVHN":
+        found = svhn.load_images(path, first)
+        return _of_events(path, kind, found.total, images=svhn.as_events([found], [path], digits.NAMES))
+    if kind == "CICADA":
+        events, _ = cicada.read_events(path, first, flag=None)
+        return _of_events(path, kind, len(readers.Hdf5Table(path)), regions=events)
+    if kind == "table" and l1ntuple.has_towers(path, tree):
+        towers = tree or l1ntuple.EMULATED
+        events = l1ntuple.read_events(path, first, towers)
+        return _of_events(path, "L1Ntuple", len(readers.RootTable(path, towers)), regions=events)
+    return None
 
 
 def _kind(path: Path) -> tuple[str, tuple[str, ...]]:
     """Format of a file, and which of its datasets hold events."""
-    if not h5py.is_hdf5(path):
-        return "table", ()
+    if path.suffix.lower() == svhn.SUFFIX or not h5py.is_hdf5(path):
+        return ("SVHN" if path.suffix.lower() == svhn.SUFFIX else "table"), ()
     with readers.damaged(path), h5py.File(path) as f:
         if f.attrs.get("format") == FORMAT:
-            return FORMAT, tuple(n for n, d in f.items() if getattr(d, "ndim", 0) == 3)
+            return FORMAT, tuple(n for n, d in f.items() if getattr(d, "ndim", 0) >= 2)
         if f.attrs.get("format") == packed.FORMAT:
             return packed.FORMAT, ()
         for key in (KEY, adc2021.DERIVED_SIGNAL, *adc2021.DERIVED_SPLITS):
             if key in f and f[key].shape[1:] in ((OBJECTS, 4), (OBJECTS, 3), (OBJECTS * 3,)):
                 return "ADC2021", (key,)
-    return "table", ()
+        return ("CICADA" if cicada.REGIONS in f else "table"), ()
 
 
 def _of_events(
     path: Path, kind: str, total: int, objects: Events | None = None, regions: Events | None = None,
-    clusters: Events | None = None,
+    clusters: Events | None = None, images: Events | None = None,
 ) -> Description:
-    some = objects or regions or clusters
+    some = objects or regions or clusters or images
     assert some is not None
     summary: dict[str, Any] = {"file": path.name, "format": kind, "sample": some.name, "events": total}
     if len(some) != total:
@@ -124,8 +155,10 @@ def _of_events(
         summary["regions"] = _region_figures(regions)
     if clusters is not None:
         summary |= cluster_figures(clusters)
+    if images is not None:
+        summary |= image_figures(images)
     summary["card"] = dict(some.card)
-    return Description(path, summary, objects, regions, clusters)
+    return Description(path, summary, objects, regions, clusters, images)
 
 
 def _weights(e: Events) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The picture of an event file: distributions of its objects, regions or columns, in the style of CMS figures."""
+"""The picture of an event file: distributions of what it holds, in the style of CMS figures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from l1trigger.data.describe import REGION_LSB, Description
 from l1trigger.data.events import Events
+from l1trigger.data.image_figures import draw_images
+from l1trigger.data.image_figures import size as image_size
 from l1trigger.data.objects import CLASSES, ObjectClass, to_physical
 from l1trigger.data.showers.figures import draw_clusters
 from l1trigger.errors import DataError
@@ -48,6 +50,9 @@ def plot(description: Description, path: Path) -> Path:
         elif description.clusters is not None:
             figure = Figure(figsize=(18, 10.5))
             draw_clusters(figure, description.clusters)
+        elif description.images is not None:
+            figure = Figure(figsize=image_size(description.images))
+            draw_images(figure, description.images)
         elif description.columns:
             figure = Figure(figsize=(18, 3.4 * min(3, -(-len(description.columns) // 4)) + 0.8))
             _draw_columns(figure, description.columns)

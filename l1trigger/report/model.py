@@ -110,6 +110,9 @@ class Layer(Value):
     weight_type: str
     bias_type: str
     activation_type: str
+    units: int = 0
+    units_removed: int = 0
+    left_alone: str = ""
 
 
 class Spread(Value):

@@ -202,12 +202,13 @@ def bit_exact_table(report: Report) -> Table:
 
 
 def layer_table(report: Report) -> Table:
-    """Types and sparsity of every layer."""
+    """Types and sparsity of every layer, and what was removed of it."""
+    removed = any(x.units for x in report.layers)
     rows = [
         Row([
             Cell(x.name), Cell(x.weight_type, style="code"), Cell(x.bias_type, style="code"),
             Cell(x.activation_type, style="code"), Cell(number(x.weights)), Cell(number(x.weights - x.zeros)),
-            Cell(_percent(x)),
+            Cell(_percent(x)), *([_removed(x)] if removed else []),
         ])
         for x in report.layers
     ]
@@ -216,10 +217,18 @@ def layer_table(report: Report) -> Table:
         total = Layer(name="all", weights=weights, zeros=zeros, weight_type="", bias_type="", activation_type="")
         rows.append(Row([
             Cell("all"), Cell(""), Cell(""), Cell(""), Cell(number(weights)), Cell(number(weights - zeros)),
-            Cell(_percent(total)),
+            Cell(_percent(total)), *([Cell("")] if removed else []),
         ], style="total"))
-    head = ["layer", "weights", "biases", "activations", "weights in all", "not zero", "sparsity"]
+    head = ["layer", "weights", "biases", "activations", "weights in all", "not zero", "sparsity",
+            *(["units removed"] if removed else [])]
     return Table("Layers of the quantized network", head, rows, "Level quantized, source dataset.", numeric=4)
+
+
+def _removed(layer: Layer) -> Cell:
+    """Filters, channels or neurons that structured pruning took."""
+    if not layer.units:
+        return Cell(ABSENT)
+    return Cell(f"{layer.units_removed} of {layer.units}", layer.left_alone and f"kept: {layer.left_alone}")
 
 
 def _percent(layer: Layer) -> str:
@@ -280,7 +289,7 @@ def _remark(figure: Figure) -> str:
         return f"stage {figure.conditions['stage']}" + (f": {works}" if works else "")
     if figure.name == "output_bits" and figure.value is not None:
         outputs = int(figure.conditions["network_outputs"])
-        return "score, decision" + (f", {outputs} outputs of the network" if outputs else "")
+        return "score, decision" + (f", {outputs} outputs" if outputs else "")
     return vendor_tables.remark(figure)
 
 

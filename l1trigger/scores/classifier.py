@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import plugins
-from l1trigger.compress import fine_tune, quantize
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress import keras_graph
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
-from l1trigger.errors import DesignError, nearest
+from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
+from l1trigger.models import dense
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
 
@@ -56,16 +58,44 @@ class Classifier(base.KernelScore):
         own = architecture.Options.model_validate(trained.options)
         inputs, targets = architecture.examples(own, data.train, training.seed)
         x = trained.scaling.firmware(inputs)
-        model = architecture.quantized_model(
-            own, training.weights, options.quantization, internal_bits(options, architecture), x
+        internal = internal_bits(options, architecture)
+        network = float_model(architecture, own, training.weights)
+        if network is not None:
+            return base.quantized(
+                network, trained.scaling, options, x, targets, architecture.loss(own), training.seed, work, progress
+            )
+        require_keras_layers(options, trained.architecture)
+        model = architecture.quantized_model(own, training.weights, options.quantization, internal, x)
+        return base.fine_tuned(
+            model, trained.scaling, options, x, targets, architecture.loss(own), training.seed, work, progress
         )
-        model, history = fine_tune.fine_tune(
-            model, architecture.loss(own), x.astype(np.float32), targets, options.pruning, options.fine_tune,
-            training.seed, work, progress,
-        )
-        output = quantize.output_type(model)
-        network = QuantizedNetwork.from_keras(model, trained.scaling.network_type, output)
-        return base.Compressed(network, quantize.summarize(network), history)
+
+
+def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.float32]]) -> Any:
+    """The trained Keras model of an architecture; None where it has layers of its own, which it quantizes itself."""
+    model = architecture.build(own)
+    dense.set_weights(model, weights)
+    try:
+        keras_graph.points(model)
+    except UnsupportedLayerError:
+        return None
+    return model
+
+
+def require_keras_layers(options: CompressSection, architecture: str) -> None:
+    """Checks that nothing is asked for that needs a network of Keras' own layers.
+
+    Raises:
+        DesignError: something is.
+    """
+    for key, asked in {
+        "pruning.structured": options.pruning.structured is not None, "method": options.method == "ptq",
+    }.items():
+        if asked:
+            raise DesignError(
+                None, f"compress.{key}", f"is not possible for {architecture}, whose layers are its own",
+                "leave it out (model has the sizes), or take an architecture of dense and convolution layers",
+            )
 
 
 def internal_bits(options: ClassifierOptions, architecture: Any) -> dict[str, int]:

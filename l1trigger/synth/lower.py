@@ -75,19 +75,18 @@ class Logic:
 
 
 def ports(scaling: InputScaling, samples: Sequence[NDArray[Any]] = ()) -> tuple[FixedPoint, ...]:
-    """Types of the hardware integers: as narrow as trigger objects are, and wide enough for all samples.
+    """Types of the hardware integers, wide enough for all samples: those of trigger objects, or what the scaling keeps.
 
     Args:
         scaling: of the inputs.
-        samples: events whose integers must fit; an input that does not is given 16 bits, as in the C++.
+        samples: events whose integers must fit; an input that does not, or of which nothing is known, is given 16 bits,
+            as in the C++.
     """
-    if len(scaling) != INPUTS:
-        return (WIDEST,) * len(scaling)
-    types = []
-    for index, maximum in enumerate(maximum_table().ravel()):
-        signed = index % 3 > 0
-        bits = max(int(maximum).bit_length() + signed, 1)
-        types.append(FixedPoint(bits, bits, signed))
+    if len(scaling) == INPUTS:
+        bits = [int(m).bit_length() + (i % 3 > 0) for i, m in enumerate(maximum_table().ravel())]
+        types = [FixedPoint(max(b, 1), max(b, 1), i % 3 > 0) for i, b in enumerate(bits)]
+    else:
+        types = kept(scaling) if samples else [WIDEST] * len(scaling)
     for sample in samples:
         flat = sample.reshape(len(sample), -1)
         for index, (low, high) in enumerate(zip(flat.min(0), flat.max(0), strict=True)):
@@ -95,6 +94,12 @@ def ports(scaling: InputScaling, samples: Sequence[NDArray[Any]] = ()) -> tuple[
             if low < bottom or high > top:
                 types[index] = WIDEST
     return tuple(types)
+
+
+def kept(scaling: InputScaling) -> list[FixedPoint]:
+    """Types of the hardware integers as wide as what the scaling keeps of them."""
+    bits = [m + d + s for m, d, s in zip(scaling.magnitude_bits, scaling.drop, scaling.signed, strict=True)]
+    return [FixedPoint(b, b, s) for b, s in zip(bits, scaling.signed, strict=True)]
 
 
 def repeated_ports(
@@ -107,15 +112,12 @@ def repeated_ports(
         features: of one vertex or pixel.
         samples: events whose integers must fit.
     """
-    types = []
-    for i in range(features):
-        bits = scaling.magnitude_bits[i] + scaling.drop[i] + scaling.signed[i]
-        t = FixedPoint(bits, bits, scaling.signed[i])
-        for sample in samples:
-            values = sample.reshape(-1, features)[:, i]
-            if len(values) and (values.min() < t.raw_range[0] or values.max() > t.raw_range[1]):
-                t = WIDEST
-        types.append(t)
+    types = kept(scaling)[:features]
+    for sample in samples:
+        for i, values in enumerate(sample.reshape(-1, features).T):
+            low, high = types[i].raw_range
+            if len(values) and (values.min() < low or values.max() > high):
+                types[i] = WIDEST
     return tuple(types)
 
 
@@ -207,9 +209,13 @@ def _masked_squared_error(hardware: Any, x: Any, output: Any) -> Any:
     return np.sum(np.where(present, x - output, 0.0) ** 2, keepdims=True)
 
 
+def _squared_error(hardware: Any, x: Any, output: Any) -> Any:
+    return np.sum((x - output) ** 2, keepdims=True)
+
+
 SCORES: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "identity": _identity, "margin": _margin, "sum_of_squares": _sum_of_squares,
-    "masked_squared_error": _masked_squared_error,
+    "masked_squared_error": _masked_squared_error, "squared_error": _squared_error,
 }
 """Score kernels by their C++ name, as logic from hardware integers, network inputs and network outputs."""
 

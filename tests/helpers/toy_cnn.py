@@ -23,6 +23,27 @@ from l1trigger.trigger import TriggerFunction
 PIXEL = FeatureScaling(shift=6, bits=8)
 BITS = QuantizationSection(weights=5, biases=7, activations=6, score=10)
 
+SAME = {"conv": {"filters": 2, "padding": "same"}}
+LAST = {"dense": {"units": 2, "relu": False}}
+CASES = {
+    "valid windows": ([{"conv": {"filters": 2}}, {"max_pool": {"size": 2}}, LAST], {"image": (7, 6, 2)}),
+    "strides": ([{"conv": {"filters": 2, "kernel": [3, 1], "stride": [2, 1]}}, SAME, LAST], {"image": (7, 3, 1)}),
+    "averages": ([{"conv": {"filters": 2, "kernel": 2, "padding": "same"}}, {"average_pool": {"size": [3, 1]}},
+                  {"average_pool": {"size": 2}}, LAST], {}),
+    "signed pooling": ([{"conv": {"filters": 2, "relu": False}}, {"max_pool": {"size": 3, "stride": 1}}, LAST], {}),
+    "channels": ([{"depthwise_conv": {"batch_norm": True}}, {"separable_conv": {"filters": 2, "kernel": 2}},
+                  {"conv": {"filters": 2, "kernel": 1, "batch_norm": True}}, LAST], {"image": (5, 5, 3)}),
+    "branches": ([SAME, {"add": [[SAME], []]}, {"concatenate": [[], [{"conv": {"filters": 1, "kernel": 1}}], [SAME]]},
+                  {"max_pool": {}}, LAST], {"image": (4, 4, 1)}),
+    "features": ([{"conv": {"filters": 2}}, {"features": True}, {"dense": {"units": 4, "batch_norm": True}}, LAST],
+                 {"features": 3}),
+    "autoencoder": ([SAME, {"max_pool": {"size": [3, 1]}}, {"dense": {"units": 3}}, {"dense": {"units": 12}},
+                     {"reshape": {"shape": [2, 3, 2]}}, SAME, {"up_sample": {"size": [3, 1]}},
+                     {"conv": {"filters": 1, "padding": "same", "relu": False}}], {"image": (6, 3, 1)}),
+}
+"""Layers and options of ``trigger``: everything that a design may write."""
+
+
 
 def layers(*written: dict[str, Any]) -> tuple[blocks.Layer, ...]:
     """Layers as a design file gives them."""
@@ -57,8 +78,14 @@ def trigger(
     bits: QuantizationSection = BITS, sparsity: float = 0.0, name: str = "toy",
 ) -> TriggerFunction:
     """A trigger function of such a network; its score is the first output."""
-    model = float_model(written, image, features)
-    scaling: InputScaling = uniform(PIXEL, math.prod(image) + features)
+    return of_model(float_model(written, image, features), bits, sparsity, name)
+
+
+def of_model(
+    model: Any, bits: QuantizationSection = BITS, sparsity: float = 0.0, name: str = "toy"
+) -> TriggerFunction:
+    """A trigger function of a float Keras model."""
+    scaling: InputScaling = uniform(PIXEL, sum(math.prod(t.shape[1:]) for t in model.inputs))
     x = scaling.firmware(images(500, len(scaling)))
     made = keras_graph.quantized(model, bits, scaling.network_type, x)
     rng = np.random.default_rng(3)

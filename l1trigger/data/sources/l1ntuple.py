@@ -25,6 +25,7 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.sources.cicada import RegionFileOptions, region_files
 from l1trigger.data.sources.files import Sample, load_files
 from l1trigger.design import Section
+from l1trigger.errors import DataError
 
 EMULATED = "l1CaloTowerEmuTree/L1CaloTowerTree"
 """Tree of emulated towers; unpacked ones are in ``l1CaloTowerTree/L1CaloTowerTree``."""
@@ -80,6 +81,22 @@ class L1Ntuple:
     def files(self, options: L1NtupleOptions) -> tuple[Path, ...]:
         """Every file that ``load`` reads."""
         return region_files(options)
+
+
+def has_towers(path: Path, tree: str | None = None) -> bool:
+    """Whether a file is a ROOT file with towers under their usual names.
+
+    Args:
+        path: of the file.
+        tree: its name; None takes that of emulated towers.
+    """
+    if path.suffix.lower() != ".root":
+        return False
+    try:
+        names = readers.RootTable(path, tree or EMULATED).names
+    except DataError:
+        return False
+    return all(name in names or name.rpartition("/")[2] in names for name in TowerBranches().model_dump().values())
 
 
 def read_events(

@@ -13,6 +13,7 @@ For example::
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from l1trigger.errors import DataError
 
 IMAGES, LABELS = "X", "y"
 SHAPE = (32, 32, 3)
+SUFFIX = ".mat"
 LARGEST = 255
 _ZERO = 10
 """Label of the digit 0."""
@@ -68,13 +70,7 @@ class Svhn:
         names = classes.order(NAMES, options.wanted)
 
         def events(paths: list[Path]) -> Events:
-            read = [load_images(p, options.limit_events) for p in paths]
-            card = {
-                "title": "house numbers (SVHN format 2)", "layout": "images", "shape": list(SHAPE),
-                "files": [p.name for p in paths], "pixels": f"0 to {LARGEST}, red, green and blue",
-            }
-            made = Events.unweighted("svhn", np.concatenate([r.images for r in read]), card)
-            return classes.labelled(made, NAMES, np.concatenate([r.digit for r in read]), names)
+            return as_events([load_images(p, options.limit_events) for p in paths], paths, names)
 
         train, validation = classes.halves(events(learned), options.validation_fraction, options.seed)
         return classes.as_dataset(options.train, train, validation, events([options.test]), names, options)
@@ -91,10 +87,28 @@ class Images:
     Attributes:
         images: (n, 32, 32, 3), row, column and colour.
         digit: 0 to 9 (n,).
+        total: images in the file, of which these may be the first.
     """
 
     images: NDArray[np.int16]
     digit: NDArray[np.int64]
+    total: int
+
+
+def as_events(read: Sequence[Images], paths: Sequence[Path], names: Sequence[str]) -> Events:
+    """The images of some files, labelled.
+
+    Args:
+        read: what is in each file.
+        paths: of the files.
+        names: of the classes, in the order of the network's outputs.
+    """
+    card = {
+        "title": "house numbers (SVHN format 2)", "simulated": False, "layout": "images", "shape": list(SHAPE),
+        "files": [p.name for p in paths], "pixels": f"0 to {LARGEST}, red, green and blue",
+    }
+    made = Events.unweighted("svhn", np.concatenate([r.images for r in read]), card)
+    return classes.labelled(made, NAMES, np.concatenate([r.digit for r in read]), names)
 
 
 def load_images(path: Path, first: int | None = None) -> Images:
@@ -127,7 +141,7 @@ def load_images(path: Path, first: int | None = None) -> Images:
         )
     s = slice(0, first)
     return Images(
-        np.moveaxis(images[..., s], 3, 0).astype(np.int16, order="C"), labels[s].astype(np.int64) % _ZERO,
+        np.moveaxis(images[..., s], 3, 0).astype(np.int16, order="C"), labels[s].astype(np.int64) % _ZERO, n,
     )
 
 

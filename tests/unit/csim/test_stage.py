@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -68,6 +69,34 @@ def test_levels_events_and_resume(function, project, executable, tmp_path):
     assert result.events_per_s.keys() == {"quantized", "csim"}
     assert result.compile_s == executable.compile_s
     assert not list((folder / "checkpoints").glob("chunks"))
+
+
+def test_predictions_at_every_level(tmp_path):
+    function = toy.trigger((5, 3), "margin", seed=2)
+    reference = SimpleNamespace(
+        float_score=toy.reference().float_score, predicts=True,
+        float_predictions=lambda inputs: {"class": inputs[:, 0, 0] % 3},
+        predictions=lambda outputs: {"class": outputs.argmax(1), "energy": 2 * outputs[:, 1]},
+    )
+    inputs = toy.events(300)
+    result = csim.run(
+        toy.design(), toy.data_set(inputs, inputs[:50]), reference, toy.compressed(function),
+        toy.convert(function, tmp_path, inputs[:5]), tmp_path,
+    )
+    network = function.evaluate(inputs).network
+    assert {what: set(levels) for what, levels in result.predictions.items()} == {
+        "class": {"float", "quantized", "csim"}, "energy": {"quantized", "csim"}
+    }
+    np.testing.assert_array_equal(result.predictions["class"]["float"]["background"], inputs[:, 0, 0] % 3)
+    for level in ("quantized", "csim"):
+        np.testing.assert_array_equal(result.predictions["class"][level]["background"], network.argmax(1))
+        energy = 2 * function.network.output_type.value(network[:50, 1])
+        np.testing.assert_array_equal(result.predictions["energy"][level]["signal"], energy)
+    np.testing.assert_array_equal(result.outputs["background"], network)
+    result.save(tmp_path)
+    again = CsimResult.load(tmp_path)
+    np.testing.assert_equal(again.predictions, result.predictions)
+    np.testing.assert_equal(again.outputs, result.outputs)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from l1trigger.errors import DesignError, ToolFailedError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.report.build import hardware_figures
 from l1trigger.scores.kernels import KERNELS
-from l1trigger.synth import devices, lower, yosys
+from l1trigger.synth import devices, lower, verilator, yosys
 from l1trigger.synth.result import SynthResult
 from l1trigger.synth.tool import call
 from l1trigger.trigger import TriggerFunction
@@ -38,8 +38,10 @@ def simulated(function, data) -> CsimResult:
     """What the C-simulation would give."""
     truth = {e.name: function.evaluate(e.inputs) for e in data.evaluated}
     scores = {k: function.value(v.score) for k, v in truth.items()}
-    accepts = {k: v.accept for k, v in truth.items()}
-    return CsimResult({"float": scores, "quantized": scores, "csim": scores}, accepts, (), 1.0, {}, 1, "g++")
+    accepts, outputs = {k: v.accept for k, v in truth.items()}, {k: v.network for k, v in truth.items()}
+    return CsimResult(
+        {"float": scores, "quantized": scores, "csim": scores}, accepts, (), 1.0, {}, 1, "g++", outputs=outputs
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +51,12 @@ def tiny():
     return function, data, simulated(function, data)
 
 
-def run(function, data, csim, folder, **section) -> SynthResult:
+def run(function, data, csim, folder, trained=None, **section) -> SynthResult:
     design = SimpleNamespace(
         convert=ConvertSection(), synth=SynthSection(**section), csim=SimpleNamespace(compiler="g++")
     )
     converted = SimpleNamespace(part=PART, clock_ns=5.0)
-    return synth.run(design, data, function, converted, csim, folder, folder / "work")
+    return synth.run(design, data, function, converted, csim, folder, folder / "work", trained=trained)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,7 @@ def test_exact_at_one_event_per_clock(measured):
     assert {c.between for c in result.comparisons} == {("csim", "rtl"), ("quantized", "rtl")}
     assert all(c.exact for c in result.comparisons) and len(result.comparisons) == 6
     assert (result.stages, result.latency_cycles, result.initiation_interval, result.events) == (2, 3, 1, 1800)
+    assert result.network_outputs == 0 and not result.predictions
     assert (folder / "rtl" / "src" / "model.v").exists()
 
 
@@ -128,6 +131,63 @@ def test_a_difference_is_recorded(tiny, tmp_path):
     assert [(c.what, c.mismatches, c.first_mismatch.event) for c in bad] == [("score of signal", 1, 17)]
     figures = {f.name: f for f in hardware_figures(result)}
     assert figures["latency_ns"].value is None and figures["lut"].value is None
+
+
+CLASSES = SimpleNamespace(predicts=True, predictions=lambda outputs: {"class": outputs.argmax(1)})
+"""A reference whose outputs stand for classes."""
+
+
+@pytest.fixture(scope="module")
+def classified(tmp_path_factory):
+    function = toy.trigger((5, 3), "margin", seed=2)
+    data = toy.data_set(toy.events(800, seed=1), toy.events(200, seed=2))
+    folder = tmp_path_factory.mktemp("classes")
+    found = run(function, data, simulated(function, data), folder, CLASSES, stages=2, yosys=False, per_layer=False)
+    return function, data, folder, found
+
+
+def test_network_outputs_leave_the_rtl_where_they_mean_something(classified, tmp_path):
+    function, data, _, found = classified
+    assert all(c.exact for c in found.comparisons) and len(found.comparisons) == 8
+    assert {c.what for c in found.comparisons if c.outputs == 3 * c.events} == {
+        "network outputs of background", "network outputs of signal"
+    }
+    width = function.network.output_type.width
+    assert found.network_outputs == 3 and 3 * width < found.ports[1] <= 3 * width + (width + 1) + 1
+    for e in data.evaluated:
+        truth = function.evaluate(e.inputs)
+        np.testing.assert_array_equal(found.predictions["class"][e.name], truth.network.argmax(1))
+        np.testing.assert_array_equal(found.scores[e.name], function.value(truth.score))
+        assert len(set(truth.network.argmax(1))) == 3
+    found.save(tmp_path)
+    again = SynthResult.load(tmp_path)
+    assert again == found
+    np.testing.assert_array_equal(again.predictions["class"]["signal"], found.predictions["class"]["signal"])
+    (figure,) = [f for f in hardware_figures(found) if f.name == "output_bits"]
+    assert (figure.value, figure.conditions) == (found.ports[1], {"network_outputs": 3})
+
+
+def test_a_difference_in_the_outputs_alone_is_recorded(classified, tmp_path, monkeypatch):
+    function, data, folder, _ = classified
+    # The RTL is the same as before, so that its simulation need not be compiled again.
+    program = folder / "work" / "verilator" / "sim"
+    monkeypatch.setattr(verilator, "build", lambda rtl, *more: verilator.Simulator(program, rtl, tmp_path / "log", 300))
+    csim = simulated(function, data)
+    csim.outputs["signal"][17, 2] += 1
+    result = run(function, data, csim, tmp_path, CLASSES, stages=2, yosys=False, per_layer=False)
+    assert result.latency_cycles is None and "differs" in result.reason
+    assert not result.predictions and not result.scores
+    bad = [c for c in result.comparisons if not c.exact]
+    first = [(c.what, c.mismatches, c.first_mismatch.event, c.first_mismatch.output) for c in bad]
+    assert first == [("network outputs of signal", 1, 17, 2)]
+
+
+def test_outputs_that_mean_nothing_stay_inside(tiny):
+    function = tiny[0]
+    logic = lower.lower(function, SynthSection(), lower.ports(function.scaling))
+    assert logic.output_types == () and not function.keeps_outputs
+    with_outputs = lower.lower(function, SynthSection(), lower.ports(function.scaling), with_outputs=True)
+    assert with_outputs.output_types == (function.network.output_type,)
 
 
 def image_trigger():
