@@ -10,7 +10,7 @@ the head has its image. There is no other state, so that events may follow each 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from l1trigger.cnn import template
 from l1trigger.cnn.plan import Part, Plan, one_pixel
-from l1trigger.cnn.rasters import Raster, Sweep, Tap, sweep
+from l1trigger.cnn.rasters import Narrowing, Raster, Sweep, Tap, narrowing, sweep
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
@@ -43,6 +43,7 @@ class Unit:
         taps: for each copy, where it finds the pixels that it is given; None for places that are never inside.
         flagged: places for which it is told whether they are inside.
         image: that it gives.
+        narrowing: how that gets fewer lanes than there are copies; None where it does not.
     """
 
     block: Block
@@ -50,6 +51,12 @@ class Unit:
     taps: tuple[tuple[Tap | None, ...], ...]
     flagged: tuple[int, ...]
     image: Raster
+    narrowing: Narrowing | None = None
+
+    @property
+    def made(self) -> Raster:
+        """What the copies give."""
+        return self.narrowing.wide if self.narrowing else self.image
 
 
 @dataclass(frozen=True)
@@ -133,6 +140,8 @@ class Engine:
         buffers = sum(delays[-1] * bits(self.units[source].image.fields) for (source, _), delays in self.lines.items())
         image = self.units[self.last].image
         whole = image.height * image.groups * image.lanes * bits(image.fields)
+        narrowed = [(u.narrowing, bits(u.image.fields)) for u in self.units if u.narrowing]
+        buffers += sum(n * (found.depth * found.wide.lanes + found.image.lanes) for found, n in narrowed)
         return inner + buffers + whole + bits(self.port) + self.cycles
 
     @property
@@ -182,8 +191,9 @@ def build(
     first = block(_name(plan.parts[0]), pixel, _first(plan.parts[0], scale, channels), options, delay_ns)
     units = [Unit(first, 1, ((),) * parallel, (), Raster(
         height, width, first.outputs, parallel, 1 + first.cycles, groups))]
-    for part in plan.parts[1:]:
-        units.append(_unit(part, units, options, delay_ns))
+    for number, part in enumerate(plan.parts[1:], 1):
+        unit = _unit(part, units, options, delay_ns)
+        units.append(unit if number == plan.last else _narrowed(unit, plan.parts[number + 1 :]))
     image = units[plan.last].image
     head = block("head", image.fields * (image.height * image.width), _head(plan, image, decide), options, delay_ns)
     return Engine(shape, parallel, pixel, tuple(units), plan.last, head)
@@ -223,6 +233,12 @@ def _unit(part: Part, units: Sequence[Unit], options: dict[str, Any], delay_ns: 
         part.shape[0], part.shape[1], made.outputs, found.lanes, found.at + made.cycles, found.row, found.step
     )
     return Unit(made, found.at, found.taps, flagged, image)
+
+
+def _narrowed(unit: Unit, following: Sequence[Part]) -> Unit:
+    """A unit whose image comes in no more lanes than it needs."""
+    found = narrowing(unit.image, [p.where.stride[1] for p in following if p.where])
+    return replace(unit, image=found.image, narrowing=found) if found else unit
 
 
 def _always(tap: Tap | None) -> bool:

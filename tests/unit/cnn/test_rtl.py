@@ -23,6 +23,11 @@ def strided(m, x):
     return m.dense(m.conv(m.conv(x, strides=2, padding="same"), 2, (2, 3)))
 
 
+def thinned(m, x):
+    """Rows have idle clocks behind the pooling, so that fewer lanes follow."""
+    return m.dense(m.conv(m.max_pool(m.conv(x, 2)), 2, 2, strides=(1, 2)))
+
+
 def pooled(m, x):
     return m.dense(m.average_pool(m.max_pool(x, 3, strides=2, padding="same")))
 
@@ -46,7 +51,8 @@ def series(m, x):
 
 CASES = {
     "valid, one at a time": (valid, (6, 8, 2), 1), "valid, a row at a time": (valid, (6, 8, 2), 8),
-    "same, rows filled up": (same, (5, 7, 2), 4), "strides": (strided, (6, 9, 1), 2), "pooling": (pooled, (6, 8, 2), 4),
+    "same, rows filled up": (same, (5, 7, 2), 4), "strides": (strided, (6, 9, 1), 2),
+    "fewer lanes": (thinned, (6, 12, 1), 8), "pooling": (pooled, (6, 8, 2), 4),
     "images that meet": (meeting, (5, 6, 2), 2), "padding, depthwise": (padded, (6, 8, 2), 4),
     "series": (series, (12, 2), 2),
 }
@@ -91,6 +97,19 @@ def test_events_at_irregular_clocks_among_noise(simulated):
     stream = simulator.run(rows, fractions)
     np.testing.assert_array_equal(np.flatnonzero(stream[:, 0]), at + engine.cycles)
     np.testing.assert_array_equal(stream[at + engine.cycles, 3:], function.evaluate(inputs[: len(at)]).network)
+
+
+def test_copies_where_rows_have_idle_clocks():
+    assert copies_of(thinned, (6, 12, 1), 8) == [8, 8, 4, 1, 1]  # two of the last convolution's lanes have a stride
+    assert copies_of(thinned, (6, 12, 1), 4) == [4, 4, 2, 1, 1]
+
+
+def copies_of(network, shape, parallel):
+    function = toy.trigger(network, shape)
+    layers = hls4ml.graph_layers(function.network, ConvertSection())
+    samples = {"a": toy.images(5, shape)}
+    engine = streaming.build(function, layers, SynthSection(pixels_per_clock=parallel), samples, CLOCK_NS)
+    return [n for _, n in engine.blocks]
 
 
 def test_what_the_engine_says_of_itself(simulated):
