@@ -185,15 +185,16 @@ def _replaced(layer: Any, types: LayerTypes) -> Any:
         return type(layer).from_config(config)
     options = {"name": layer.name, "bias_quantizer": type_of(types.bias)}
     if kind == "Dense":
-        return q.QDense(config["units"], kernel_quantizer=type_of(types.weight), **options)
+        return q.QDense(config["units"], kernel_quantizer=types.kernel_quantizer([config["units"]]), **options)
     options |= {"strides": config["strides"], "padding": config["padding"]}
     if kind == "DepthwiseConv2D":
         return q.QDepthwiseConv2D(
             config["kernel_size"], depth_multiplier=config["depth_multiplier"],
-            depthwise_quantizer=type_of(types.weight), **options,
+            depthwise_quantizer=types.kernel_quantizer(layer.depthwise_kernel.shape[2:]), **options,
         )
     of = q.QConv1D if kind == "Conv1D" else q.QConv2D
-    return of(config["filters"], config["kernel_size"], kernel_quantizer=type_of(types.weight), **options)
+    kernel = types.kernel_quantizer([config["filters"]])
+    return of(config["filters"], config["kernel_size"], kernel_quantizer=kernel, **options)
 
 
 def _typed(name: str, relu: bool, t: FixedPoint) -> Any:

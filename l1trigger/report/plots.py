@@ -71,7 +71,7 @@ def drawings(
     measured: Measurement, report: Report, trained: TrainResult, compressed: CompressResult
 ) -> list[Drawing]:
     """All pictures of a report, in the order of the page."""
-    from l1trigger.report import plots_classes, plots_energy, plots_network, plots_physics
+    from l1trigger.report import plots_classes, plots_energy, plots_network, plots_physics, teacher
 
     label = data_label(report.data)
     found: Iterable[tuple[Picture, Draw]] = (
@@ -81,6 +81,7 @@ def drawings(
         *plots_physics.shift_plots(measured),
         *plots_physics.score_plots(measured),
         *plots_physics.correlation_plots(measured),
+        *teacher.plots(measured, report),
         *plots_physics.turn_on_plots(measured),
         *plots_energy.energy_plots(measured),
         *plots_classes.class_plots(report),

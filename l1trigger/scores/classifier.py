@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import plugins
-from l1trigger.compress import fine_tune, keras_graph, quantize
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress import keras_graph
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
 from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
@@ -67,13 +66,9 @@ class Classifier(base.KernelScore):
             )
         require_keras_layers(options, trained.architecture)
         model = architecture.quantized_model(own, training.weights, options.quantization, internal, x)
-        model, history = fine_tune.fine_tune(
-            model, architecture.loss(own), x.astype(np.float32), targets, options.pruning, options.fine_tune,
-            training.seed, work, progress,
+        return base.fine_tuned(
+            model, trained.scaling, options, x, targets, architecture.loss(own), training.seed, work, progress
         )
-        output = quantize.output_type(model)
-        network = QuantizedNetwork.from_keras(model, trained.scaling.network_type, output)
-        return base.Compressed(network, quantize.summarize(network), history)
 
 
 def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.float32]]) -> Any:
@@ -93,11 +88,14 @@ def require_keras_layers(options: CompressSection, architecture: str) -> None:
     Raises:
         DesignError: something is.
     """
-    if options.pruning.structured is not None:
-        raise DesignError(
-            None, "compress.pruning.structured", f"is not possible for {architecture}, whose layers are its own",
-            "make them smaller in the section model, or take an architecture of dense and convolution layers",
-        )
+    for key, asked in {
+        "pruning.structured": options.pruning.structured is not None, "method": options.method == "ptq",
+    }.items():
+        if asked:
+            raise DesignError(
+                None, f"compress.{key}", f"is not possible for {architecture}, whose layers are its own",
+                "leave it out (model has the sizes), or take an architecture of dense and convolution layers",
+            )
 
 
 def internal_bits(options: ClassifierOptions, architecture: Any) -> dict[str, int]:
