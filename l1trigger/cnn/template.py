@@ -18,6 +18,7 @@ _FLAG = Field(1, False, 0)
 def values(engine: Engine) -> dict[str, object]:
     """What the template needs."""
     image = engine.units[engine.last].image
+    given = image.fields * (image.height * image.width) + engine.features
     return {
         "engine": engine, "pixel_bits": bits(engine.pixel), "port_bits": bits(engine.port),
         "outputs": bits(engine.outputs), "done_at": engine.cycles,
@@ -29,8 +30,8 @@ def values(engine: Engine) -> dict[str, object]:
             "lanes": image.lanes,
         },
         "to_head": _to_head(engine), "loaded": _token(engine.cycles - 1),
-        "head_bits": bits(image.fields) * image.height * image.width,
-        "head_wired": wired("pixels", image.fields * (image.height * image.width), engine.head.inputs),
+        "feature_bits": sum(f.bits for f in engine.features), "wait": engine.whole - 1,
+        "head_bits": bits(given), "head_wired": wired("given_head", given, engine.head.inputs),
     }
 
 

@@ -85,7 +85,7 @@ def test_more_pixels_than_columns():
 
 
 @pytest.mark.parametrize(("edit", "message"), [
-    (lambda a: [a[0], replace(a[0], name="second"), *a[1:]], "more than one input: x, second"),
+    (lambda a: [a[0], replace(a[0], name="second"), *a[1:]], "more than one image as input: x, second"),
     (lambda a: [replace(a[0], shape=(96,)), *(b for b in a if b.kind == "Dense")], "an input that is no image: x"),
     (lambda a: changed(a, "Conv2D", shape=(7, 6, 3)), "more pixels behind the layer than before it"),
 ], ids=["inputs", "flat", "grows"])

@@ -1,7 +1,10 @@
 """The streaming engine of small convolutional triggers through Verilator: exact, at the clocks that it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import toy_cnn
 import toy_raster as toy
 
 from l1trigger.convert import hls4ml
@@ -54,15 +57,20 @@ CASES = {
     "same, rows filled up": (same, (5, 7, 2), 4), "strides": (strided, (6, 9, 1), 2),
     "fewer lanes": (thinned, (6, 12, 1), 8), "pooling": (pooled, (6, 8, 2), 4),
     "images that meet": (meeting, (5, 6, 2), 2), "padding, depthwise": (padded, (6, 8, 2), 4),
-    "series": (series, (12, 2), 2),
+    "series": (series, (12, 2), 2), "image and features": (toy_cnn.CASES["features"], (6, 6, 1), 3),
 }
 
 
 @pytest.fixture(scope="module", params=CASES)
 def simulated(request, tmp_path_factory):
     network, shape, parallel = CASES[request.param]
-    function = toy.trigger(network, shape, flat=network is pooled)
-    inputs = toy.images(80, shape, seed=31)
+    if callable(network):
+        function, inputs = toy.trigger(network, shape, flat=network is pooled), toy.images(80, shape, seed=31)
+    else:
+        written, options = network
+        function = toy_cnn.trigger(written, **options)
+        inputs = toy_cnn.images(80, len(function.scaling), seed=31)
+        function = replace(function, threshold=int(np.median(function.evaluate(inputs).score)))
     layers = hls4ml.graph_layers(function.network, ConvertSection())
     engine = streaming.build(function, layers, SynthSection(pixels_per_clock=parallel), {"a": inputs}, CLOCK_NS)
     folder = tmp_path_factory.mktemp("engine")
