@@ -128,6 +128,7 @@ WRONG = {
     "reconstruction_error is not for an image without objects.*take image_error": toy.raw_design(
         "reconstruction_error"
     ),
+    "compress.copies: only images of 18 x 14 regions": toy.raw_design(copies=2),
     "compress.layers: a layer max_pool cannot follow on 6 x 4 x 1": toy.raw_design(layers=[{"max_pool": {"size": 7}}]),
 }
 
