@@ -11,6 +11,7 @@ from pydantic import Field
 
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
+from l1trigger.models.autoencoder import standardized
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import present
@@ -65,9 +66,7 @@ class ReconstructionError(base.KernelScore):
 
     def float_value(self, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:
         """The standardized logarithm of the error, as the float score is."""
-        weights = trained.trainings[which].weights
-        log_error = np.log(np.asarray(value, np.float64) + 1e-6)
-        return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
+        return standardized(np.asarray(value, np.float64), trained.trainings[which].weights)
 
 
 def _weighted_difference(target_and_weight: Any, output: Any) -> Any:
