@@ -65,7 +65,7 @@ class CalorimeterImagesOptions(classes.WantedOptions):
     def _one_or_more(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {name: (species,) if isinstance(species, str) else species for name, species in value.items()}
+        return {name: (species,) if isinstance(species, str) else tuple(species) for name, species in value.items()}
 
     @field_validator("classes")
     @classmethod

@@ -44,7 +44,8 @@ class FileOptions(DataSection):
     @field_validator("background", "test_background", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
-        return (value,) if isinstance(value, str | Path) else value
+        # What a validator has touched is read as Python, not as JSON, and a list is no tuple there.
+        return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _some_left(self) -> FileOptions:
