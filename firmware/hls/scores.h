@@ -60,6 +60,20 @@ score_T masked_squared_error(const x_T x[N_IN], const bool present[N_IN], const 
     return score_T(sum);
 }
 
+// The squared differences of inputs and outputs, summed over all inputs.
+template <class exact_T, class score_T, class x_T, class y_T, unsigned N_IN, unsigned N_OUT>
+score_T squared_error(const x_T x[N_IN], const bool present[N_IN], const y_T y[N_OUT]) {
+    #pragma HLS INLINE
+    static_assert(N_IN == N_OUT, "one output per input");
+    exact_T sum = 0;
+    for (unsigned i = 0; i < N_IN; i++) {
+        #pragma HLS UNROLL
+        auto difference = x[i] - y[i];
+        sum += difference * difference;
+    }
+    return score_T(sum);
+}
+
 } // namespace l1trigger
 
 #endif

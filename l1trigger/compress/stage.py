@@ -12,6 +12,7 @@ from l1trigger import plugins
 from l1trigger.compress.measured import quantized_figures
 from l1trigger.compress.quantize import summarize
 from l1trigger.compress.result import CompressResult
+from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, ThresholdSection
 from l1trigger.errors import DesignError
@@ -133,8 +134,8 @@ def _accuracies(
 ) -> list[Figure]:
     """Accuracy of one seed at levels float and quantized, and what is lost between them."""
     labelled, value = classification.Labelled.of(data), trigger.network.output_type.value
-    reference = {e.name: trained.float_predictions(e.inputs, which)["class"] for e in data.evaluated}
-    quantized = {name: trained.predictions(value(o.network))["class"] for name, o in outputs.items()}
+    reference = {e.name: trained.float_predictions(e.inputs, which)[CLASS] for e in data.evaluated}
+    quantized = {name: trained.predictions(value(o.network))[CLASS] for name, o in outputs.items()}
     make = FigureMaker("quantized", Source.DATASET, None)
     return [
         *classification.class_figures(labelled, reference, FigureMaker("float", Source.DATASET, None)),

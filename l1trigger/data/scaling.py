@@ -8,7 +8,7 @@ Training, the C++ and the RTL all take their numbers from an ``InputScaling``:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,25 @@ def uniform(feature: FeatureScaling, inputs: int, signed: bool = False) -> Input
     return InputScaling(
         (feature.offset,) * inputs, (feature.shift,) * inputs, (feature.drop,) * inputs,
         (feature.bits - int(signed),) * inputs, (signed,) * inputs,
+    )
+
+
+def pixels(
+    pixel: FeatureScaling, image: Sequence[int], columns: Mapping[int, FeatureScaling] | None = None
+) -> InputScaling:
+    """Unsigned scaling of the pixels of an image, in the order of rows, columns and channels.
+
+    Args:
+        pixel: of every pixel.
+        image: height, width, channels.
+        columns: of all pixels of single columns instead, by index.
+    """
+    height, width, channels = image
+    row = [(columns or {}).get(c, pixel) for c in range(width) for _ in range(channels)]
+    n = height * len(row)
+    return InputScaling(
+        tuple(f.offset for f in row) * height, tuple(f.shift for f in row) * height,
+        tuple(f.drop for f in row) * height, tuple(f.bits for f in row) * height, (False,) * n,
     )
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import keras as door
-from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
-from l1trigger.models import dense
+from l1trigger.models import coders, dense
 from l1trigger.train.result import Training
 
 
@@ -40,43 +39,40 @@ class Autoencoder:
     training background: monotonic in the error, and easier to regress.
     """
 
-    Options = AutoencoderOptions
+    Options: Any = AutoencoderOptions
+    coder: ClassVar[Any] = coders.DenseCoder
 
-    @staticmethod
-    def scaling(options: AutoencoderOptions) -> InputScaling:
+    @classmethod
+    def scaling(cls, options: Any) -> InputScaling:
         """Scaling of the network's inputs."""
-        return options.inputs.scaling()
+        scaling: InputScaling = cls.coder(options).scaling
+        return scaling
 
-    @staticmethod
-    def build(options: AutoencoderOptions) -> Any:
+    @classmethod
+    def build(cls, options: Any) -> Any:
         """The Keras model: inputs x and mask, output the masked error; layers up to ``decoded`` are the network."""
-        k = door.keras()
-        scaling = options.inputs.scaling()
-        x = k.Input((len(scaling),), name="x")
-        mask = k.Input((len(scaling),), name="mask")
-        h = dense.hidden_layers(x, options.hidden, "encoder", options.batch_norm)
-        z = k.layers.Dense(options.latent, name="latent")(h)
+        k, coder = door.keras(), cls.coder(options)
+        x = k.Input((len(coder.scaling),), name="x")
+        mask = k.Input((len(coder.scaling),), name="mask")
+        z = k.layers.Dense(options.latent, name="latent")(coder.encode(x))
         if options.clip_latent:
             z = k.layers.Lambda(lambda t: k.backend.clip(t, -1.0, 1.0), name="clip")(z)
-        h = dense.hidden_layers(z, options.hidden[::-1], "decoder", options.batch_norm)
-        decoded = k.layers.Dense(len(scaling), name="decoded")(h)
-        limit = dense.output_range(scaling)
+        decoded = coder.decode(z)
         error = k.layers.Lambda(
-            lambda t: dense.masked_error(t[0], dense.bounded(t[1], limit), t[2], options.error)[:, None],
+            lambda t: dense.masked_error(t[0], dense.bounded(t[1], coder.limit), t[2], options.error)[:, None],
             name="error",
         )([x, decoded, mask])
         return k.Model([x, mask], error)
 
     @classmethod
     def fit(
-        cls, options: AutoencoderOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
+        cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
         progress: dense.Progress,
     ) -> Training:
         """Trains on the background and standardizes the score."""
         door.seed_everything(seed)
-        scaling = options.inputs.scaling()
-        train = dense.network_inputs(scaling, data.train.inputs)
-        validation = dense.network_inputs(scaling, data.validation.inputs)
+        coder: coders.Coder = cls.coder(options)
+        train, validation = coder.batch(data.train.inputs), coder.batch(data.validation.inputs)
         model = cls.build(options)
         model.compile(dense.cosine(section, len(train[0])), loss=lambda _, error: error)
         zeros = np.zeros(len(train[0]), np.float32), np.zeros(len(validation[0]), np.float32)
@@ -92,7 +88,7 @@ class Autoencoder:
     @classmethod
     def firmware_layers(
         cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
-    ) -> list[DenseLayer] | None:
+    ) -> Any:
         """Layers that a score brings to firmware: the whole autoencoder for its squared error; else None."""
         if score != "reconstruction_error" or options["error"] != "squared":
             return None
@@ -107,12 +103,13 @@ class Autoencoder:
         inputs: NDArray[Any],
     ) -> NDArray[np.float64]:
         """Standardized logarithm of the masked reconstruction error."""
-        model = cls.build(AutoencoderOptions.model_validate(options))
+        own = cls.Options.model_validate(options)
+        model = cls.build(own)
         dense.set_weights(model, weights)
-        log_error = _log_error(model, dense.network_inputs(scaling, inputs))
+        log_error = _log_error(model, cls.coder(own).batch(inputs))
         return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
 
 
-def _log_error(model: Any, x_and_mask: tuple[NDArray[np.float32], NDArray[np.float32]]) -> NDArray[np.float64]:
-    error = model.predict(list(x_and_mask), batch_size=8192, verbose=0)[:, 0].astype(np.float64)
+def _log_error(model: Any, batch: coders.Batch) -> NDArray[np.float64]:
+    error = model.predict(list(batch), batch_size=8192, verbose=0)[:, 0].astype(np.float64)
     return np.asarray(np.log(error + 1e-6))

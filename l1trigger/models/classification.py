@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import plugins
+from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design
 from l1trigger.errors import DataError, DesignError
 
 TASK = "classification"
-CLASS = "class"
-"""Name of the true class in a sample, and of what the network says about it."""
 KERNEL = "margin"
 """The score kernel that compares the first output with the others."""
 
@@ -66,7 +65,7 @@ class Classification:
     @staticmethod
     def predictions(options: Mapping[str, Any], outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
         """The class of the largest of the outputs (events, classes), the first of equals."""
-        return {CLASS: predicted(outputs)}
+        return {CLASS: predicted(outputs)}  # named like the truth
 
 
 def margin(outputs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import keras as door
-from l1trigger.compress.quantize import DenseLayer
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
-from l1trigger.models import dense
+from l1trigger.models import coders, dense
 from l1trigger.train.result import Training
 
 
@@ -42,23 +41,24 @@ class VariationalAutoencoder:
     reconstruct before it is pulled to the prior.
     """
 
-    Options = VariationalAutoencoderOptions
+    Options: Any = VariationalAutoencoderOptions
+    coder: ClassVar[Any] = coders.DenseCoder
 
-    @staticmethod
-    def scaling(options: VariationalAutoencoderOptions) -> InputScaling:
+    @classmethod
+    def scaling(cls, options: Any) -> InputScaling:
         """Scaling of the network's inputs."""
-        return options.inputs.scaling()
+        scaling: InputScaling = cls.coder(options).scaling
+        return scaling
 
-    @staticmethod
-    def build(options: VariationalAutoencoderOptions) -> tuple[Any, Any]:
+    @classmethod
+    def build(cls, options: Any) -> tuple[Any, Any]:
         """The training model (x, mask -> [error, divergence]) and the encoder (x -> latent means)."""
         import tensorflow as tf
 
-        k = door.keras()
-        scaling = options.inputs.scaling()
-        x = k.Input((len(scaling),), name="x")
-        mask = k.Input((len(scaling),), name="mask")
-        h = dense.hidden_layers(x, options.hidden, "encoder", options.batch_norm)
+        k, coder = door.keras(), cls.coder(options)
+        x = k.Input((len(coder.scaling),), name="x")
+        mask = k.Input((len(coder.scaling),), name="mask")
+        h = coder.encode(x)
         mean = k.layers.Dense(options.latent, name="mean")(h)
         log_var = k.layers.Dense(options.latent, name="log_var")(h)
         log_var = k.layers.Lambda(lambda t: tf.clip_by_value(t, -10.0, 10.0))(log_var)
@@ -67,11 +67,9 @@ class VariationalAutoencoder:
             return t[0] + tf.exp(0.5 * t[1]) * tf.random.normal(tf.shape(t[0]))
 
         z = k.layers.Lambda(sample, name="sample")([mean, log_var])
-        h = dense.hidden_layers(z, options.hidden[::-1], "decoder", options.batch_norm)
-        decoded = k.layers.Dense(len(scaling), name="decoded")(h)
-        limit = dense.output_range(scaling)
+        decoded = coder.decode(z)
         error = k.layers.Lambda(
-            lambda t: dense.masked_error(t[0], dense.bounded(t[1], limit), t[2])[:, None], name="error"
+            lambda t: dense.masked_error(t[0], dense.bounded(t[1], coder.limit), t[2])[:, None], name="error"
         )([x, decoded, mask])
         divergence = k.layers.Lambda(
             lambda t: 0.5 * tf.reduce_sum(tf.square(t[0]) + tf.exp(t[1]) - 1.0 - t[1], axis=-1, keepdims=True),
@@ -81,15 +79,14 @@ class VariationalAutoencoder:
 
     @classmethod
     def fit(
-        cls, options: VariationalAutoencoderOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
+        cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
         progress: dense.Progress,
     ) -> Training:
         """Trains on the background."""
         door.seed_everything(seed)
         k = door.keras()
-        scaling = options.inputs.scaling()
-        train = dense.network_inputs(scaling, data.train.inputs)
-        validation = dense.network_inputs(scaling, data.validation.inputs)
+        coder: coders.Coder = cls.coder(options)
+        train, validation = coder.batch(data.train.inputs), coder.batch(data.validation.inputs)
         model, encoder = cls.build(options)
         beta = k.backend.variable(0.0)
 
@@ -119,7 +116,7 @@ class VariationalAutoencoder:
     @classmethod
     def firmware_layers(
         cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
-    ) -> list[DenseLayer] | None:
+    ) -> Any:
         """Layers that a score brings to firmware: the encoder for the norm of its means; None for other scores."""
         if score != "latent_norm":
             return None
@@ -133,8 +130,9 @@ class VariationalAutoencoder:
         inputs: NDArray[Any],
     ) -> NDArray[np.float64]:
         """Sum of squares of the latent means."""
-        model, encoder = cls.build(VariationalAutoencoderOptions.model_validate(options))
+        own = cls.Options.model_validate(options)
+        model, encoder = cls.build(own)
         dense.set_weights(model, weights)
-        x, _ = dense.network_inputs(scaling, inputs)
+        x, _ = cls.coder(own).batch(inputs)
         means = encoder.predict(x, batch_size=8192, verbose=0).astype(np.float64)
         return np.asarray(np.square(means).sum(1))

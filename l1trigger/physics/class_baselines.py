@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet, Events
 
 Array = NDArray[np.float64]
@@ -74,7 +75,7 @@ def _training(events: Events) -> tuple[Array, NDArray[np.int64]]:
     At least one event of every class is among them, so that each has a mean.
     """
     n, rng = len(events), np.random.default_rng(0)
-    true = events.truth["class"].astype(np.int64)
+    true = events.truth[CLASS].astype(np.int64)
     if n <= _FEW and events.equally_weighted:
         chosen = np.arange(n)
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from l1trigger.report import class_tables, hls, layer_tables, run_tables, tables, vendor_tables
+from l1trigger.report import class_tables, hls, layer_tables, run_tables, tables, teacher, vendor_tables
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
@@ -117,7 +117,7 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
         "budget": [run_tables.budget_table(book)] if report.budget else [],
         "physics": [tables.auc_table(book), tables.tpr_table(book)] if report.levels else [],
         "rates": _working_point(book) if report.levels else [],
-        "fidelity": [tables.loss_table(book)] if report.levels else [],
+        "fidelity": [*teacher.tables(book), *([tables.loss_table(book)] if report.levels else [])],
         "classes": class_tables.tables(book),
         "energy": [*run_tables.energy_tables(book),
                    *([run_tables.purity_table(book)] if report.find("efficiency_at_purity") else [])],

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from l1trigger import plugins
 from l1trigger.compress import fine_tune, keras_graph, post_training, quantize, structured
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress.image_outliers import make_image_outliers
+from l1trigger.compress.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.compress.outliers import make_outliers
 from l1trigger.compress.result import LayerSummary, Units
 from l1trigger.data.events import DataSet
+from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import CompressSection
 from l1trigger.errors import DesignError
@@ -148,19 +150,18 @@ def with_outliers(data: DataSet, fraction: float, seed: int) -> NDArray[np.int16
     """Training background followed by synthetic outliers, ``fraction`` times as many; hardware integers."""
     inputs = data.train.inputs
     n = int(fraction * len(inputs))
-    return np.concatenate([inputs, make_outliers(inputs, n, seed)]) if n else inputs
+    make = make_outliers if inputs.shape[1:] == (OBJECTS, len(FEATURES)) else make_image_outliers
+    return np.concatenate([inputs, make(inputs, n, seed)]) if n else inputs
 
 
-def firmware_layers(trained: TrainResult, which: int, score: str, wanted: str) -> list[quantize.DenseLayer]:
-    """The float layers that a score brings to firmware.
+def firmware_layers(trained: TrainResult, which: int, score: str, wanted: str) -> Any:
+    """The float layers that a score brings to firmware, as a Keras model or a list of dense layers.
 
     Raises:
         DesignError: the architecture has no such layers.
     """
     architecture = plugins.get("l1trigger.models", trained.architecture)
-    layers: list[quantize.DenseLayer] | None = architecture.firmware_layers(
-        trained.options, trained.trainings[which].weights, score
-    )
+    layers = architecture.firmware_layers(trained.options, trained.trainings[which].weights, score)
     if layers is None:
         raise DesignError(
             None, "compress.score", f"{score} needs an architecture that gives {wanted}, not {trained.architecture}",
@@ -169,8 +170,11 @@ def firmware_layers(trained: TrainResult, which: int, score: str, wanted: str) -
     return layers
 
 
-def forward(stack: Sequence[quantize.DenseLayer], x: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Outputs of a stack of float layers (events, outputs)."""
-    for layer in stack:
-        x = layer(x)
-    return x.astype(np.float32)
+def forward(network: Any, x: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Outputs (events, outputs) of a float network, a Keras model or a list of dense layers, for flat inputs."""
+    if isinstance(network, Sequence):
+        for layer in network:
+            x = layer(x)
+        return x.astype(np.float32)
+    y = network.predict(as_inputs(network, x.astype(np.float32)), batch_size=batch_size(network), verbose=0)
+    return np.asarray(y.reshape(len(x), -1), np.float32)

@@ -106,7 +106,14 @@ def masked_squared_error(
     return raw
 
 
-def masked_squared_error_type(scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
+def squared_error(
+    x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
+) -> NDArray[np.int64]:
+    """The squared differences of inputs and outputs, summed over all inputs, as integers (events,)."""
+    return masked_squared_error(x, np.ones_like(x, bool), output, score_type)
+
+
+def squared_error_type(scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
     """The unsigned type that holds the largest possible squared error.
 
     Raises:
@@ -148,8 +155,8 @@ KERNELS: dict[str, Kernel] = {
         Kernel("first network output", "identity", identity, identity_type),
         Kernel("first network output minus the largest of the others", "margin", margin, margin_type),
         Kernel("sum of squared outputs", "sum_of_squares", sum_of_squares, sum_of_squares_type),
-        Kernel("squared error of present objects", "masked_squared_error", masked_squared_error,
-               masked_squared_error_type),
+        Kernel("squared error of present objects", "masked_squared_error", masked_squared_error, squared_error_type),
+        Kernel("squared error of all inputs", "squared_error", squared_error, squared_error_type),
     )
 }
 """All kernels by their C++ name, which a score plugin names in its attribute ``kernel``."""

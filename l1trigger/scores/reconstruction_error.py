@@ -30,8 +30,13 @@ class ReconstructionErrorOptions(CompressSection):
 class ReconstructionError(base.KernelScore):
     """Quantized encoder and decoder; the firmware adds the squared differences of the objects that are there."""
 
-    Options = ReconstructionErrorOptions
+    Options: Any = ReconstructionErrorOptions
     kernel: ClassVar[str] = "masked_squared_error"
+
+    @staticmethod
+    def counted(inputs: NDArray[Any]) -> NDArray[np.bool_]:
+        """Which inputs (events, inputs) count in the error."""
+        return present(inputs)
 
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
@@ -45,11 +50,11 @@ class ReconstructionError(base.KernelScore):
         assert isinstance(options, ReconstructionErrorOptions)
         training = trained.trainings[which]
         wanted = "a squared reconstruction error (e.g. autoencoder)"
-        stack = base.firmware_layers(trained, which, "reconstruction_error", wanted)
+        stack = base.firmware_layers(trained, which, options.score, wanted)
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
         target = base.forward(stack, trained.scaling.real(events))
-        there = present(events)
+        there = self.counted(events)
         error = (there * np.square(trained.scaling.real(events) - target)).sum(1, keepdims=True)
         # Relative to the error itself: the score is judged on its rank, among ordinary events as among outliers.
         weight = (there / (error + np.median(error))).astype(np.float32)
@@ -69,4 +74,4 @@ def _weighted_difference(target_and_weight: Any, output: Any) -> Any:
     import tensorflow as tf
 
     target, weight = tf.split(target_and_weight, 2, axis=-1)
-    return tf.reduce_mean(weight * tf.square(target - output), axis=-1)
+    return tf.reduce_mean(weight * tf.square(target - tf.reshape(output, tf.shape(target))), axis=-1)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import keras as door
-from l1trigger.compress.quantize import DenseLayer
+from l1trigger.compress.network import as_inputs
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, TrainSection
-from l1trigger.models import dense
+from l1trigger.errors import DesignError
+from l1trigger.models import blocks, dense
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
 
@@ -22,13 +26,15 @@ class StudentOptions(CompressSection):
     """Options of the score ``student``.
 
     Attributes:
-        hidden: sizes of the student's hidden layers; one output follows.
+        hidden: sizes of the student's hidden layers, where they are dense; one output follows.
+        layers: hidden layers on the image of an event in place of ``hidden``; see ``models.blocks``.
         outliers: synthetic outliers per background event.
         distill: how the float student is trained before it is quantized.
     """
 
     score: str = "student"
     hidden: tuple[int, ...] = (32, 16)
+    layers: tuple[blocks.Layer, ...] = ()
     outliers: float = Field(0.5, ge=0, le=5)
     distill: TrainSection = TrainSection(epochs=20)
 
@@ -42,6 +48,41 @@ class Student(base.KernelScore):
 
     Options = StudentOptions
     kernel: ClassVar[str] = "identity"
+
+    @classmethod
+    def check(cls, design: Design, data: DataSet) -> None:
+        """Whether the layers can stand on the events.
+
+        Raises:
+            DesignError: they cannot; says which layer.
+        """
+        options = design.compress
+        assert isinstance(options, StudentOptions)
+        try:
+            cls.build(options, data.train.inputs.shape[1:])
+        except ValueError as e:
+            raise DesignError(None, "compress.layers", str(e), "mend that layer or the one before it") from e
+
+    @staticmethod
+    def build(options: StudentOptions, shape: Sequence[int]) -> Any:
+        """The float student as a Keras model.
+
+        Args:
+            options: its layers.
+            shape: of an event; one with two axes is an image of one channel.
+
+        Raises:
+            ValueError: the layers do not fit each other or the events.
+        """
+        k = door.keras()
+        if options.layers:
+            x = k.Input((*shape, 1) if len(shape) == 2 else tuple(shape), name="x")
+            names: Counter[str] = Counter()
+            h = blocks.flat(blocks.build(options.layers, x, names=names), names)
+        else:
+            x = k.Input((math.prod(shape),))
+            h = dense.hidden_layers(x, options.hidden, "dense", batch_norm=False)
+        return k.Model(x, k.layers.Dense(1, name="output")(h))
 
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
@@ -57,26 +98,25 @@ class Student(base.KernelScore):
             trained.scaling.firmware(data.validation.inputs).astype(np.float32),
             trained.float_score(data.validation.inputs, which).astype(np.float32),
         )
-        stack = self._distill(options, x, target, validation, seed, work / "float", progress)
+        door.seed_everything(seed)
+        model = self.build(options, events.shape[1:])
+        self._distill(model, options, x, target, validation, work / "float", progress)
+        # The exporter of dense layers fits binary points layer by layer, that of any other model tensor by tensor.
+        network = model if options.layers else dense.folded_dense(model, linear=("output",))
         loss = door.keras().losses.MeanSquaredError()
         return base.quantized(
-            stack, trained.scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
+            network, trained.scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
             examples=x[-len(x) // 3 :],
         )
 
     @staticmethod
     def _distill(
-        options: StudentOptions, x: NDArray[np.float64], target: NDArray[np.float32],
-        validation: tuple[NDArray[np.float32], NDArray[np.float32]], seed: int, work: Path, progress: base.Progress,
-    ) -> list[DenseLayer]:
-        k = door.keras()
-        door.seed_everything(seed)
-        inputs = k.Input((x.shape[1],))
-        h = dense.hidden_layers(inputs, options.hidden, "dense", batch_norm=False)
-        model = k.Model(inputs, k.layers.Dense(1, name="output")(h))
+        model: Any, options: StudentOptions, x: NDArray[np.float64], target: NDArray[np.float32],
+        validation: tuple[NDArray[np.float32], NDArray[np.float32]], work: Path, progress: base.Progress,
+    ) -> None:
+        """Trains the float student, in place."""
         model.compile(dense.cosine(options.distill, len(x)), loss="mse")
         dense.fit(
-            model, (x.astype(np.float32), target), validation, options.distill, work,
-            lambda m: progress(f"float student, {m}"),
+            model, (as_inputs(model, x.astype(np.float32)), target), (as_inputs(model, validation[0]), validation[1]),
+            options.distill, work, lambda m: progress(f"float student, {m}"),
         )
-        return dense.folded_dense(model, linear=("output",))

@@ -209,9 +209,13 @@ def _masked_squared_error(hardware: Any, x: Any, output: Any) -> Any:
     return np.sum(np.where(present, x - output, 0.0) ** 2, keepdims=True)
 
 
+def _squared_error(hardware: Any, x: Any, output: Any) -> Any:
+    return np.sum((x - output) ** 2, keepdims=True)
+
+
 SCORES: Mapping[str, Callable[[Any, Any, Any], Any]] = {
     "identity": _identity, "margin": _margin, "sum_of_squares": _sum_of_squares,
-    "masked_squared_error": _masked_squared_error,
+    "masked_squared_error": _masked_squared_error, "squared_error": _squared_error,
 }
 """Score kernels by their C++ name, as logic from hardware integers, network inputs and network outputs."""
 

@@ -36,6 +36,9 @@ def run(
     if hasattr(architecture, "check_shape"):
         architecture.check_shape(design.model, data.train.inputs.shape[1:])
     require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)
+    score = plugins.get("l1trigger.scores", design.compress.score, "compress.score")
+    if hasattr(score, "check"):
+        score.check(design, data)
     trainings: list[Training] = []
     for seed in range(design.train.seed, design.train.seed + design.train.seeds):
         name = f"seed {seed}: "

@@ -19,7 +19,7 @@ from l1trigger.trigger import TriggerFunction
 
 SCORES = {
     "identity": "student", "margin": "class_margin", "sum_of_squares": "latent_norm",
-    "masked_squared_error": "reconstruction_error",
+    "masked_squared_error": "reconstruction_error", "squared_error": "image_error",
 }
 
 

@@ -44,8 +44,9 @@ class FileOptions(DataSection):
     @field_validator("background", "test_background", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
-        # What a validator has touched is read as Python, not as JSON, and a list is no tuple there.
-        return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
+        if isinstance(value, list):  # what comes out of a validator is no JSON any more, whose lists pass for tuples
+            return tuple(value)
+        return (value,) if isinstance(value, str | Path) else value
 
     @model_validator(mode="after")
     def _some_left(self) -> FileOptions:

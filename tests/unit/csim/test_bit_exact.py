@@ -18,6 +18,7 @@ CASES = {
     "masked_squared_error": {
         "kernel": "masked_squared_error", "sizes": (4, 9), "seed": 3, "bits": Bits(activations=(5, 2), output=(8, 3))
     },
+    "squared_error": {"kernel": "squared_error", "sizes": (4, 9), "seed": 3, "bits": Bits(output=(8, 3))},
     "margin": {"kernel": "margin", "sizes": (6, 4), "seed": 8, "bits": Bits(output=(7, 2))},
     "margin of two, narrow score": {
         "kernel": "margin", "sizes": (5, 2), "seed": 9, "score_type": FixedPoint.parse("ap_fixed<5,3,TRN,SAT>"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from l1trigger.data.objects import maximum_table, to_hardware, to_physical
-from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, ObjectScaling
+from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, ObjectScaling, pixels
 
 
 def random_objects(n=2000, seed=0):
@@ -50,3 +50,14 @@ def test_hardware_integers_survive_physical_units():
     objects[..., 2] = np.where(objects[..., 2] == maximum_table()[:, 2], 0, objects[..., 2])  # +pi is -pi
     objects[objects[..., 0] == 0] = 0
     np.testing.assert_array_equal(to_hardware(to_physical(objects)), objects)
+
+
+def test_pixels_follow_rows_columns_and_channels():
+    edge = FeatureScaling(shift=5, offset=-40, bits=6, drop=3)
+    scaling = pixels(FeatureScaling(shift=4, offset=-16, bits=6, drop=2), (2, 3, 2), {2: edge})
+    assert scaling.offset == (-16, -16, -16, -16, -40, -40) * 2
+    assert scaling.shift == (4, 4, 4, 4, 5, 5) * 2
+    image = np.full((1, 2, 3, 2), 1000)
+    image[0, 0, 0] = 17, 37  # one above the offset, and 21, of which the two low bits are dropped
+    assert scaling.firmware(image)[0, :6].tolist() == [0, 20 / 16, 252 / 16, 252 / 16, 504 / 32, 504 / 32]
+    assert scaling.firmware(np.zeros((1, 12))).tolist() == [[0.0] * 12]

@@ -47,6 +47,8 @@ def expected(name, x, present, y, score_type):
         return floor(y[0] - max(y[1:]), score_type)
     if name == "sum_of_squares":
         return floor(sum(v * v for v in y), score_type)
+    if name == "squared_error":
+        present = np.ones_like(present)
     return floor(sum((a - b) ** 2 for a, p, b in zip(x, present, y, strict=True) if p), score_type)
 
 
@@ -62,7 +64,7 @@ def test_exact(name, narrow):
     assert raw.tolist() == [expected(name, *event, t) for event in zip(x, present, y, strict=True)]
 
 
-@pytest.mark.parametrize("name", ["sum_of_squares", "masked_squared_error"])
+@pytest.mark.parametrize("name", ["sum_of_squares", "masked_squared_error", "squared_error"])
 def test_full_type_holds_the_largest_score_and_no_more(name):
     scaling = toy.small_scaling()
     kernel, net = kernels.KERNELS[name], network(len(scaling))
@@ -70,7 +72,7 @@ def test_full_type_holds_the_largest_score_and_no_more(name):
     ends = [[s.range[k] for s in scaling.types] for k in (0, 1)]
     low, high = net.output_type.range
     x = np.array([np.where(np.abs(np.array(ends[0]) - high) > np.abs(np.array(ends[1]) - low), *ends)])
-    y = np.where(x == ends[0], high, low) if name == "masked_squared_error" else np.full((1, len(scaling)), low)
+    y = np.where(x == ends[0], high, low) if name.endswith("squared_error") else np.full((1, len(scaling)), low)
     raw = int(kernel.raw(x, np.ones_like(x, bool), y, t)[0])
     assert t.raw_range[1] // 2 < raw <= t.raw_range[1]
     assert not t.signed
@@ -107,7 +109,7 @@ def test_chunks_do_not_show(monkeypatch):
 def test_refusals():
     scaling = toy.small_scaling()
     with pytest.raises(DesignError, match="gives 3 numbers for 9 inputs"):
-        kernels.masked_squared_error_type(scaling, network(3))
+        kernels.squared_error_type(scaling, network(3))
     with pytest.raises(DesignError, match="gives one number, not one per class"):
         kernels.margin_type(scaling, network(1))
     wide = network(9, FixedPoint.from_quantized_bits(30, 4))

@@ -26,10 +26,10 @@ def differences(function, events, **options) -> int:
     return int((score != truth.score).sum() + (accept != truth.accept).sum())
 
 
-@pytest.mark.parametrize("kernel", ["identity", "margin", "sum_of_squares", "masked_squared_error"])
+@pytest.mark.parametrize("kernel", ["identity", "margin", "sum_of_squares", "masked_squared_error", "squared_error"])
 @pytest.mark.parametrize("options", [{}, {"hard_dc": 0}, {"binary_lut": True}])
 def test_equal(kernel, options):
-    sizes = (8, 9) if kernel == "masked_squared_error" else (8, 4, 2)
+    sizes = (8, 9) if kernel.endswith("squared_error") else (8, 4, 2)
     function = toy.trigger(sizes, kernel, seed=3)
     assert differences(function, toy.events(4000), **options) == 0
 

@@ -1,0 +1,207 @@
+"""What autoencoders of different kinds of layers differ in: their encoder, their decoder, and what an input means."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from l1trigger import keras as door
+from l1trigger.data.objects import FEATURES, OBJECTS
+from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
+from l1trigger.design import Design, ModelSection
+from l1trigger.errors import DesignError
+from l1trigger.models import blocks, dense, images
+
+Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Network inputs, and how much each counts in the error; both (events, inputs)."""
+
+
+class Coder(Protocol):
+    """Encoder and decoder of one model that is being built.
+
+    Attributes:
+        scaling: of the inputs.
+        limit: largest magnitude of each input, infinite where there is none; see ``dense.bounded``.
+    """
+
+    scaling: InputScaling
+    limit: NDArray[np.float32]
+
+    def encode(self, x: Any) -> Any:
+        """What the encoder's hidden layers make of inputs (events, inputs); shape (events, n)."""
+
+    def decode(self, z: Any) -> Any:
+        """Outputs (events, inputs) of latent variables (events, latent)."""
+
+    def batch(self, inputs: NDArray[Any]) -> Batch:
+        """Network inputs of hardware integers, first axis events, and their mask."""
+
+
+class DenseCoder:
+    """Dense layers on trigger objects, the decoder mirroring the encoder."""
+
+    def __init__(self, options: dense.DenseAutoencoderOptions) -> None:
+        self.options = options
+        self.scaling = options.inputs.scaling()
+        self.limit = dense.output_range(self.scaling)
+
+    def encode(self, x: Any) -> Any:
+        """See ``Coder``."""
+        return dense.hidden_layers(x, self.options.hidden, "encoder", self.options.batch_norm)
+
+    def decode(self, z: Any) -> Any:
+        """See ``Coder``."""
+        h = dense.hidden_layers(z, self.options.hidden[::-1], "decoder", self.options.batch_norm)
+        return door.keras().layers.Dense(len(self.scaling), name="decoded")(h)
+
+    def batch(self, inputs: NDArray[Any]) -> Batch:
+        """See ``Coder``; objects that are not there do not count."""
+        return dense.network_inputs(self.scaling, inputs)
+
+
+class ConvAutoencoderOptions(ModelSection):
+    """What all convolutional autoencoders have.
+
+    Without ``pixel`` the image holds trigger objects, one in each row, scaled by ``inputs``; those that are not there
+    do not count in the error. With ``pixel`` it is an image whose pixels all count.
+
+    Attributes:
+        image: height, width, channels.
+        encoder: layers in front of the latent variables; see ``models.blocks``.
+        latent: how many latent variables, each a sum over all that the encoder gives.
+        decoder: layers behind them; the last gives as many numbers as the image has, row by row.
+        pixel: scaling of every pixel, unsigned.
+        columns: scaling of single columns in place of ``pixel``, by index.
+        inputs: scaling of trigger objects.
+        zero_suppressed: whether the full-precision reference sees zero where ``pixel.offset`` makes a pixel negative,
+            as firmware does.
+    """
+
+    image: tuple[int, int, int]
+    encoder: tuple[blocks.Layer, ...]
+    latent: int = Field(8, ge=1)
+    decoder: tuple[blocks.Layer, ...]
+    pixel: FeatureScaling | None = None
+    columns: dict[int, FeatureScaling] = Field(default_factory=dict)
+    inputs: ObjectInputs = ObjectInputs()
+    zero_suppressed: bool = False
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> ConvAutoencoderOptions:
+        shape = " x ".join(map(str, self.image))
+        if self.pixel is None and self.image != (OBJECTS, len(FEATURES), 1):
+            raise ValueError(f"an image of {shape} holds no trigger objects; give pixel, the scaling of its pixels")
+        if self.pixel is None and (self.columns or self.zero_suppressed):
+            raise ValueError("columns and zero_suppressed are for images with pixel, not for trigger objects")
+        if wrong := [c for c in self.columns if not 0 <= c < self.image[1]]:
+            raise ValueError(f"columns: an image of {shape} has no column {wrong[0]}; they count from 0")
+        return self
+
+
+class ConvCoder:
+    """Convolutions and whatever else a list of layers holds, on an image.
+
+    The network is trained on flat events; firmware takes the same layers on the image itself (``image_model``).
+    """
+
+    def __init__(self, options: ConvAutoencoderOptions) -> None:
+        self.options = options
+        self.names: Counter[str] = Counter()  # the decoder's layers count on from the encoder's
+        if options.pixel is None:
+            self.scaling = options.inputs.scaling()
+            self.limit = dense.output_range(self.scaling)
+        else:
+            self.scaling = pixels(options.pixel, options.image, options.columns)
+            self.limit = np.full(len(self.scaling), np.inf, np.float32)
+
+    def encode(self, x: Any) -> Any:
+        """See ``Coder``."""
+        image = door.keras().layers.Reshape(self.options.image, name="image")(x)
+        return self.encode_image(image)
+
+    def encode_image(self, image: Any) -> Any:
+        """What the encoder makes of an image (events, height, width, channels), flat."""
+        return blocks.flat(blocks.build(self.options.encoder, image, names=self.names), self.names)
+
+    def decode(self, z: Any) -> Any:
+        """See ``Coder``."""
+        return door.keras().layers.Flatten(name="decoded")(self.decode_image(z))
+
+    def decode_image(self, z: Any) -> Any:
+        """What the decoder makes of latent variables, in the shape that its last layer gives."""
+        return blocks.build(self.options.decoder, z, names=self.names)
+
+    def batch(self, inputs: NDArray[Any]) -> Batch:
+        """See ``Coder``."""
+        if self.options.pixel is None:
+            return dense.network_inputs(self.scaling, inputs)
+        x = self.scaling.real(inputs).astype(np.float32)
+        return np.maximum(x, 0) if self.options.zero_suppressed else x, np.ones_like(x)
+
+
+def firmware_model(
+    options: ConvAutoencoderOptions, weights: Mapping[str, NDArray[np.float32]], trained: Any, latent: str,
+    decoded: bool,
+) -> Any:
+    """The trained layers on the image itself, as they go to firmware.
+
+    Args:
+        options: of the architecture.
+        weights: of the training.
+        trained: the model that was trained.
+        latent: name of the layer that gives the latent variables.
+        decoded: whether the decoder follows.
+    """
+    dense.set_weights(trained, weights)
+    k, coder = door.keras(), ConvCoder(options)
+    x = k.Input(options.image, name="x")
+    y = k.layers.Dense(options.latent, name=latent)(coder.encode_image(x))
+    model = k.Model(x, coder.decode_image(y) if decoded else y)
+    for layer in model.layers:
+        if layer.get_weights():
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
+    return model
+
+
+def check_shape(options: ConvAutoencoderOptions, shape: tuple[int, ...]) -> None:
+    """Checks the shape of an event of the data; see ``images.require_image``."""
+    images.require_image(images.ImageOptions(architecture=options.architecture, image=options.image), shape)
+
+
+def check(design: Design) -> None:
+    """Whether encoder, decoder and score of a convolutional autoencoder fit together.
+
+    Raises:
+        DesignError: they do not; says what.
+    """
+    options = design.model
+    assert isinstance(options, ConvAutoencoderOptions)
+    k, coder = door.keras(), ConvCoder(options)
+    part = "encoder"
+    try:
+        h = coder.encode_image(k.Input(options.image))
+        part = "decoder"
+        decoded = coder.decode_image(k.layers.Dense(options.latent)(h))
+    except ValueError as e:
+        raise DesignError(None, f"model.{part}", str(e), "mend that layer or the one before it") from e
+    gives = tuple(decoded.shape[1:])
+    if math.prod(gives) != math.prod(options.image):
+        raise DesignError(
+            None, "model.decoder", f"gives {_shape(gives)}, but the image is {_shape(options.image)}",
+            "let its last layer give as many numbers as the image has",
+        )
+    wanted = {"reconstruction_error": options.pixel is None, "image_error": options.pixel is not None}
+    if not wanted.get(design.compress.score, True):
+        other = next(score for score, fits in wanted.items() if fits)
+        what = "trigger objects" if options.pixel is None else "an image without objects"
+        raise DesignError(None, "compress.score", f"{design.compress.score} is not for {what}", f"take {other}")
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
