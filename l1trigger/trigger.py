@@ -123,6 +123,9 @@ class TriggerFunction:
 
 
 def present(inputs: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which inputs belong to an object that is there: its pT (the first feature) is not 0; shape (events, inputs)."""
+    """Which inputs belong to an object that is there: its pT (the first feature) is not 0; shape (events, inputs).
+
+    A notion of objects: the score of an image must not ask (``squared_error`` in place of ``masked_squared_error``).
+    """
     there = np.broadcast_to(inputs[..., :1] != 0, inputs.shape)
     return np.ascontiguousarray(there.reshape(len(inputs), -1))

@@ -9,8 +9,8 @@ from l1trigger.data.electronics import REGIONS
 from l1trigger.data.regions import LARGEST
 
 _MOST_DEPOSITS = 6
-_DEPOSIT = (8.0, 800.0)
-"""Range of the energy of one deposit in hardware integers: 4 to 400 GeV for regions."""
+_DEPOSIT = (8.0, 256.0)
+"""Range of the energy of one deposit in hardware integers: 4 to 128 GeV for regions."""
 
 
 def make_image_outliers(

@@ -32,6 +32,11 @@ def compress(
     """See ``l1trigger.compress.run``."""
     require_fit(design, data)
     plugin = plugins.get("l1trigger.scores", design.compress.score, "compress.score")()
+    if design.compress.distillation is not None and not getattr(plugin, "keeps_outputs", False):
+        raise DesignError(
+            None, "compress.distillation", f"{design.compress.score} learns nothing but the reference's score or "
+            "outputs already", "leave it out",
+        )
     results = {}
     for which, training in enumerate(trained.trainings):
         name = f"seed {training.seed}: " if len(trained.trainings) > 1 else ""

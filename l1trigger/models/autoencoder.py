@@ -16,6 +16,9 @@ from l1trigger.design import TrainSection
 from l1trigger.models import coders, dense
 from l1trigger.train.result import Training
 
+_SMALLEST = 1e-6
+"""Added to an error before its logarithm is taken."""
+
 
 class AutoencoderOptions(dense.DenseAutoencoderOptions):
     """Options of the architecture ``autoencoder``, beside those of all dense ones.
@@ -79,8 +82,11 @@ class Autoencoder:
         history = dense.fit(
             model, (list(train), zeros[0]), (list(validation), zeros[1]), section, work, progress
         )
-        log_error = _log_error(model, train)
+        error = _errors(model, train)
+        floor = _SMALLEST + getattr(options, "floor", 0.0) * float(np.median(error))
+        log_error = np.log(error + floor)
         weights = dense.weights_by_name(model)
+        weights["score_floor"] = np.array(floor, np.float32)
         weights["score_mean"] = np.array(log_error.mean(), np.float32)
         weights["score_std"] = np.array(log_error.std(), np.float32)
         return Training(seed, weights, history, min(history["val_loss"]))
@@ -106,10 +112,19 @@ class Autoencoder:
         own = cls.Options.model_validate(options)
         model = cls.build(own)
         dense.set_weights(model, weights)
-        log_error = _log_error(model, cls.coder(own).batch(inputs))
-        return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
+        return standardized(_errors(model, cls.coder(own).batch(inputs)), weights)
 
 
-def _log_error(model: Any, batch: coders.Batch) -> NDArray[np.float64]:
-    error = model.predict(list(batch), batch_size=8192, verbose=0)[:, 0].astype(np.float64)
-    return np.asarray(np.log(error + 1e-6))
+def standardized(error: NDArray[np.float64], weights: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Scores of reconstruction errors (events,): their logarithm, standardized on the training background.
+
+    Args:
+        error: to convert.
+        weights: of the training, among them what standardizes.
+    """
+    log_error = np.log(error + float(weights.get("score_floor", _SMALLEST)))
+    return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
+
+
+def _errors(model: Any, batch: coders.Batch) -> NDArray[np.float64]:
+    return np.asarray(model.predict(list(batch), batch_size=8192, verbose=0)[:, 0], np.float64)

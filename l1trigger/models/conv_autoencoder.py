@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from l1trigger.models import coders
 from l1trigger.models.autoencoder import Autoencoder
@@ -17,11 +18,15 @@ class ConvAutoencoderOptions(coders.ConvAutoencoderOptions):
 
     Attributes:
         clip_latent, error: as of the architecture ``autoencoder``.
+        floor: added to the error before its logarithm is taken, in units of its median on the training background. The
+            order of events stays; but quiet ones, in which there is nothing to find, no longer stretch the score that a
+            student has to follow.
     """
 
     architecture: str = "conv_autoencoder"
     clip_latent: bool = False
     error: Literal["squared", "absolute"] = "squared"
+    floor: float = Field(0.0, ge=0)
 
 
 class ConvAutoencoder(Autoencoder):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from l1trigger import plugins
 from l1trigger.compress import fine_tune, keras_graph, post_training, quantize, structured
-from l1trigger.compress.image_outliers import make_image_outliers
+from l1trigger.compress.image_outliers import make_image_outliers, symmetric_copies
 from l1trigger.compress.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.compress.outliers import make_outliers
 from l1trigger.compress.result import LayerSummary, Units
@@ -146,12 +146,21 @@ def shrunk(network: Any, section: CompressSection) -> tuple[Any, dict[str, Units
     return structured.shrink(network, section.pruning.structured)
 
 
-def with_outliers(data: DataSet, fraction: float, seed: int) -> NDArray[np.int16]:
-    """Training background followed by synthetic outliers, ``fraction`` times as many; hardware integers."""
+def with_outliers(data: DataSet, fraction: float, seed: int, copies: int = 1) -> NDArray[np.int16]:
+    """Training background followed by synthetic outliers, ``fraction`` times as many; hardware integers.
+
+    Args:
+        data: its training background is taken.
+        fraction: outliers per background event.
+        seed: random seed.
+        copies: how often each background event is taken, all but the first time turned and mirrored at random.
+    """
     inputs = data.train.inputs
     n = int(fraction * len(inputs))
-    make = make_outliers if inputs.shape[1:] == (OBJECTS, len(FEATURES)) else make_image_outliers
-    return np.concatenate([inputs, make(inputs, n, seed)]) if n else inputs
+    objects = inputs.shape[1:] == (OBJECTS, len(FEATURES))
+    outliers = (make_outliers if objects else make_image_outliers)(inputs, n, seed) if n else inputs[:0]
+    rng = np.random.default_rng(seed)
+    return np.concatenate([inputs, *(symmetric_copies(inputs, rng) for _ in range(copies - 1)), outliers])
 
 
 def firmware_layers(trained: TrainResult, which: int, score: str, wanted: str) -> Any:

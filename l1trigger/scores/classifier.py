@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import plugins
-from l1trigger.compress import keras_graph
+from l1trigger.compress import distillation, keras_graph
+from l1trigger.compress.distillation import SmallNetwork, Teacher
 from l1trigger.data.events import DataSet
-from l1trigger.design import CompressSection, Design
+from l1trigger.design import CompressSection, Design, DistillationSection
 from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
 from l1trigger.models import dense
 from l1trigger.scores import base
@@ -25,9 +26,12 @@ class ClassifierOptions(CompressSection):
 
     Attributes:
         internal: widths in bits of what is computed inside an architecture's own layers; see the architecture.
+        student: a smaller network to quantize in place of the reference, of which it learns; see
+            ``compress.distillation``.
     """
 
     score: str = "classifier"
+    student: SmallNetwork | None = None
     internal: dict[str, int] = Field(default_factory=dict)
 
 
@@ -58,17 +62,38 @@ class Classifier(base.KernelScore):
         own = architecture.Options.model_validate(trained.options)
         inputs, targets = architecture.examples(own, data.train, training.seed)
         x = trained.scaling.firmware(inputs)
+        loss, teacher = architecture.loss(own), _teacher(options, trained, which, architecture, own)
+        if teacher is not None:
+            loss, targets = teacher.loss(loss), teacher.targets(inputs, targets)
         internal = internal_bits(options, architecture)
         network = float_model(architecture, own, training.weights)
-        if network is not None:
-            return base.quantized(
-                network, trained.scaling, options, x, targets, architecture.loss(own), training.seed, work, progress
+        if network is None:
+            require_keras_layers(options, trained.architecture)
+            model = architecture.quantized_model(own, training.weights, options.quantization, internal, x)
+            return base.fine_tuned(
+                model, trained.scaling, options, x, targets, loss, training.seed, work, progress
             )
-        require_keras_layers(options, trained.architecture)
-        model = architecture.quantized_model(own, training.weights, options.quantization, internal, x)
-        return base.fine_tuned(
-            model, trained.scaling, options, x, targets, architecture.loss(own), training.seed, work, progress
+        if options.student is not None and teacher is not None:
+            inside = data.validation.inputs
+            validation = teacher.targets(inside, architecture.targets(own, data.validation))
+            network, _ = distillation.small_network(
+                options.student, network, loss, (x, targets), (trained.scaling.firmware(inside), validation),
+                training.seed, work / "float", progress,
+            )
+        return base.quantized(
+            network, trained.scaling, options, x, targets, loss, training.seed, work / "quantized", progress
         )
+
+
+def _teacher(
+    options: ClassifierOptions, trained: TrainResult, which: int, architecture: Any, own: Any
+) -> Teacher | None:
+    """Whose outputs the network learns beside the truth; None where it learns the truth alone."""
+    section = options.distillation or (DistillationSection() if options.student is not None else None)
+    if section is None:
+        return None
+    classes = bool(architecture.class_count(own)) if hasattr(architecture, "class_count") else False
+    return Teacher.of(section, trained, which, classes)
 
 
 def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.float32]]) -> Any:
@@ -90,6 +115,7 @@ def require_keras_layers(options: CompressSection, architecture: str) -> None:
     """
     for key, asked in {
         "pruning.structured": options.pruning.structured is not None, "method": options.method == "ptq",
+        "student": getattr(options, "student", None) is not None,
     }.items():
         if asked:
             raise DesignError(

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from l1trigger import keras as door
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
+from l1trigger.models.autoencoder import standardized
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import present
@@ -65,13 +67,11 @@ class ReconstructionError(base.KernelScore):
 
     def float_value(self, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:
         """The standardized logarithm of the error, as the float score is."""
-        weights = trained.trainings[which].weights
-        log_error = np.log(np.asarray(value, np.float64) + 1e-6)
-        return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
+        return standardized(np.asarray(value, np.float64), trained.trainings[which].weights)
 
 
 def _weighted_difference(target_and_weight: Any, output: Any) -> Any:
-    import tensorflow as tf
+    tf = door.tensorflow()
 
     target, weight = tf.split(target_and_weight, 2, axis=-1)
     return tf.reduce_mean(weight * tf.square(target - tf.reshape(output, tf.shape(target))), axis=-1)

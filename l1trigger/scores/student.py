@@ -14,6 +14,7 @@ from pydantic import Field
 
 from l1trigger import keras as door
 from l1trigger.compress.network import as_inputs
+from l1trigger.data.electronics import REGIONS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, TrainSection
 from l1trigger.errors import DesignError
@@ -29,13 +30,17 @@ class StudentOptions(CompressSection):
         hidden: sizes of the student's hidden layers, where they are dense; one output follows.
         layers: hidden layers on the image of an event in place of ``hidden``; see ``models.blocks``.
         outliers: synthetic outliers per background event.
+        copies: how often each background image of regions is trained on, all but the first time turned in phi and
+            mirrored in eta at random. A dense student has a weight for each region and learns the sample by heart
+            where it sees each crossing once.
         distill: how the float student is trained before it is quantized.
     """
 
     score: str = "student"
     hidden: tuple[int, ...] = (32, 16)
     layers: tuple[blocks.Layer, ...] = ()
-    outliers: float = Field(0.5, ge=0, le=5)
+    outliers: float = Field(0.5, ge=0, le=20)
+    copies: int = Field(1, ge=1, le=36)
     distill: TrainSection = TrainSection(epochs=20)
 
 
@@ -51,15 +56,17 @@ class Student(base.KernelScore):
 
     @classmethod
     def check(cls, design: Design, data: DataSet) -> None:
-        """Whether the layers can stand on the events.
+        """Whether the layers can stand on the events, and whether these have symmetric copies.
 
         Raises:
-            DesignError: they cannot; says which layer.
+            DesignError: they cannot, and says which layer; or they have none.
         """
-        options = design.compress
+        options, shape = design.compress, data.train.inputs.shape[1:]
         assert isinstance(options, StudentOptions)
+        if options.copies > 1 and shape[:2] != REGIONS:
+            raise DesignError(None, "compress.copies", "only images of 18 x 14 regions have such copies", "write 1")
         try:
-            cls.build(options, data.train.inputs.shape[1:])
+            cls.build(options, shape)
         except ValueError as e:
             raise DesignError(None, "compress.layers", str(e), "mend that layer or the one before it") from e
 
@@ -91,7 +98,7 @@ class Student(base.KernelScore):
         options = design.compress
         assert isinstance(options, StudentOptions)
         seed = trained.trainings[which].seed
-        events = base.with_outliers(data, options.outliers, seed)
+        events = base.with_outliers(data, options.outliers, seed, options.copies)
         x = trained.scaling.firmware(events)
         target = trained.float_score(events, which).astype(np.float32)
         validation = (

@@ -67,6 +67,23 @@ def test_zero_suppression_is_what_firmware_does(regions):
     assert (coder.scaling.real(regions.test.inputs) < 0).any() and (mask == 1).all()
 
 
+def test_a_floor_keeps_the_order_and_no_longer_stretches_quiet_events(regions, tmp_path):
+    scores = {}
+    for floor in (0.0, 1.0):
+        raw = toy.raw_design("image_error", {"floor": floor, "zero_suppressed": True})
+        trained = train.run(design.from_mapping(raw), regions, tmp_path / f"{floor}")
+        scores[floor] = trained.float_score(regions.train.inputs)
+        weights = trained.trainings[0].weights
+        error = np.exp(scores[floor] * float(weights["score_std"]) + float(weights["score_mean"]))
+        error -= float(weights["score_floor"])
+        if floor:
+            assert float(weights["score_floor"]) == pytest.approx(float(np.median(error)), rel=1e-4)
+        assert scores[floor].mean() == pytest.approx(0, abs=1e-6)
+        assert scores[floor].std() == pytest.approx(1)
+    np.testing.assert_array_equal(np.argsort(scores[0.0]), np.argsort(scores[1.0]))
+    assert scores[1.0].min() > scores[0.0].min()
+
+
 CASES = {
     "dense student": toy.raw_design(),
     "convolutional student": toy.raw_design(layers=[{"conv": {"filters": 2, "kernel": 2, "stride": 2}},
@@ -128,6 +145,7 @@ WRONG = {
     "reconstruction_error is not for an image without objects.*take image_error": toy.raw_design(
         "reconstruction_error"
     ),
+    "compress.copies: only images of 18 x 14 regions": toy.raw_design(copies=2),
     "compress.layers: a layer max_pool cannot follow on 6 x 4 x 1": toy.raw_design(layers=[{"max_pool": {"size": 7}}]),
 }
 
