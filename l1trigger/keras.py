@@ -51,6 +51,14 @@ def _keras() -> Any:
     return tf_keras
 
 
+def tensorflow() -> Any:
+    """The tensorflow module, imported only after Keras 2 has been chosen."""
+    keras()
+    import tensorflow as module
+
+    return module
+
+
 def qkeras() -> Any:
     """The qkeras module."""
     keras()

@@ -21,7 +21,8 @@ from l1trigger.synth.windows import CONVOLUTIONS, Windows, of
 _BY_VALUE = (*ACTIVATED, "BatchNormalization", "ApplyAlpha", "FixedPointQuantizer")
 _WINDOWED = (*CONVOLUTIONS, "Pooling1D", "Pooling2D")
 _MEET = ("Merge", "Concatenate")
-_SAME = ("Clone", "Repack")
+_SAME = ("Clone",)
+_SHAPED = ("Reshape", "Repack")
 _PADDED = ("ZeroPadding1D", "ZeroPadding2D")
 _REMEDY = "leave synth.pixels_per_clock out for fully parallel RTL, or leave this stage out with synth.route: none"
 Shape = tuple[int, int, int]
@@ -94,7 +95,7 @@ def _image(layers: Sequence[GraphLayer]) -> Shape:
         raise _unsupported([layer.name for layer in inputs], "more than one input")
     shape: tuple[int, ...] = ()
     for layer in layers:
-        if layer.kind not in (*_BY_VALUE, *_SAME, "Input", "Reshape"):
+        if layer.kind not in (*_BY_VALUE, *_SAME, *_SHAPED, "Input"):
             break
         if len(layer.shape) in (2, 3):
             shape = layer.shape
@@ -152,7 +153,7 @@ class _Planner:
     def _shaped(self, layer: GraphLayer) -> bool:
         """Whether a layer makes the image of the input."""
         made = (1, *layer.shape) if len(layer.shape) == 2 else layer.shape
-        return layer.kind == "Reshape" and made == self.image and self.images[layer.inputs[0]] == 0
+        return layer.kind in _SHAPED and made == self.image and self.images[layer.inputs[0]] == 0
 
     def _same(self, layer: GraphLayer) -> None:
         source = layer.inputs[0]

@@ -40,7 +40,7 @@ def quantizer(types: Sequence[FixedPoint], shape: Sequence[int]) -> Any:
 
 @cache
 def _class() -> Any:
-    import tensorflow as tf
+    tf = door.tensorflow()
 
     base: Any = door.qkeras().quantized_bits
 

@@ -94,7 +94,7 @@ class Teacher:
 
     def loss(self, truth_loss: Loss) -> Loss:
         """Of (targets, output), per event: the loss against the truth mixed with that against the teacher."""
-        import tensorflow as tf
+        tf = door.tensorflow()
 
         weight, temperature = self.section.weight, self.section.temperature
 

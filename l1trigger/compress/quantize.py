@@ -243,7 +243,7 @@ def dense_layers(h: Any, stack: Sequence[DenseLayer], types: Sequence[LayerTypes
 def float_model(stack: Sequence[DenseLayer]) -> Any:
     """The Keras model of float dense layers."""
     k = door.keras()
-    import tensorflow as tf
+    tf = door.tensorflow()
 
     h = first = k.Input((stack[0].kernel.shape[0],), name="x")
     for layer in stack:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger import keras as door
 from l1trigger import plugins
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet, Events
@@ -47,7 +48,7 @@ class Classification:
     @staticmethod
     def loss(options: Any) -> Callable[[Any, Any], Any]:
         """Cross entropy of the softmax of the logits, per event; targets may be probabilities of another network."""
-        import tensorflow as tf
+        tf = door.tensorflow()
 
         def entropy(target: Any, output: Any) -> Any:
             return tf.nn.softmax_cross_entropy_with_logits(target, output)

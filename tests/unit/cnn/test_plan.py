@@ -50,6 +50,18 @@ def test_blocks_begin_where_pixels_meet():
     assert [layer.kind for layer in divided.head][:2] == ["Reshape", "Dense"] and divided.last == 4
 
 
+def test_graph_of_streams_gives_the_same():
+    """Where hls4ml copies images for several readers and packs them anew in place of flattening them."""
+    function, layers = graph(blocks)
+    section = ConvertSection(io_type="io_stream", strategy="Resource")
+    streams = hls4ml.graph_layers(function.network, section)
+    assert {"Clone"} <= {layer.kind for layer in streams} - {layer.kind for layer in layers}
+    first, second = plan.plan(layers), plan.plan(streams)
+    assert [(p.name, p.sources, p.where, p.shape) for p in first.parts] == [
+        (p.name, p.sources, p.where, p.shape) for p in second.parts]
+    assert [layer.name for layer in first.head] == [layer.name for layer in second.head]
+
+
 def changed(layers, kind, **more):
     return [replace(layer, **more) if layer.kind == kind else layer for layer in layers]
 

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import numpy as np
 
 from l1trigger.compress.image_outliers import make_image_outliers, symmetric_copies
 from l1trigger.data.regions import LARGEST
+from l1trigger.scores import base
 
 NOTHING = {"merged": 0, "scaled": 0, "hot": 0}
 
@@ -51,3 +54,13 @@ def test_sums_saturate_as_in_hardware():
     assert out.dtype == np.int16
     assert out.max() == LARGEST
     np.testing.assert_array_equal(out, make_image_outliers(np.full((4, 18, 14), 1000, np.int16), 200, 2))
+
+
+def test_background_comes_first_then_its_copies_then_outliers():
+    images = regions(50)
+    data = SimpleNamespace(train=SimpleNamespace(inputs=images))
+    taught = base.with_outliers(data, 0.5, seed=1, copies=3)
+    assert taught.shape == (3 * 50 + 25, 18, 14)
+    np.testing.assert_array_equal(taught[:50], images)
+    np.testing.assert_array_equal(np.sort(taught[50:100].reshape(50, -1)), np.sort(images.reshape(50, -1)))
+    assert (taught[50:100] != taught[100:150]).any()
