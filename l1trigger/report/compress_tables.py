@@ -31,5 +31,6 @@ def _note(report: Report) -> str:
     figure = next(f for f in report.figures if f.name.startswith(PREFIX))
     return (
         "Level quantized, source dataset. After training: the same bit widths, weights rounded as the float reference "
-        f"has them; correction of biases {figure.conditions['bias_correction']}, pruning: {figure.conditions['pruning']}."
+        f"has them; correction of biases {figure.conditions['bias_correction']}, pruning: "
+        f"{figure.conditions['pruning']}."
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from l1trigger.report import class_tables, compress_tables, hls, layer_tables, run_tables, tables, teacher, vendor_tables
+from l1trigger.report import (
+    class_tables,
+    compress_tables,
+    hls,
+    layer_tables,
+    run_tables,
+    tables,
+    teacher,
+    vendor_tables,
+)
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
