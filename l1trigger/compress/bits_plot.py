@@ -34,11 +34,12 @@ def draw(found: Study, folder: Path) -> Path:
                     _line(ax, found, line, color)
         bits = sorted({m.point.bits for m in found.points})
         ax.set_xticks(bits)
+        ax.xaxis.minorticks_off()
         ax.set_xlim(bits[0] - 0.6, bits[-1] + 0.6)
         ax.set_xlabel("bits of weights and activations")
         ax.set_ylabel(f"{TITLES[found.figure]}, relative to float")
         ax.set_title(f"{found.design}, level quantized", loc="right", fontsize=17)
-        ax.legend(loc="lower right" if found.figure != "resolution" else "upper right")
+        ax.legend(loc="lower right" if found.figure != "resolution" else "upper right", handlelength=2.8)
         for suffix in ("svg", "png"):
             canvas.savefig(folder / f"bits.{suffix}", bbox_inches="tight", metadata=_undated(suffix))
     return folder / "bits.png"

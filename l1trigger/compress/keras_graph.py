@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from l1trigger import keras as door
 from l1trigger.compress.network import as_inputs, batch_size
 from l1trigger.compress.quantize import SAMPLE, LayerTypes, layer_types, require_layers
+from l1trigger.convert import lint_layers
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.sections import QuantizationSection
+from l1trigger.sections import ConvertSection, QuantizationSection
 
 _WEIGHTED = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D")
 _ARITHMETIC = (
@@ -77,7 +78,8 @@ def points(model: Any, name: str = "the network") -> dict[str, Point]:
     """
     found: dict[str, Point] = {}
     taken: set[str] = set()
-    unknown = []
+    # What the quantized twin of a layer would leave out without a word.
+    unknown = [f"{f.where} ({f.message})" for f in lint_layers.options(ConvertSection(), model)]
     for layer in model.layers:
         kind = type(layer).__name__
         if layer.name in taken or kind in (*_MOVING, *_PASSED_OVER, "InputLayer"):

@@ -53,7 +53,7 @@ class Classifier(base.KernelScore):
         options = design.compress
         assert isinstance(options, ClassifierOptions)
         architecture = plugins.get("l1trigger.models", trained.architecture)
-        if not hasattr(architecture, "quantized_model"):
+        if not (hasattr(architecture, "quantized_model") or hasattr(architecture, "float_model")):
             raise DesignError(
                 None, "compress.score", f"{options.score} needs an architecture that learns labels, not "
                 f"{trained.architecture}", "take model.architecture garnet, or a score for anomalies",
@@ -98,6 +98,8 @@ def _teacher(
 
 def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.float32]]) -> Any:
     """The trained Keras model of an architecture; None where it has layers of its own, which it quantizes itself."""
+    if hasattr(architecture, "float_model"):
+        return architecture.float_model(own, weights)
     model = architecture.build(own)
     dense.set_weights(model, weights)
     try:

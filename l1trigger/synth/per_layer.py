@@ -78,7 +78,8 @@ def resources(
 
     def synthesized(part: Part) -> LayerResources:
         sources = rtl.write_combinational(part[2], folder / part[0] / "rtl")
-        return _resources(part, yosys.synthesize(sources, family, folder / part[0], section.time_limit_s))
+        cells = yosys.synthesize(sources, family, folder / part[0], section.time_limit_s, proof=False)
+        return _resources(part, cells)
 
     with ThreadPoolExecutor(min(processes, len(os.sched_getaffinity(0)))) as pool:
         return tuple(pool.map(synthesized, working))

@@ -11,7 +11,7 @@ from l1trigger.convert.graph import GraphLayer
 from l1trigger.design import ConvertSection, SynthSection
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth import alone, layers, lower, per_layer, rtl
+from l1trigger.synth import alone, layers, lower, per_layer, rtl, yosys
 
 SECTION = SynthSection()
 
@@ -49,6 +49,17 @@ def test_resources(made, tmp_path):
     assert all(r.cells["ff"] == 0 for r in found.values())
     estimated = per_layer.resources(parts, SynthSection(yosys=False), "xcup", tmp_path)
     assert all(r.cells is None and r.estimated_lut == found[r.name].estimated_lut for r in estimated)
+
+
+def test_the_proof_of_the_mapping_changes_no_count(made, tmp_path):
+    function, graph, types = made
+    _, _, comb = next(p for p in per_layer.trigger_parts(function, graph, SECTION, types) if p[0] == "dense_1")
+    sources = rtl.write_combinational(comb, tmp_path / "rtl")
+    counts = {proof: yosys.synthesize(sources, "xcup", tmp_path / str(proof), 300, proof=proof)
+              for proof in (True, False)}
+    assert counts[True] == counts[False]
+    assert "&verify" in (tmp_path / "True" / "yosys.log").read_text()
+    assert "&verify" not in (tmp_path / "False" / "yosys.log").read_text()
 
 
 def test_layers_that_work_in_a_stage(made, tmp_path):
