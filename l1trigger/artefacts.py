@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from l1trigger.design import Design
+from l1trigger.design import Design, from_mapping
 from l1trigger.errors import DataError, DesignError, RunFolderError
 from l1trigger.run_folder import RunFolder, remove, write_atomically
 
@@ -49,7 +49,8 @@ def check(folder: Path, design: Design) -> None:
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise DataError(card_path, f"is not a card of artefacts ({e})", "make them again") from e
     resolved = design.resolved()
-    different = differences(made_from, {s: resolved[s] for s in SECTIONS})
+    before = _with_defaults(made_from, design)
+    different = differences({s: before[s] for s in SECTIONS}, {s: resolved[s] for s in SECTIONS})
     if different:
         raise DesignError(
             None, design.name,
@@ -61,6 +62,14 @@ def check(folder: Path, design: Design) -> None:
         path = folder / name
         if not path.is_file() or _sha256(path) != digest:
             raise DataError(path, "is missing or not the file that card.json describes", "restore it, or train anew")
+
+
+def _with_defaults(made_from: Mapping[str, Any], design: Design) -> Mapping[str, Any]:
+    """What the artefacts were made from, with defaults for keys that did not exist yet."""
+    try:
+        return from_mapping({**made_from, "name": design.name, "task": design.task}).resolved()
+    except DesignError:
+        return made_from
 
 
 def copy_stage(folder: Path, stage: str, target: Path) -> None:

@@ -26,10 +26,12 @@ from l1trigger.sections import (
     ConvertSection,
     CsimSection,
     DataSection,
+    DistillationSection,
     FineTuneSection,
     LayerBits,
     Limit,
     ModelSection,
+    PostTrainingSection,
     PruningSection,
     QuantizationSection,
     Section,
@@ -40,8 +42,9 @@ from l1trigger.sections import (
 
 __all__ = [
     "PARTS", "PLUGIN_SECTIONS", "CompressSection", "ConvertSection", "CsimSection", "DataSection", "Design",
-    "FineTuneSection", "LayerBits", "Limit", "ModelSection", "PruningSection", "QuantizationSection", "Section",
-    "SynthSection", "ThresholdSection", "TrainSection", "from_mapping", "json_schema", "load",
+    "DistillationSection", "FineTuneSection", "LayerBits", "Limit", "ModelSection", "PostTrainingSection",
+    "PruningSection", "QuantizationSection", "Section", "SynthSection", "ThresholdSection", "TrainSection",
+    "from_mapping", "json_schema", "load",
 ]
 
 

@@ -45,9 +45,18 @@ def _keras() -> Any:
     import tensorflow as tf
     import tf_keras
 
+    tf.get_logger().setLevel("ERROR")  # at exit it tells of what a restored checkpoint held besides
     tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(0)  # deterministic random layers cannot even be built without one; trainings set their own
     return tf_keras
+
+
+def tensorflow() -> Any:
+    """The tensorflow module, imported only after Keras 2 has been chosen."""
+    keras()
+    import tensorflow as module
+
+    return module
 
 
 def qkeras() -> Any:

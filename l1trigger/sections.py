@@ -6,7 +6,8 @@ A plugin's options derive from the section that names it (``DataSection``, ``Mod
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 
@@ -105,10 +106,13 @@ class LayerBits(Section):
     """Bit widths of one layer; what is left out comes from the section above.
 
     A width may also be written as a type, which fixes the binary point too: ``weights: ap_fixed<6,1>``, or
-    ``activations: ap_ufixed<8,3>`` behind a ReLU. ``I`` counts the sign there.
+    ``activations: ap_ufixed<8,3>`` behind a ReLU. ``I`` counts the sign there. The weights of a single layer may have a
+    list, one width or type for each of its output channels.
 
     Attributes:
         weights, biases, activations: bits in all.
+        weights_by_channel, weights_integer_by_channel: what a list for ``weights`` stands for.
+        per_channel: whether each output channel gets a binary point of its own for its weights, fitted to them.
         weights_integer, biases_integer, activations_integer: bits left of the binary point without the sign, as
             QKeras counts them; None fits the binary point to the float reference.
     """
@@ -119,6 +123,9 @@ class LayerBits(Section):
     biases_integer: int | None = None
     activations: int | None = Field(None, ge=2, le=24)
     activations_integer: int | None = None
+    weights_by_channel: tuple[Annotated[int, Field(ge=2, le=16)], ...] | None = None
+    weights_integer_by_channel: tuple[int | None, ...] | None = None
+    per_channel: bool | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -127,6 +134,11 @@ class LayerBits(Section):
         if not isinstance(values, Mapping):
             return values
         out = dict(values)
+        if isinstance(out.get("weights"), list):
+            out |= _by_channel(out.pop("weights"))
+        for key in ("weights_by_channel", "weights_integer_by_channel"):
+            if isinstance(out.get(key), list):  # what a validator has touched is read as Python, not as JSON
+                out[key] = tuple(out[key])
         for key in ("weights", "biases", "activations"):
             if isinstance(out.get(key), str):
                 out[key], integer = _bits(key, out[key])
@@ -134,6 +146,14 @@ class LayerBits(Section):
                     raise ValueError(f"{key}: a type says where the binary point is; leave {key}_integer out")
                 out[f"{key}_integer"] = integer
         return out
+
+
+def _by_channel(given: list[Any]) -> dict[str, Any]:
+    """Widths and binary points of a list with one width or type per channel."""
+    if not given or not all(isinstance(g, int | str) for g in given):
+        raise ValueError("weights: a list has one width or type for each output channel")
+    parts = [_bits("weights", g) if isinstance(g, str) else (g, None) for g in given]
+    return {"weights_by_channel": [b for b, _ in parts], "weights_integer_by_channel": [i for _, i in parts]}
 
 
 def _bits(key: str, text: str) -> tuple[int, int]:
@@ -164,9 +184,46 @@ class QuantizationSection(LayerBits):
     score: int = Field(12, ge=2, le=24)
     layers: dict[str, LayerBits] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _one_width(self) -> Self:
+        if self.weights_by_channel or self.weights_integer_by_channel:
+            raise ValueError("weights: a list belongs to a single layer; write it below layers.<name>")
+        return self
+
+
+class PostTrainingSection(Section):
+    """Post-training quantization: the float weights rounded, with what can be done without training.
+
+    Attributes:
+        events: training events on which the mean outputs of layers are compared.
+        bias_correction: whether biases absorb the mean shift of every layer's outputs (arXiv:1906.04721).
+        figures: whether its figures are measured beside those of quantization-aware training.
+    """
+
+    events: int = Field(2000, ge=1)
+    bias_correction: bool = True
+    figures: bool = True
+
+
+class DistillationSection(Section):
+    """Fine tuning on the outputs of a float reference, mixed with the truth.
+
+    Classes are learned from the reference's probabilities at a temperature (arXiv:1503.02531), other outputs from the
+    squared difference to the reference's.
+
+    Attributes:
+        teacher: run folder whose reference teaches; None takes the design's own.
+        weight: of the reference's outputs, 0 to 1; the rest is the truth.
+        temperature: by which logits of classes are divided, on both sides.
+    """
+
+    teacher: Path | None = None
+    weight: float = Field(0.5, gt=0, le=1)
+    temperature: float = Field(2.0, gt=0)
+
 
 class FineTuneSection(Section):
-    """Quantization-aware training, starting from the float weights."""
+    """Quantization-aware training, starting from the float weights; 0 epochs round them and leave it at that."""
 
     epochs: int = Field(15, ge=0)
     batch_size: int = Field(1024, ge=1)
@@ -187,12 +244,22 @@ class ThresholdSection(Section):
 
 
 class CompressSection(Section):
-    """Base of the options of scores: what is brought to firmware and how small; a score adds its own keys."""
+    """Base of the options of scores: what is brought to firmware and how small; a score adds its own keys.
+
+    Attributes:
+        score: its name.
+        method: ``qat`` fine-tunes the quantized network; ``ptq`` quantizes after training, and spends ``fine_tune`` on
+            the float network where that is pruned.
+        pruning, quantization, post_training, fine_tune, distillation, threshold: sections.
+    """
 
     score: str
+    method: Literal["qat", "ptq"] = "qat"
     pruning: PruningSection = PruningSection()
     quantization: QuantizationSection = QuantizationSection()
+    post_training: PostTrainingSection = PostTrainingSection()
     fine_tune: FineTuneSection = FineTuneSection()
+    distillation: DistillationSection | None = None
     threshold: ThresholdSection = ThresholdSection(false_positive_rate=1e-3)
 
 

@@ -49,17 +49,26 @@ def build(
         )
     divided = plan(layers)
     channels = divided.channels
-    one = pixel_scaling(trigger.scaling, channels)
+    one, behind = pixel_scaling(part(trigger.scaling, divided.image), channels), part(trigger.scaling, divided.features)
+    flat = [sample.reshape(len(sample), -1) for sample in samples.values()]
+    features = lower.repeated_ports(behind, len(behind), [f[:, divided.features] for f in flat]) if len(behind) else ()
 
     def decide(output: Any) -> Any:
         return np.concatenate([lower.decided(trigger, None, None, output), output])
 
     assert section.pixels_per_clock is not None
     return rtl.build(
-        divided, lambda hardware: lower.scaled(hardware, one),
-        lower.repeated_ports(trigger.scaling, channels, list(samples.values())), decide, section.pixels_per_clock,
+        divided, rtl.Ports(
+            lower.repeated_ports(one, channels, [f[:, divided.image] for f in flat]), features,
+            lambda hardware: lower.scaled(hardware, one), lambda hardware: lower.scaled(hardware, behind),
+        ), decide, section.pixels_per_clock,
         {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}, section.latency_cutoff_ns or clock_ns,
     )
+
+
+def part(scaling: InputScaling, which: slice) -> InputScaling:
+    """The scaling of some inputs."""
+    return replace(scaling, **{k: v[which] for k, v in vars(scaling).items()})
 
 
 def pixel_scaling(scaling: InputScaling, channels: int) -> InputScaling:
@@ -75,4 +84,4 @@ def pixel_scaling(scaling: InputScaling, channels: int) -> InputScaling:
                 None, "synth.pixels_per_clock", f"the input scaling ({key}) differs from pixel to pixel, and a "
                 "streaming engine treats all alike", "leave it out, or scale all pixels of a channel alike (data)",
             )
-    return replace(scaling, **{k: v[:channels] for k, v in vars(scaling).items()})
+    return part(scaling, slice(channels))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from l1trigger.convert.graph import GraphLayer
+from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.synth.layers import ACTIVATED
 from l1trigger.synth.windows import CONVOLUTIONS, Windows, of
@@ -21,7 +21,8 @@ from l1trigger.synth.windows import CONVOLUTIONS, Windows, of
 _BY_VALUE = (*ACTIVATED, "BatchNormalization", "ApplyAlpha", "FixedPointQuantizer")
 _WINDOWED = (*CONVOLUTIONS, "Pooling1D", "Pooling2D")
 _MEET = ("Merge", "Concatenate")
-_SAME = ("Clone", "Repack")
+_SAME = ("Clone",)
+_SHAPED = ("Reshape", "Repack")
 _PADDED = ("ZeroPadding1D", "ZeroPadding2D")
 _REMEDY = "leave synth.pixels_per_clock out for fully parallel RTL, or leave this stage out with synth.route: none"
 Shape = tuple[int, int, int]
@@ -61,14 +62,22 @@ class Plan:
         head: layers behind the last image.
         names: under which the head finds its image.
         last: number of the part that gives it.
-        channels: of the network's input.
+        image: which of an event's numbers are the image.
+        features: which are those of other inputs, which the head takes.
     """
 
     parts: tuple[Part, ...]
     head: tuple[GraphLayer, ...]
     names: tuple[str, ...]
     last: int
-    channels: int
+    image: slice
+    features: slice
+
+    @property
+    def channels(self) -> int:
+        """Channels of the image that enters."""
+        height, width, _ = self.parts[0].shape
+        return int(self.image.stop - self.image.start) // (height * width)
 
 
 def plan(layers: Sequence[GraphLayer]) -> Plan:
@@ -78,23 +87,26 @@ def plan(layers: Sequence[GraphLayer]) -> Plan:
         layers: of hls4ml's graph, in order; all with logic (``synth.layers.require_supported``).
 
     Raises:
-        UnsupportedLayerError: it does not begin with one image, or something is done to images that has no streaming
-            logic; names the layers.
+        UnsupportedLayerError: its first input is no image, or another one is, or something is done to images that has
+            no streaming logic; names the layers.
     """
+    first, *others = input_slices(layers).values()
     planner = _Planner(_image(layers), Counter(name for layer in layers for name in layer.inputs))
     for layer in layers:
         planner.add(layer)
-    return planner.done()
+    return planner.done(first, slice(first.stop, others[-1].stop if others else first.stop))
 
 
 def _image(layers: Sequence[GraphLayer]) -> Shape:
-    """Shape of the input as an image: its own, or what it is made right behind."""
-    inputs = [layer for layer in layers if layer.kind == "Input"]
-    if len(inputs) > 1:
-        raise _unsupported([layer.name for layer in inputs], "more than one input")
+    """Shape of the first input as an image: its own, or what it is made right behind."""
+    first, *others = [layer for layer in layers if layer.kind == "Input"]
+    if wrong := [layer.name for layer in others if len(layer.shape) > 1]:
+        raise _unsupported([first.name, *wrong], "more than one image as input")
     shape: tuple[int, ...] = ()
     for layer in layers:
-        if layer.kind not in (*_BY_VALUE, *_SAME, "Input", "Reshape"):
+        if layer.name in {other.name for other in others}:
+            continue
+        if layer.kind not in (*_BY_VALUE, *_SAME, *_SHAPED, "Input"):
             break
         if len(layer.shape) in (2, 3):
             shape = layer.shape
@@ -117,9 +129,9 @@ class _Planner:
 
     def add(self, layer: GraphLayer) -> None:
         """Takes the next layer."""
-        if layer.kind == "Input":
+        if layer.kind == "Input" and not self.parts:
             self._new(layer, Part((layer,), (), None, True, self.image))
-        elif any(name not in self.images for name in layer.inputs):
+        elif layer.kind == "Input" or any(name not in self.images for name in layer.inputs):
             self.head.append(layer)
         elif layer.kind in _SAME or self._shaped(layer):
             self._same(layer)
@@ -134,8 +146,8 @@ class _Planner:
         else:
             self.head.append(layer)
 
-    def done(self) -> Plan:
-        """The finished plan."""
+    def done(self, image: slice, features: slice) -> Plan:
+        """The finished plan, given which of an event's numbers belong to the image and which to other inputs."""
         wanted = {name for layer in self.head for name in layer.inputs if name in self.images}
         found = {self.images[name] for name in wanted} or {len(self.parts) - 1}
         if len(found) > 1:
@@ -143,7 +155,7 @@ class _Planner:
             raise _unsupported(names, "more than one image that is needed as a whole")
         if wrong := [layer.name for layer in self.head if any(name in self.padded for name in layer.inputs)]:
             raise _unsupported(wrong, "a padded image that no window moves over")
-        return Plan(tuple(self.parts), tuple(self.head), tuple(sorted(wanted)), found.pop(), self.image[2])
+        return Plan(tuple(self.parts), tuple(self.head), tuple(sorted(wanted)), found.pop(), image, features)
 
     def _new(self, layer: GraphLayer, part: Part) -> None:
         self.parts.append(part)
@@ -152,7 +164,7 @@ class _Planner:
     def _shaped(self, layer: GraphLayer) -> bool:
         """Whether a layer makes the image of the input."""
         made = (1, *layer.shape) if len(layer.shape) == 2 else layer.shape
-        return layer.kind == "Reshape" and made == self.image and self.images[layer.inputs[0]] == 0
+        return layer.kind in _SHAPED and made == self.image and self.images[layer.inputs[0]] == 0
 
     def _same(self, layer: GraphLayer) -> None:
         source = layer.inputs[0]

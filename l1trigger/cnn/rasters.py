@@ -12,7 +12,8 @@ the same, so that this is free at the sizes of trigger images and saves all cont
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from l1trigger.errors import DesignError
 from l1trigger.synth.rtl import Field
@@ -76,6 +77,55 @@ class Tap:
     def always(self) -> bool:
         """Whether the place lies inside the image for all outputs."""
         return self.rows is None and self.clocks is None
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """How an image with idle clocks in its rows is brought to fewer lanes, which saves copies of what follows.
+
+    Attributes:
+        wide: the image as it is.
+        image: the same in fewer lanes, a divisor of those before, two clocks later.
+    """
+
+    wide: Raster
+    image: Raster
+
+    def read(self, lane: int) -> list[tuple[int, int]]:
+        """Which of its wide lanes a lane takes at each clock of a row, counted among its own; and how late (clock)."""
+        found = []
+        for clock in range(self.image.row):
+            x = min(clock, self.image.groups - 1) * self.image.lanes + lane
+            group, source = divmod(x, self.wide.lanes)
+            found.append((source // self.image.lanes, min(clock, self.image.groups - 1) - group))
+        return found
+
+    @property
+    def depth(self) -> int:
+        """Clocks that a pixel waits at most."""
+        return 1 + max(late for lane in range(self.image.lanes) for _, late in self.read(lane))
+
+
+def narrowing(wide: Raster, strides: Sequence[int]) -> Narrowing | None:
+    """The fewest lanes that an image fits into, None where it has the fewest already.
+
+    Args:
+        wide: the image.
+        strides: horizontal ones of all that follows, in order, which have to go with the lanes.
+    """
+    for lanes in range(1, wide.lanes):
+        if wide.lanes % lanes == 0 and -(-wide.width // lanes) <= wide.row and _go(lanes, strides):
+            return Narrowing(wide, replace(wide, lanes=lanes, start=wide.start + 2))
+    return None
+
+
+def _go(lanes: int, strides: Sequence[int]) -> bool:
+    """Whether strides, one after the other, go with lanes."""
+    for stride in strides:
+        if lanes % stride and stride % lanes:
+            return False
+        lanes = max(lanes // stride, 1)
+    return True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ the head has its image. There is no other state, so that events may follow each 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from l1trigger.cnn import template
 from l1trigger.cnn.plan import Part, Plan, one_pixel
-from l1trigger.cnn.rasters import Raster, Sweep, Tap, sweep
+from l1trigger.cnn.rasters import Narrowing, Raster, Sweep, Tap, narrowing, sweep
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
@@ -43,6 +43,7 @@ class Unit:
         taps: for each copy, where it finds the pixels that it is given; None for places that are never inside.
         flagged: places for which it is told whether they are inside.
         image: that it gives.
+        narrowing: how that gets fewer lanes than there are copies; None where it does not.
     """
 
     block: Block
@@ -50,6 +51,12 @@ class Unit:
     taps: tuple[tuple[Tap | None, ...], ...]
     flagged: tuple[int, ...]
     image: Raster
+    narrowing: Narrowing | None = None
+
+    @property
+    def made(self) -> Raster:
+        """What the copies give."""
+        return self.narrowing.wide if self.narrowing else self.image
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,8 @@ class Engine:
         shape: height, width and channels of an event.
         parallel: columns of one row per clock, P; the last beat of a row is filled up.
         pixel: formats of one pixel's hardware integers.
+        features: formats of hardware integers that enter beside the first beat, for the head.
+        image, others: which of an event's hardware integers are pixels, and which features.
         units: in order; the first is given pixels of the port.
         last: number of the unit that gives the head its image.
         head: what follows once per event.
@@ -68,6 +77,9 @@ class Engine:
     shape: tuple[int, int, int]
     parallel: int
     pixel: tuple[Field, ...]
+    features: tuple[Field, ...]
+    image: slice
+    others: slice
     units: tuple[Unit, ...]
     last: int
     head: Block
@@ -83,7 +95,7 @@ class Engine:
     @property
     def port(self) -> tuple[Field, ...]:
         """Formats of the numbers of a beat."""
-        return self.pixel * self.parallel
+        return self.pixel * self.parallel + self.features
 
     @property
     def outputs(self) -> tuple[Field, ...]:
@@ -133,7 +145,10 @@ class Engine:
         buffers = sum(delays[-1] * bits(self.units[source].image.fields) for (source, _), delays in self.lines.items())
         image = self.units[self.last].image
         whole = image.height * image.groups * image.lanes * bits(image.fields)
-        return inner + buffers + whole + bits(self.port) + self.cycles
+        narrowed = [(u.narrowing, bits(u.image.fields)) for u in self.units if u.narrowing]
+        buffers += sum(n * (found.depth * found.wide.lanes + found.image.lanes) for found, n in narrowed)
+        waiting = sum(f.bits for f in self.features) * (self.whole - 1)
+        return inner + buffers + whole + waiting + bits(self.port) + self.cycles
 
     @property
     def lut(self) -> float:
@@ -143,25 +158,41 @@ class Engine:
     def rows(self, inputs: NDArray[Any]) -> NDArray[Any]:
         """Beats of events (events, beats, numbers), from hardware integers whose first axis is events."""
         height, width, channels = self.shape
-        image = inputs.reshape(len(inputs), height, width, channels)
+        flat = inputs.reshape(len(inputs), -1)
+        image = flat[:, self.image].reshape(len(inputs), height, width, channels)
         filled = np.pad(image, ((0, 0), (0, 0), (0, -width % self.parallel), (0, 0)))
-        return filled.reshape(len(inputs), self.beats, self.parallel * channels)
+        features = np.zeros((len(inputs), self.beats, len(self.features)), inputs.dtype)
+        features[:, 0] = flat[:, self.others]
+        return np.concatenate([filled.reshape(len(inputs), self.beats, -1), features], axis=2)
 
     def values(self) -> dict[str, object]:
         """What the template needs."""
         return template.values(self)
 
 
+@dataclass(frozen=True)
+class Ports:
+    """What enters the engine.
+
+    Attributes:
+        pixel, features: types of the hardware integers of one pixel, and of what enters beside the image.
+        scale_pixel, scale_features: from these to network inputs.
+    """
+
+    pixel: tuple[FixedPoint, ...]
+    features: tuple[FixedPoint, ...]
+    scale_pixel: Arrays
+    scale_features: Arrays
+
+
 def build(
-    plan: Plan, scale: Arrays, ports: Sequence[FixedPoint], decide: Arrays, parallel: int, options: dict[str, Any],
-    delay_ns: float,
+    plan: Plan, ports: Ports, decide: Arrays, parallel: int, options: dict[str, Any], delay_ns: float
 ) -> Engine:
     """The engine of a divided network.
 
     Args:
         plan: the network.
-        scale: from hardware integers of a pixel to network inputs.
-        ports: types of a pixel's hardware integers.
+        ports: hardware integers, and how they become network inputs.
         decide: from network outputs to the outputs of the engine.
         parallel: pixels per clock.
         options: of alkaid's solver.
@@ -171,22 +202,24 @@ def build(
         DesignError: so many pixels per clock do not go with the image or with a stride.
         UnsupportedLayerError: a layer does not treat all pixels alike.
     """
-    height, width, channels = shape = (*plan.parts[0].shape[:2], len(ports))
+    height, width, channels = shape = (*plan.parts[0].shape[:2], len(ports.pixel))
     if parallel > width:
         raise DesignError(
             None, "synth.pixels_per_clock", f"{parallel} are more than the {width} columns of a row",
             "take at most as many; they belong to one row",
         )
-    pixel = tuple(map(field, ports))
+    pixel, features = tuple(map(field, ports.pixel)), tuple(map(field, ports.features))
     groups = -(-width // parallel)
-    first = block(_name(plan.parts[0]), pixel, _first(plan.parts[0], scale, channels), options, delay_ns)
+    first = block(_name(plan.parts[0]), pixel, _first(plan.parts[0], ports.scale_pixel, channels), options, delay_ns)
     units = [Unit(first, 1, ((),) * parallel, (), Raster(
         height, width, first.outputs, parallel, 1 + first.cycles, groups))]
-    for part in plan.parts[1:]:
-        units.append(_unit(part, units, options, delay_ns))
+    for number, part in enumerate(plan.parts[1:], 1):
+        unit = _unit(part, units, options, delay_ns)
+        units.append(unit if number == plan.last else _narrowed(unit, plan.parts[number + 1 :]))
     image = units[plan.last].image
-    head = block("head", image.fields * (image.height * image.width), _head(plan, image, decide), options, delay_ns)
-    return Engine(shape, parallel, pixel, tuple(units), plan.last, head)
+    given = image.fields * (image.height * image.width) + features
+    head = block("head", given, _head(plan, image, ports, decide), options, delay_ns)
+    return Engine(shape, parallel, pixel, features, plan.image, plan.features, tuple(units), plan.last, head)
 
 
 def _name(part: Part) -> str:
@@ -223,6 +256,12 @@ def _unit(part: Part, units: Sequence[Unit], options: dict[str, Any], delay_ns: 
         part.shape[0], part.shape[1], made.outputs, found.lanes, found.at + made.cycles, found.row, found.step
     )
     return Unit(made, found.at, found.taps, flagged, image)
+
+
+def _narrowed(unit: Unit, following: Sequence[Part]) -> Unit:
+    """A unit whose image comes in no more lanes than it needs."""
+    found = narrowing(unit.image, [p.where.stride[1] for p in following if p.where])
+    return replace(unit, image=found.image, narrowing=found) if found else unit
 
 
 def _always(tap: Tap | None) -> bool:
@@ -271,12 +310,14 @@ def _windowed(part: Part, channels: Sequence[int], never: Sequence[int], flagged
     return function
 
 
-def _head(plan: Plan, image: Raster, decide: Arrays) -> Arrays:
+def _head(plan: Plan, image: Raster, ports: Ports, decide: Arrays) -> Arrays:
     """Logic behind the last image."""
 
     def function(given: Any) -> Any:
-        x = given.reshape(image.height, image.width, len(image.fields))
-        output = logic.network(plan.head, x, plan.names)[0] if plan.head else x
+        end = len(given) - len(ports.features)
+        x = given[:end].reshape(image.height, image.width, len(image.fields))
+        features = ports.scale_features(given[end:]) if ports.features else None
+        output = logic.network(plan.head, features, dict.fromkeys(plan.names, x))[0] if plan.head else x
         return decide(output.ravel())
 
     return function

@@ -18,6 +18,7 @@ _FLAG = Field(1, False, 0)
 def values(engine: Engine) -> dict[str, object]:
     """What the template needs."""
     image = engine.units[engine.last].image
+    given = image.fields * (image.height * image.width) + engine.features
     return {
         "engine": engine, "pixel_bits": bits(engine.pixel), "port_bits": bits(engine.port),
         "outputs": bits(engine.outputs), "done_at": engine.cycles,
@@ -29,8 +30,8 @@ def values(engine: Engine) -> dict[str, object]:
             "lanes": image.lanes,
         },
         "to_head": _to_head(engine), "loaded": _token(engine.cycles - 1),
-        "head_bits": bits(image.fields) * image.height * image.width,
-        "head_wired": wired("pixels", image.fields * (image.height * image.width), engine.head.inputs),
+        "feature_bits": sum(f.bits for f in engine.features), "wait": engine.whole - 1,
+        "head_bits": bits(given), "head_wired": wired("given_head", given, engine.head.inputs),
     }
 
 
@@ -46,7 +47,38 @@ def _unit(engine: Engine, number: int) -> dict[str, object]:
             "number": lane, "given_bits": bits(given), "parts": ", ".join(reversed(parts)) or "1'b0",
             "wired": wired(f"given{number}_{lane}", given, unit.block.inputs),
         })
-    return {"number": number, "block": unit.block, "bits": bits(unit.block.outputs), "lanes": lanes}
+    return {
+        "number": number, "block": unit.block, "bits": bits(unit.block.outputs), "lanes": lanes,
+        "made": "wide" if unit.narrowing else "image", "narrowing": _narrowing(unit) if unit.narrowing else None,
+    }
+
+
+def _narrowing(unit: Unit) -> dict[str, object]:
+    """Lanes after narrowing, each with the wide lanes that it takes."""
+    found = unit.narrowing
+    assert found is not None
+    lanes = range(found.image.lanes)
+    return {
+        "depth": found.depth, "lanes": [range(j, found.wide.lanes, found.image.lanes) for j in lanes],
+        "late_bits": [_width([late for _, late in found.read(j)]) for j in lanes],
+    }
+
+
+def _width(values: Sequence[int]) -> int:
+    return max(max(values).bit_length(), 1)
+
+
+def _tables(number: int, unit: Unit) -> dict[str, tuple[int, str]]:
+    """Registers that say which lane is taken and how late, with their bits, by the clock of the row."""
+    found = unit.narrowing
+    assert found is not None
+    tables = {}
+    for lane in range(found.image.lanes):
+        for kind, values in zip(("lane", "late"), zip(*found.read(lane), strict=True), strict=True):
+            width = _width(values)
+            content = sum(v << (clock * width) for clock, v in enumerate(values))
+            tables[f"{kind}{number}_{lane}"] = (width, f"{len(values) * width}'h{content:x}")
+    return tables
 
 
 def _given(engine: Engine, unit: Unit, number: int, taps: Sequence[Tap | None]) -> tuple[list[Field], list[str]]:
@@ -97,7 +129,11 @@ def _counters(engine: Engine) -> list[dict[str, object]]:
         flags = {flag(number, t): _condition(number, t.rows, t.clocks)
                  for taps in unit.taps for t in taps if t and not t.always}
         if flags:
-            found.append(_counter(str(number), unit.at, unit.image.row, unit.image.height, flags))
+            found.append(_counter(str(number), unit.at, unit.made.row, unit.made.height, flags))
+        if unit.narrowing:
+            # One clock later than the pixels themselves, which wait for one at least.
+            made = unit.made
+            found.append(_counter(f"{number}n", made.start + 1, made.row, made.height, {}, _tables(number, unit)))
     image = engine.units[engine.last].image
     clocks = [f"clock_head == {g * image.step}" for g in range(image.groups)]
     if image.step == 1:
@@ -107,10 +143,12 @@ def _counters(engine: Engine) -> list[dict[str, object]]:
     return found
 
 
-def _counter(name: str, at: int, row: int, height: int, flags: dict[str, str]) -> dict[str, object]:
+def _counter(
+    name: str, at: int, row: int, height: int, flags: dict[str, str], tables: dict[str, tuple[int, str]] | None = None
+) -> dict[str, object]:
     return {
         "name": name, "start": _token(at - 2), "last": row - 1, "clock_bits": max((row - 1).bit_length(), 1),
-        "row_bits": height.bit_length(), "flags": flags,
+        "row_bits": height.bit_length(), "flags": flags, "tables": tables or {},
     }
 
 

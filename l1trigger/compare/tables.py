@@ -81,13 +81,15 @@ def _has_value(entry: Entry) -> bool:
 
 def name_of(key: Identity, heading: str = "") -> str:
     """A figure in few words: name, signal and other conditions, unit."""
-    quiet = {"signal", "signals", "between", "colliding_bunches", "false_positive_rate", "counted"}
+    quiet = {"signal", "signals", "classes", "between", "colliding_bunches", "false_positive_rate", "counted"}
     conditions = dict(key.conditions)
     rate = conditions.get("false_positive_rate")
     more = [f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in conditions.items() if k not in quiet]
     if rate is not None and "a false positive rate of" not in heading:
         more.insert(0, f"at FPR {power_of_ten(float(rate))}")
-    said = {"signals": "{} signals", "between": "{}", "colliding_bunches": "{} colliding bunches"}
+    said = {
+        "signals": "{} signals", "classes": "{} classes", "between": "{}", "colliding_bunches": "{} colliding bunches",
+    }
     more += [words.format(conditions[k]) for k, words in said.items() if k in conditions]
     words = [key.name, str(conditions.get("signal", "")), *more]
     return ", ".join(w for w in words if w) + (f" [{key.unit}]" if key.unit else "")

@@ -15,14 +15,15 @@ from l1trigger.design import FineTuneSection, PruningSection
 from l1trigger.errors import DesignError, nearest
 from l1trigger.models.dense import read_history
 
+_FLOAT = ("Dense", "Conv1D", "Conv2D")
 _MASKS = 40  # how often the mask is renewed while the sparsity rises
 
 
 def prune(model: Any, section: PruningSection, steps: int) -> Any:
-    """The model with pruning wrapped around its dense layers; the same model where nothing is to be pruned.
+    """The model with pruning wrapped around its layers with weights; the same model where nothing is to be pruned.
 
     Args:
-        model: QKeras model.
+        model: QKeras model, or a float one.
         section: sparsity of all layers and of single ones.
         steps: training steps, of which the schedule takes the first ``section.end``.
 
@@ -57,7 +58,9 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
 
 def _is_prunable(layer: Any) -> bool:
     """Whether a layer has weights to prune; QKeras' activations call themselves prunable, but have none."""
-    return bool(getattr(layer, "get_prunable_weights", list)())
+    if type(layer).__name__ == "DepthwiseConv2D":  # tfmot has nothing of it to prune unless it says so itself
+        layer.get_prunable_weights = lambda: [layer.depthwise_kernel]
+    return type(layer).__name__ in _FLOAT or bool(getattr(layer, "get_prunable_weights", list)())
 
 
 def fine_tune(
@@ -71,10 +74,10 @@ def fine_tune(
     work: Path,
     progress: Callable[[str], None],
 ) -> tuple[Any, dict[str, list[float]]]:
-    """Trains a quantized model to reproduce targets, pruning on the way.
+    """Trains a quantized model, or a float one, to reproduce targets, pruning on the way.
 
     Args:
-        model: QKeras model with float weights in it; left as it is.
+        model: QKeras model with float weights in it, or a Keras model.
         loss: of (target, output).
         x, y: network inputs, flat, and targets.
         pruning, section: of the design.

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from l1trigger import keras as door
 from l1trigger.compress.network import as_inputs, batch_size
 from l1trigger.compress.quantize import SAMPLE, LayerTypes, layer_types, require_layers
+from l1trigger.convert import lint_layers
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.sections import QuantizationSection
+from l1trigger.sections import ConvertSection, QuantizationSection
 
 _WEIGHTED = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D")
 _ARITHMETIC = (
@@ -77,7 +78,8 @@ def points(model: Any, name: str = "the network") -> dict[str, Point]:
     """
     found: dict[str, Point] = {}
     taken: set[str] = set()
-    unknown = []
+    # What the quantized twin of a layer would leave out without a word.
+    unknown = [f"{f.where} ({f.message})" for f in lint_layers.options(ConvertSection(), model)]
     for layer in model.layers:
         kind = type(layer).__name__
         if layer.name in taken or kind in (*_MOVING, *_PASSED_OVER, "InputLayer"):
@@ -185,15 +187,16 @@ def _replaced(layer: Any, types: LayerTypes) -> Any:
         return type(layer).from_config(config)
     options = {"name": layer.name, "bias_quantizer": type_of(types.bias)}
     if kind == "Dense":
-        return q.QDense(config["units"], kernel_quantizer=type_of(types.weight), **options)
+        return q.QDense(config["units"], kernel_quantizer=types.kernel_quantizer([config["units"]]), **options)
     options |= {"strides": config["strides"], "padding": config["padding"]}
     if kind == "DepthwiseConv2D":
         return q.QDepthwiseConv2D(
             config["kernel_size"], depth_multiplier=config["depth_multiplier"],
-            depthwise_quantizer=type_of(types.weight), **options,
+            depthwise_quantizer=types.kernel_quantizer(layer.depthwise_kernel.shape[2:]), **options,
         )
     of = q.QConv1D if kind == "Conv1D" else q.QConv2D
-    return of(config["filters"], config["kernel_size"], kernel_quantizer=type_of(types.weight), **options)
+    kernel = types.kernel_quantizer([config["filters"]])
+    return of(config["filters"], config["kernel_size"], kernel_quantizer=kernel, **options)
 
 
 def _typed(name: str, relu: bool, t: FixedPoint) -> Any:

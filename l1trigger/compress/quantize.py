@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import keras as door
+from l1trigger.compress import by_channel
 from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.compress.quantizers import fixed_point
 from l1trigger.compress.result import LayerSummary, Units
@@ -48,19 +49,20 @@ class DenseLayer:
         return np.maximum(y, 0) if self.relu else y
 
 
-def fit_integer(values: NDArray[Any], bits: int, signed: bool = True) -> int:
+def fit_integer(values: NDArray[Any], bits: int, signed: bool = True, least: int = _LEAST_INTEGER) -> int:
     """Bits left of the binary point, without the sign, that give the smallest squared error.
 
     Args:
         values: what the type has to represent.
         bits: width in all.
         signed: whether one bit is the sign.
+        least: the fewest of such bits; below zero the largest value is below one half.
     """
     values = np.asarray(values, np.float64).ravel()
-    top = int(np.ceil(np.log2(max(float(np.abs(values).max(initial=0)), 2.0**_LEAST_INTEGER))))
-    best, smallest = 0, np.inf
+    top = int(np.ceil(np.log2(max(float(np.abs(values).max(initial=0)), 2.0**least))))
+    best, smallest = least, np.inf
     # At least one fractional bit stays: without one hls4ml makes the type an integer and loses its rounding.
-    for integer in range(_LEAST_INTEGER, min(top + 1, bits - 1 - int(signed)) + 1):
+    for integer in range(least, min(top + 1, bits - 1 - int(signed)) + 1):
         t = FixedPoint(bits, integer + int(signed), signed, Rounding.RND_CONV, Overflow.SAT)
         error = float(np.square(t.quantize(values) - values).sum())
         if error < smallest:
@@ -76,11 +78,21 @@ def covering_integer(values: NDArray[Any], bits: int) -> int:
 
 @dataclass(frozen=True)
 class LayerTypes:
-    """Fixed-point types of one layer."""
+    """Fixed-point types of one layer.
+
+    Attributes:
+        weight, bias, activation: of all its channels.
+        by_channel: of the weights of each output channel, which ``weight`` covers; empty where they have one type.
+    """
 
     weight: FixedPoint
     bias: FixedPoint
     activation: FixedPoint
+    by_channel: tuple[FixedPoint, ...] = ()
+
+    def kernel_quantizer(self, shape: Sequence[int]) -> Any:
+        """QKeras' quantizer of a kernel whose shape ends with output channels as ``by_channel.quantizer`` says."""
+        return by_channel.quantizer(self.by_channel, shape) if self.by_channel else _bits(self.weight)
 
 
 def fit_types(
@@ -137,9 +149,10 @@ def layer_types(
     """
     own = section.layers.get(name, LayerBits())
     kernel, bias = weights or (np.zeros(0), np.zeros(0))
-    weight_bits, bias_bits = own.weights or section.weights, own.biases or section.biases
+    bias_bits = own.biases or section.biases
+    channels = _channel_types(name, section, kernel, len(bias))
+    weight = by_channel.covering(channels) if channels else _weight_type(own, section, kernel)
     bits = own.activations or (section.score if last else section.activations)
-    wi = _first(own.weights_integer, section.weights_integer, fit_integer(kernel, weight_bits))
     bi = _first(own.biases_integer, section.biases_integer, covering_integer(bias, bias_bits))
     if last:
         # A score that saturates cannot rank the most anomalous events.
@@ -148,9 +161,50 @@ def layer_types(
         fitted = 0 if clipped else fit_integer(values, bits, not relu)
         ai = _first(own.activations_integer, section.activations_integer, fitted)
     return LayerTypes(
-        FixedPoint.from_quantized_bits(weight_bits, wi), FixedPoint.from_quantized_bits(bias_bits, bi),
-        FixedPoint.from_quantized_bits(bits, ai, not relu),
+        weight, FixedPoint.from_quantized_bits(bias_bits, bi), FixedPoint.from_quantized_bits(bits, ai, not relu),
+        channels,
     )
+
+
+def _weight_type(own: LayerBits, section: QuantizationSection, kernel: NDArray[Any]) -> FixedPoint:
+    bits = own.weights or section.weights
+    return FixedPoint.from_quantized_bits(
+        bits, _first(own.weights_integer, section.weights_integer, fit_integer(kernel, bits))
+    )
+
+
+def _channel_types(
+    name: str, section: QuantizationSection, kernel: NDArray[Any], channels: int
+) -> tuple[FixedPoint, ...]:
+    """Types of the weights of each output channel; none where they all have one.
+
+    Raises:
+        DesignError: widths are given for another number of channels.
+    """
+    own = section.layers.get(name, LayerBits())
+    if not channels or not (_first_given(own.per_channel, section.per_channel) or own.weights_by_channel):
+        return ()
+    widths = own.weights_by_channel or (own.weights or section.weights,) * channels
+    integers = own.weights_integer_by_channel or (None,) * len(widths)
+    if not len(widths) == len(integers) == channels:
+        raise DesignError(
+            None, f"compress.quantization.layers.{name}.weights", f"has {len(widths)} widths for {channels} output "
+            "channels", f"give {channels} of them, or one number for all",
+        )
+    shared = _first_given(own.weights_integer, section.weights_integer)
+    of_channel = kernel.reshape(-1, channels).T  # output channels are last, also of depthwise kernels
+    found = []
+    for bits, integer, values in zip(widths, integers, of_channel, strict=True):
+        given = _first_given(integer, shared)
+        seen, least = (values, by_channel.LEAST_INTEGER) if values.any() else (kernel, _LEAST_INTEGER)
+        found.append(FixedPoint.from_quantized_bits(
+            bits, fit_integer(seen, bits, least=least) if given is None else given
+        ))
+    return tuple(found)
+
+
+def _first_given(*values: Any) -> Any:
+    return next((v for v in values if v is not None), None)
 
 
 def _first(*values: int | None) -> int:
@@ -176,13 +230,31 @@ def dense_layers(h: Any, stack: Sequence[DenseLayer], types: Sequence[LayerTypes
     q = door.qkeras()
     for layer, t in zip(stack, types, strict=True):
         h = q.QDense(
-            len(layer.bias), kernel_quantizer=_bits(t.weight), bias_quantizer=_bits(t.bias), name=layer.name
+            len(layer.bias), kernel_quantizer=t.kernel_quantizer([len(layer.bias)]), bias_quantizer=_bits(t.bias),
+            name=layer.name,
         )(h)
         if layer.relu:
             h = q.QActivation(q.quantized_relu(t.activation.width, t.activation.integer), name=f"{layer.name}_relu")(h)
         else:
             h = q.QActivation(_bits(t.activation), name=f"{layer.name}_type")(h)
     return h
+
+
+def float_model(stack: Sequence[DenseLayer]) -> Any:
+    """The Keras model of float dense layers."""
+    k = door.keras()
+    tf = door.tensorflow()
+
+    h = first = k.Input((stack[0].kernel.shape[0],), name="x")
+    for layer in stack:
+        h = k.layers.Dense(len(layer.bias), name=layer.name)(h)
+        if layer.relu:
+            h = k.layers.ReLU(name=f"{layer.name}_relu")(h)
+        elif layer.clipped:
+            h = k.layers.Activation(lambda y: tf.clip_by_value(y, -1.0, 1.0), name=f"{layer.name}_clip")(h)
+    model = k.Model(first, h)
+    set_dense_weights(model, stack)
+    return model
 
 
 def set_dense_weights(model: Any, stack: Sequence[DenseLayer]) -> None:

@@ -61,6 +61,7 @@ class CompressResult:
         history: losses per epoch, by name.
         float_threshold: the threshold in units of the float score, for rate shifts at fixed threshold.
         seed_figures: physics figures of each seed's float and quantized level (condition ``seed``); empty for one.
+        post_training_figures: headline figures of the network before it was fine-tuned; empty where it was not.
     """
 
     trigger: TriggerFunction
@@ -68,6 +69,7 @@ class CompressResult:
     history: Mapping[str, list[float]]
     float_threshold: float
     seed_figures: tuple[Figure, ...] = ()
+    post_training_figures: tuple[Figure, ...] = ()
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
@@ -76,6 +78,7 @@ class CompressResult:
             "layers": [asdict(layer) for layer in self.layers], "history": dict(self.history),
             "float_threshold": self.float_threshold,
             "seed_figures": [f.model_dump(mode="json") for f in self.seed_figures],
+            "post_training_figures": [f.model_dump(mode="json") for f in self.post_training_figures],
         }
         (folder / "compress.json").write_text(json.dumps(meta, indent=1))
 
@@ -89,4 +92,5 @@ class CompressResult:
         return cls(
             TriggerFunction.load(folder), tuple(LayerSummary(**layer) for layer in meta["layers"]), meta["history"],
             meta["float_threshold"], tuple(Figure(**f) for f in meta["seed_figures"]),
+            tuple(Figure(**f) for f in meta.get("post_training_figures", ())),
         )

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from l1trigger import plugins
+from l1trigger.compress.measured import quantized_figures
 from l1trigger.compress.quantize import summarize
 from l1trigger.compress.result import CompressResult
+from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
-from l1trigger.design import Design, ThresholdSection
+from l1trigger.design import CompressSection, Design, ThresholdSection
 from l1trigger.errors import DesignError
 from l1trigger.models.classification import require_fit
 from l1trigger.physics import classification, measure, rates
@@ -30,6 +32,11 @@ def compress(
     """See ``l1trigger.compress.run``."""
     require_fit(design, data)
     plugin = plugins.get("l1trigger.scores", design.compress.score, "compress.score")()
+    if design.compress.distillation is not None and not getattr(plugin, "keeps_outputs", False):
+        raise DesignError(
+            None, "compress.distillation", f"{design.compress.score} learns nothing but the reference's score or "
+            "outputs already", "leave it out",
+        )
     results = {}
     for which, training in enumerate(trained.trainings):
         name = f"seed {training.seed}: " if len(trained.trainings) > 1 else ""
@@ -51,7 +58,8 @@ def compress(
         figures = tuple(
             f for which, (t, _) in results.items() for f in seed_figures(t, data, trained, which)
         )
-    return CompressResult(trigger, made.layers, made.history, float_threshold, figures)
+    before = post_training_figures(design.compress, trigger, made, data, trained, progress)
+    return CompressResult(trigger, made.layers, made.history, float_threshold, figures, before)
 
 
 def _ready_made(trained: TrainResult, which: int) -> Compressed | None:
@@ -83,6 +91,34 @@ def find_threshold(section: ThresholdSection, trigger: TriggerFunction, data: Da
     return int(np.floor(rates.threshold_for_rate(sample, section.rate_khz, data.colliding_bunches).threshold))
 
 
+def post_training_figures(
+    section: CompressSection, trigger: TriggerFunction, made: Compressed, data: DataSet, trained: TrainResult,
+    progress: Callable[[str], None],
+) -> tuple[Figure, ...]:
+    """Headline figures of the network before fine tuning, named ``post_training_...``; what they lack is said.
+
+    Args:
+        section: how it was compressed.
+        trigger: the trigger function with the fine-tuned network.
+        made: what became of the network; empty-handed where it was not fine-tuned.
+        data, trained: events, and the reference that knows what outputs mean.
+        progress: told what happens.
+    """
+    if made.post_training is None:
+        return ()
+    progress("figures of post-training quantization")
+    conditions = {
+        "quantization": "post_training",
+        "bias_correction": "on" if made.bias_corrected else "off",
+        "pruning": "removed units, no magnitude pruning" if section.pruning.structured else "none",
+    }
+    found = quantized_figures(replace(trigger, network=made.post_training), data, trained)
+    return tuple(
+        f.model_copy(update={"name": f"post_training_{f.name}", "conditions": {**f.conditions, **conditions}})
+        for f in found
+    )
+
+
 def seed_figures(trigger: TriggerFunction, data: DataSet, trained: TrainResult, which: int) -> list[Figure]:
     """Physics figures of one seed at levels float and quantized, with the seed among their conditions."""
     seed = trained.trainings[which].seed
@@ -103,8 +139,8 @@ def _accuracies(
 ) -> list[Figure]:
     """Accuracy of one seed at levels float and quantized, and what is lost between them."""
     labelled, value = classification.Labelled.of(data), trigger.network.output_type.value
-    reference = {e.name: trained.float_predictions(e.inputs, which)["class"] for e in data.evaluated}
-    quantized = {name: trained.predictions(value(o.network))["class"] for name, o in outputs.items()}
+    reference = {e.name: trained.float_predictions(e.inputs, which)[CLASS] for e in data.evaluated}
+    quantized = {name: trained.predictions(value(o.network))[CLASS] for name, o in outputs.items()}
     make = FigureMaker("quantized", Source.DATASET, None)
     return [
         *classification.class_figures(labelled, reference, FigureMaker("float", Source.DATASET, None)),

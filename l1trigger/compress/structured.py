@@ -1,4 +1,4 @@
-"""Structured pruning: filters, channels and neurons leave a float network, and all that follows is smaller.
+"""Structured pruning: filters, channels and neurons leave a float network, which gets smaller for every strategy.
 
 The units of a layer with the smallest L1 norm of their weights go (arXiv:1608.08710), batch normalization folded in.
 Whatever takes a unit loses the same one: layers behind it, depthwise kernels, and the other summands where branches
@@ -118,26 +118,23 @@ class _Plan:
     def _through(self, layer: Any, before: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         """Channels of a layer's result."""
         kind, shape = type(layer).__name__, layer.output.shape[1:]
-        if kind == "InputLayer":
-            return self._pin(self._new(shape[-1]), "a sum with the network's input")
-        if kind in ("Dense", "Conv1D", "Conv2D"):
-            self.outputs[layer.name] = self._new(shape[-1])
-            return self.outputs[layer.name]
-        if kind == "DepthwiseConv2D":
-            self.outputs[layer.name] = np.repeat(before[0], layer.depth_multiplier)
-            return self.outputs[layer.name]
-        if kind == "Concatenate" and layer.axis in (-1, len(shape)):
-            return np.concatenate(before)
-        if kind in _MERGES or kind == "Concatenate":
-            return self._merged(layer.name, before)
-        if kind == "Flatten":
-            return np.tile(before[0], math.prod(layer.input.shape[1:-1]))
-        if kind in ("Reshape", "Permute") and not _keeps_channels(layer):
-            if kind == "Reshape" and len(shape) == 1:
-                return np.tile(before[0], math.prod(layer.input.shape[1:-1]))
-            self._pin(before[0], f"rearranged by {layer.name}")
-            return self._pin(self._new(shape[-1]), f"rearranged by {layer.name}")
-        return before[0]
+        match kind:
+            case "InputLayer":
+                return self._pin(self._new(shape[-1]), "a sum with the network's input")
+            case "Dense" | "Conv1D" | "Conv2D":
+                found = self.outputs[layer.name] = self._new(shape[-1])
+            case "DepthwiseConv2D":
+                found = self.outputs[layer.name] = np.repeat(before[0], layer.depth_multiplier)
+            case "Concatenate" if layer.axis in (-1, len(shape)):
+                found = np.concatenate(before)
+            case "Flatten" | "Reshape" if len(shape) == 1:
+                found = np.tile(before[0], math.prod(layer.input.shape[1:-1]))
+            case "Reshape" | "Permute" if not _keeps_channels(layer):
+                self._pin(before[0], f"rearranged by {layer.name}")
+                found = self._pin(self._new(shape[-1]), f"rearranged by {layer.name}")
+            case _:
+                found = self._merged(layer.name, before) if kind in _MERGES or kind == "Concatenate" else before[0]
+        return found
 
     def _merged(self, name: str, before: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         if len({len(b) for b in before}) > 1:
@@ -179,7 +176,7 @@ def _keeps_channels(layer: Any) -> bool:
     """Whether a Reshape or Permute leaves the last axis as it is."""
     if type(layer).__name__ == "Permute":
         return bool(layer.dims[-1] == len(layer.dims))
-    return len(layer.output.shape) > 2 and bool(layer.output.shape[-1] == layer.input.shape[-1])
+    return bool(layer.output.shape[-1] == layer.input.shape[-1])
 
 
 def _norms(point: Point) -> NDArray[np.float64]:

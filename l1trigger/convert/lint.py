@@ -5,18 +5,24 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from l1trigger.compress import quantizers
+from l1trigger.compress import keras_graph, quantizers
+from l1trigger.convert import lint_layers
+from l1trigger.convert.lint_layers import Finding
 from l1trigger.design import ConvertSection, Design
 from l1trigger.errors import DesignError, UnsupportedLayerError
 
 MAX_UNROLLED = 4096
 """Multiplications that one layer may unroll; more has failed in the vendor's tools."""
 
+__all__ = [
+    "EXACT", "MAX_UNROLLED", "Finding", "check", "check_section", "multiplications", "require", "require_float",
+    "valid_reuse_factors",
+]
+
 _QUANTIZED = frozenset({"QDense", "QConv1D", "QConv2D", "QDepthwiseConv2D"})
-_FLOAT_WEIGHTS = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D", "Conv2DTranspose"})
+_FLOAT_WEIGHTS = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"})
 _FUSED = frozenset({"QConv2DBatchnorm", "QDenseBatchnorm", "QDepthwiseConv2DBatchnorm"})
 _NORMALIZATION = frozenset({"BatchNormalization", "QBatchNormalization", "LayerNormalization"})
 _AVERAGE = frozenset({"AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"})
@@ -33,25 +39,6 @@ EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE | _OWN
 _RESHAPING = frozenset({"Flatten", "Reshape", "Permute", "Dropout"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TABLES = ("sigmoid", "tanh")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about a network that prevents or endangers an exact conversion.
-
-    Attributes:
-        severity: an error stops the conversion, a warning does not.
-        where: name of the layer, or key of the design.
-        message: what is the matter.
-        remedy: what to change.
-        rule: which rule found it.
-    """
-
-    severity: Literal["error", "warning"]
-    where: str
-    message: str
-    remedy: str
-    rule: str
 
 
 Rule = Callable[[ConvertSection, Any], Iterator[Finding]]
@@ -71,6 +58,21 @@ def check_section(section: ConvertSection, model: Any) -> list[Finding]:
     """What ``check`` finds for one section ``convert``."""
     found = [f for rule in RULES for f in rule(section, model)]
     return sorted(found, key=lambda f: f.severity != "error")
+
+
+def require_float(section: ConvertSection, model: Any, name: str = "the network") -> None:
+    """Checks a float Keras model before it is trained, as far as it can be told that early.
+
+    Args:
+        section: for which io_type.
+        model: built, not necessarily trained.
+        name: of the model, for the message.
+
+    Raises:
+        UnsupportedLayerError: it cannot be brought to firmware; names all layers and what to change.
+    """
+    require([f for rule in FLOAT_RULES for f in rule(section, model)])
+    keras_graph.points(model, name)
 
 
 def require(findings: Sequence[Finding]) -> None:
@@ -144,7 +146,7 @@ def _layers(section: ConvertSection, model: Any) -> Iterator[Finding]:
                           "use quantized_relu, which saturates, or a ReLU without options", "layer")
         elif kind in _FLOAT_WEIGHTS:
             yield Finding("error", layer.name, f"{kind} has unquantized weights", f"use Q{kind}", "layer")
-        elif kind not in EXACT:
+        elif kind not in EXACT and not kind.endswith("Transpose"):  # of which rule ``option`` tells
             from l1trigger.convert import hls4ml
 
             can = kind in hls4ml.supported_layers()
@@ -294,5 +296,11 @@ def _some(values: Sequence[int]) -> str:
     return head + (f" ... {values[-1]}" if len(values) > 12 else "") if values else "none"
 
 
-RULES: tuple[Rule, ...] = (_layers, _names, _ports, _quantizers, _in_a_row, _tables, _pooling, _reuse)
+RULES: tuple[Rule, ...] = (
+    _layers, lint_layers.options, lint_layers.windows, _names, _ports, _quantizers, _in_a_row, _tables, _pooling,
+    _reuse,
+)
 """All rules, in the order in which their findings are told."""
+
+FLOAT_RULES: tuple[Rule, ...] = (lint_layers.options, lint_layers.windows, _names)
+"""Rules that a float model must already pass, since quantizing it would not mend what they find."""

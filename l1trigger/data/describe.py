@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,9 @@ def describe(
             raise DataError(path, "holds no events to describe", "make or copy it again")
         return _of_events(path, kind, len(packed_clusters), clusters=packed_clusters)
     if kind == FORMAT:
-        parts = {name: load_events(path, layout=name) for name in layouts}
+        parts = {name: _without_features(load_events(path, layout=name)) for name in layouts}
         images = next((e for e in parts.values() if e.inputs.ndim == _IMAGE), None)
-        flat = [e for e in parts.values() if e.inputs.ndim != _IMAGE]
+        flat = [e for e in parts.values() if e.inputs.ndim == 3]
         objects = next((e for e in flat if e.inputs.shape[1:] == (OBJECTS, 3)), None)
         clusters = next((e for e in flat if e.inputs.shape[2] == len(hits.FEATURES)), None)
         regions = next((e for e in flat if e is not objects and e is not clusters), None)
@@ -99,6 +99,14 @@ def describe(
         return _of_events(path, kind, total, splits.with_ids(events, ids)[0])
     found = _foreign_images(path, kind, first, tree)
     return _of_columns(path, first, tree) if found is None else found
+
+
+def _without_features(events: Events) -> Events:
+    """Events whose pixels are an image again, where the card says that one vector holds image and features."""
+    shape = events.card.get("images", {}).get("shape")
+    if events.inputs.ndim != 2 or shape is None:
+        return events
+    return replace(events, inputs=events.inputs[:, : int(np.prod(shape))].reshape(-1, *shape))
 
 
 def _foreign_images(path: Path, kind: str, first: int | None, tree: str | None) -> Description | None:
@@ -122,7 +130,7 @@ def _kind(path: Path) -> tuple[str, tuple[str, ...]]:
         return ("SVHN" if path.suffix.lower() == svhn.SUFFIX else "table"), ()
     with readers.damaged(path), h5py.File(path) as f:
         if f.attrs.get("format") == FORMAT:
-            return FORMAT, tuple(n for n, d in f.items() if getattr(d, "ndim", 0) in (3, _IMAGE))
+            return FORMAT, tuple(n for n, d in f.items() if getattr(d, "ndim", 0) >= 2)
         if f.attrs.get("format") == packed.FORMAT:
             return packed.FORMAT, ()
         for key in (KEY, adc2021.DERIVED_SIGNAL, *adc2021.DERIVED_SPLITS):

@@ -353,7 +353,7 @@ def check_sorted(path: Path, where: str, objects: NDArray[Any], first: int = 0) 
             raise DataError(
                 path, f"{where} is not sorted: {c.name} {row + 1} of event {first + event} has a pT of "
                 f"{pt[event, row + 1]:g}, above one before it, and so have {count - 1} more of the {len(pt)} events "
-                "around it", "check that rows and features are in their places, or set data.sort to true",
+                "around it", "check that rows and features are in their places, or set data.unsorted to sort",
             )
 
 

@@ -7,5 +7,5 @@
 | ``quantized`` | the QKeras twin, for quantization-aware training |
 | ``fit`` | from a float stack to a quantized one: transforms folded, binary points fitted |
 | ``hls`` | the kernel for hls4ml's projects |
-| ``rtl`` | the streaming engine |
+| ``rtl``, ``engine`` | the streaming engine, and that of a whole trigger function |
 """

@@ -60,7 +60,8 @@ def build(
         )
 
     def head(collapsed: Any) -> Any:
-        output = logic.network(after, collapsed, layers[at].outputs)[0].ravel() if after else collapsed
+        known = dict.fromkeys(layers[at].outputs, collapsed)
+        output = logic.network(after, collapsed, known)[0].ravel() if after else collapsed
         return np.concatenate([lower.decided(trigger, None, None, output), output])
 
     ports = lower.repeated_ports(trigger.scaling, stack.inputs, list(samples.values())) * stack.vertices

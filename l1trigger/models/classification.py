@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger import keras as door
 from l1trigger import plugins
+from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design
 from l1trigger.errors import DataError, DesignError
 
 TASK = "classification"
-CLASS = "class"
-"""Name of the true class in a sample, and of what the network says about it."""
 KERNEL = "margin"
 """The score kernel that compares the first output with the others."""
 
@@ -48,7 +48,7 @@ class Classification:
     @staticmethod
     def loss(options: Any) -> Callable[[Any, Any], Any]:
         """Cross entropy of the softmax of the logits, per event; targets may be probabilities of another network."""
-        import tensorflow as tf
+        tf = door.tensorflow()
 
         def entropy(target: Any, output: Any) -> Any:
             return tf.nn.softmax_cross_entropy_with_logits(target, output)
@@ -66,7 +66,7 @@ class Classification:
     @staticmethod
     def predictions(options: Mapping[str, Any], outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
         """The class of the largest of the outputs (events, classes), the first of equals."""
-        return {CLASS: predicted(outputs)}
+        return {CLASS: predicted(outputs)}  # named like the truth
 
 
 def margin(outputs: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from l1trigger import keras as door
 from l1trigger.compress import keras_graph
 from l1trigger.compress.network import as_inputs, batch_size
+from l1trigger.convert import lint
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design, QuantizationSection, TrainSection
@@ -66,9 +67,10 @@ class Cnn(supervised.Supervised):
 
         Raises:
             DesignError: they do not.
+            UnsupportedLayerError: firmware cannot have one of them as it is.
         """
         assert isinstance(design.model, CnnOptions)
-        keras_graph.points(cls.build(design.model))
+        lint.require_float(design.convert, cls.build(design.model))
 
     @staticmethod
     def check_shape(options: CnnOptions, shape: tuple[int, ...]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import keras as door
+from l1trigger.convert import lint
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
 from l1trigger.design import Design, ModelSection
@@ -179,17 +180,20 @@ def check(design: Design) -> None:
 
     Raises:
         DesignError: they do not; says what.
+        UnsupportedLayerError: firmware cannot have one of the layers as it is.
     """
     options = design.model
     assert isinstance(options, ConvAutoencoderOptions)
     k, coder = door.keras(), ConvCoder(options)
     part = "encoder"
     try:
-        h = coder.encode_image(k.Input(options.image))
+        first = k.Input(options.image)
+        h = coder.encode_image(first)
         part = "decoder"
         decoded = coder.decode_image(k.layers.Dense(options.latent)(h))
     except ValueError as e:
         raise DesignError(None, f"model.{part}", str(e), "mend that layer or the one before it") from e
+    lint.require_float(design.convert, k.Model(first, decoded))
     gives = tuple(decoded.shape[1:])
     if math.prod(gives) != math.prod(options.image):
         raise DesignError(

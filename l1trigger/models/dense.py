@@ -92,7 +92,7 @@ def output_range(scaling: InputScaling) -> NDArray[np.float32]:
 
 def bounded(x: Any, limit: NDArray[np.float32]) -> Any:
     """Outputs with the angles bounded to ``limit`` by a scaled tanh; pT stays linear."""
-    import tensorflow as tf
+    tf = door.tensorflow()
 
     angle = np.isfinite(limit)
     safe = np.where(angle, limit, 1.0).astype(np.float32)
@@ -101,7 +101,7 @@ def bounded(x: Any, limit: NDArray[np.float32]) -> Any:
 
 def masked_error(x: Any, y: Any, mask: Any, kind: Literal["squared", "absolute"] = "squared") -> Any:
     """Sum over the inputs that are there of the squared or absolute difference, shape (events,)."""
-    import tensorflow as tf
+    tf = door.tensorflow()
 
     return tf.reduce_sum(mask * (tf.square(x - y) if kind == "squared" else tf.abs(x - y)), axis=-1)
 

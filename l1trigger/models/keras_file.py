@@ -44,6 +44,15 @@ class KerasFileOptions(ModelSection):
     @field_validator("file")
     @classmethod
     def _exists(cls, file: Path) -> Path:
+        return cls.readable(file)
+
+    @staticmethod
+    def readable(file: Path) -> Path:
+        """The file itself.
+
+        Raises:
+            ValueError: it is not there, or of another kind.
+        """
         if not file.is_file():
             raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the current folder")
         if file.suffix not in (".keras", ".h5"):

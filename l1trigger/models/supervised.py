@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger import keras as door
 from l1trigger.data.events import Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DataError
@@ -49,7 +50,7 @@ class Supervised:
     @staticmethod
     def loss(options: Any) -> Callable[[Any, Any], Any]:
         """Beta * binary cross entropy + (1 - beta) * squared relative error of the energy, per event."""
-        import tensorflow as tf
+        tf = door.tensorflow()
 
         beta = options.class_loss_weight
 

@@ -53,7 +53,7 @@ class VariationalAutoencoder:
     @classmethod
     def build(cls, options: Any) -> tuple[Any, Any]:
         """The training model (x, mask -> [error, divergence]) and the encoder (x -> latent means)."""
-        import tensorflow as tf
+        tf = door.tensorflow()
 
         k, coder = door.keras(), cls.coder(options)
         x = k.Input((len(coder.scaling),), name="x")

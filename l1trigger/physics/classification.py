@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.data.classes import CLASS
 from l1trigger.data.events import UNKNOWN, DataSet, Events
 from l1trigger.physics.estimate import Groups
 from l1trigger.physics.figure_maker import Conditions, FigureMaker
@@ -58,7 +59,7 @@ class Labelled:
             weight=np.concatenate([e.weight * len(e) for e in data.evaluated]),
             block=np.concatenate([e.block for e in data.evaluated]), row=np.concatenate(rows).astype(np.int32),
         )
-        true = np.concatenate([e.truth["class"] for e in data.evaluated]).astype(np.int64)
+        true = np.concatenate([e.truth[CLASS] for e in data.evaluated]).astype(np.int64)
         return cls(joined, true, {e.name: len(e) for e in data.evaluated}, data.classes)
 
     def joined(self, predicted: Predicted) -> NDArray[np.int64]:

@@ -71,7 +71,7 @@ def _excess(figure: Figure, limit: Limit) -> float:
 
 
 def _which(worst: Figure | None, found: Sequence[Figure], limit: Limit) -> Mapping[str, str | float | int]:
-    """Which signal decided, where several were held against one limit."""
-    if worst is None or len(found) < 2 or "signal" in limit.conditions or "signal" not in worst.conditions:
+    """Which signal or class decided, where several were held against one limit."""
+    if worst is None or len(found) < 2:
         return {}
-    return {"signal": worst.conditions["signal"]}
+    return {k: worst.conditions[k] for k in ("signal", "class") if k in worst.conditions and k not in limit.conditions}

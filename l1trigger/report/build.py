@@ -68,7 +68,7 @@ def build(
     figures = [
         *physics_figures(measured, design.compress.threshold.rate_khz),
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
-        *_network_figures(compressed), *_speed_figures(simulated),
+        *_network_figures(compressed), *compressed.post_training_figures, *_speed_figures(simulated),
         *(hardware_figures(synthesized) if synthesized else []),
         *(_rtl_level_figures(measured, synthesized) if synthesized else []),
     ]

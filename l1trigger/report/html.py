@@ -5,7 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
-from l1trigger.report import class_tables, hls, layer_tables, run_tables, tables, teacher, vendor_tables
+from l1trigger.report import (
+    class_tables,
+    compress_tables,
+    hls,
+    layer_tables,
+    run_tables,
+    tables,
+    teacher,
+    vendor_tables,
+)
 from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
@@ -129,7 +138,7 @@ def all_tables(book: Book) -> dict[str, list[Table]]:
             *([layer_tables.layer_resource_table(book)] if layer_tables.has_layers(report) else []),
             *hls.tables(book),
         ],
-        "network": [run_tables.layer_table(report)] if report.layers else [],
+        "network": [*([run_tables.layer_table(report)] if report.layers else []), *compress_tables.tables(book)],
         "speed": [run_tables.speed_table(book)] if report.levels else [],
         "seeds": [run_tables.seed_table(report)] if report.seeds else [],
         "data": [run_tables.sample_table(report)] if report.data else [],

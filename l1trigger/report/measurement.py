@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from l1trigger.compress.result import CompressResult
 from l1trigger.csim.result import CsimResult
+from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
 from l1trigger.physics import class_baselines, hit_baselines
 from l1trigger.physics.baselines import LinearModel, baseline_scores
@@ -64,7 +65,7 @@ class Measurement:
     @property
     def classes(self) -> Mapping[str, Mapping[str, NDArray[np.int64]]]:
         """Level or baseline to sample name to predicted classes; empty where there are no classes."""
-        return self.predictions.get("class", {})
+        return self.predictions.get(CLASS, {})
 
     def in_float_units(self, level: Level, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores or thresholds of a level in units of the float score, so that levels share an axis."""
@@ -102,7 +103,7 @@ def measure(
         lv: scored({n: scores[lv][n][:k] for n, k in counts.items()}, common) for lv in present
     }
     predictions = _predictions(simulated, synthesized if "rtl" in scores else None, counts)
-    trivial, trivial_predictions = _baselines(common, trained, "class" in predictions)
+    trivial, trivial_predictions = _baselines(common, trained, CLASS in predictions)
     baselines = {name: scored(s, common) for name, s in trivial.items()}
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
     thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
@@ -142,7 +143,7 @@ def _baselines(data: DataSet, trained: TrainResult, by_class: bool) -> tuple[Nam
     """Scores of all baselines that fit data and task, and what they predict."""
     if by_class:
         scores, classes = class_baselines.scores_and_classes(data)
-        return scores, {"class": classes}
+        return scores, {CLASS: classes}
     if hit_baselines.are_hits(data.test.inputs) and data.train.truth:
         scores, energies = hit_baselines.scores_and_energies(data)
         return scores, {"energy": {hit_baselines.ENERGY: energies}}

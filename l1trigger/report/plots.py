@@ -47,11 +47,13 @@ class Drawing:
         picture: name, section, title and caption.
         draw: draws it onto axes.
         label: the text at the upper right.
+        simulated: whether the events are.
     """
 
     picture: Picture
     draw: Draw
     label: str
+    simulated: bool = True
 
 
 @contextmanager
@@ -87,17 +89,23 @@ def drawings(
         *plots_network.history_plots(trained, compressed),
         *plots_network.layer_plots(report),
     )
-    return [Drawing(picture, draw, label) for picture, draw in found]
+    simulated = bool(_test_card(report.data).get("simulated", True))
+    return [Drawing(picture, draw, label, simulated) for picture, draw in found]
 
 
 def data_label(data: DataCard | None) -> str:
     """What the events are: energy and pile-up, as far as the card says."""
     if data is None:
         return ""
-    card = next((s.card for s in data.samples if s.role == "test"), {})
+    card = _test_card(data)
     energy = f"{card['energy_tev']:g} TeV" if isinstance(card.get("energy_tev"), int | float) else ""
     pileup = f"pile-up {data.pileup:g}" if data.pileup is not None else ""
     return ", ".join(x for x in (pileup, energy) if x)
+
+
+def _test_card(data: DataCard | None) -> Mapping[str, str | float | int | bool]:
+    """What is known about the test background."""
+    return next((s.card for s in data.samples if s.role == "test"), {}) if data else {}
 
 
 def render(drawing: Drawing) -> Canvas:
@@ -111,7 +119,8 @@ def render(drawing: Drawing) -> Canvas:
     axes = canvas.subplots()
     drawing.draw(axes)
     mplhep.label.exp_label(
-        exp="l1trigger", text="", rlabel=drawing.label, ax=canvas.axes[0], loc=0, fontsize=21
+        exp="l1trigger", text="", rlabel=drawing.label, ax=canvas.axes[0], loc=0, fontsize=21,
+        data=not drawing.simulated,
     )
     canvas.draw_without_rendering()
     canvas.set_layout_engine("none")  # the layout is settled; three files need not settle it again

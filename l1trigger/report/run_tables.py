@@ -289,7 +289,7 @@ def _remark(figure: Figure) -> str:
         return f"stage {figure.conditions['stage']}" + (f": {works}" if works else "")
     if figure.name == "output_bits" and figure.value is not None:
         outputs = int(figure.conditions["network_outputs"])
-        return "score, decision" + (f", {outputs} outputs of the network" if outputs else "")
+        return "score, decision" + (f", {outputs} outputs" if outputs else "")
     return vendor_tables.remark(figure)
 
 

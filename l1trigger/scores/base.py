@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import plugins
-from l1trigger.compress import fine_tune, keras_graph, quantize, structured
+from l1trigger.compress import fine_tune, keras_graph, post_training, quantize, structured
 from l1trigger.compress.image_outliers import make_image_outliers, symmetric_copies
 from l1trigger.compress.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.compress.outliers import make_outliers
@@ -30,11 +30,21 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Compressed:
-    """A quantized network with what became of its layers and the history of its training."""
+    """A quantized network with what became of its layers and the history of its training.
+
+    Attributes:
+        network: that goes into firmware.
+        layers: what became of them.
+        history: losses per epoch, by name.
+        post_training: the network before it was fine-tuned; None where it was not, or is not asked for.
+        bias_corrected: whether its biases took back what rounding moves on average.
+    """
 
     network: QuantizedNetwork
     layers: tuple[LayerSummary, ...]
     history: Mapping[str, list[float]]
+    post_training: QuantizedNetwork | None = None
+    bias_corrected: bool = False
 
 
 class KernelScore:
@@ -84,15 +94,49 @@ def quantized(
     """
     seen = x if examples is None else examples
     network, units = shrunk(network, section)
+    if section.method == "ptq":
+        network, history = post_training.pruned_float(
+            network, section, x.astype(np.float32), target, loss, seed, work / "pruned", progress
+        )
     if isinstance(network, Sequence):
         model = quantize.build(network, quantize.fit_types(network, section.quantization, seen), scaling)
     else:
         model = keras_graph.quantized(network, section.quantization, scaling.network_type, seen)
+    wanted = section.post_training.bias_correction and (section.method == "ptq" or section.post_training.figures)
+    means = post_training.means(network, section.post_training, x) if wanted else {}
+    if section.method == "ptq":
+        with post_training.corrected(model, means, section, x):
+            made = _taken(model, scaling)
+        return Compressed(made, quantize.summarize(made, units), history)
+    return fine_tuned(model, scaling, section, x, target, loss, seed, work, progress, units, means)
+
+
+def fine_tuned(
+    model: Any, scaling: InputScaling, section: CompressSection, x: NDArray[np.float64], target: NDArray[np.float32],
+    loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Progress,
+    units: Mapping[str, Units] | None = None, means: Mapping[str, NDArray[np.float64]] | None = None,
+) -> Compressed:
+    """Trains and prunes a QKeras model with float weights in it; what it is without that comes along.
+
+    Args:
+        model: to train.
+        scaling, section, x, target, loss, seed, work, progress: see ``quantized``.
+        units: what structured pruning did, by layer.
+        means: of the float network's outputs by layer, which biases are corrected for before training.
+    """
+    before = None
+    if section.post_training.figures and section.fine_tune.epochs:
+        with post_training.corrected(model, means or {}, section, x):
+            before = _taken(model, scaling)
     model, history = fine_tune.fine_tune(
         model, loss, x.astype(np.float32), target, section.pruning, section.fine_tune, seed, work, progress
     )
-    made = QuantizedNetwork.from_keras(model, scaling.network_type, quantize.output_type(model))
-    return Compressed(made, quantize.summarize(made, units), history)
+    made = _taken(model, scaling)
+    return Compressed(made, quantize.summarize(made, units), history, before, bool(means))
+
+
+def _taken(model: Any, scaling: InputScaling) -> QuantizedNetwork:
+    return QuantizedNetwork.from_keras(model, scaling.network_type, quantize.output_type(model))
 
 
 def shrunk(network: Any, section: CompressSection) -> tuple[Any, dict[str, Units]]:

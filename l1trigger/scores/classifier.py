@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import plugins
-from l1trigger.compress import fine_tune, keras_graph, quantize
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.compress import distillation, keras_graph
+from l1trigger.compress.distillation import SmallNetwork, Teacher
 from l1trigger.data.events import DataSet
-from l1trigger.design import CompressSection, Design
+from l1trigger.design import CompressSection, Design, DistillationSection
 from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
 from l1trigger.models import dense
 from l1trigger.scores import base
@@ -26,9 +26,12 @@ class ClassifierOptions(CompressSection):
 
     Attributes:
         internal: widths in bits of what is computed inside an architecture's own layers; see the architecture.
+        student: a smaller network to quantize in place of the reference, of which it learns; see
+            ``compress.distillation``.
     """
 
     score: str = "classifier"
+    student: SmallNetwork | None = None
     internal: dict[str, int] = Field(default_factory=dict)
 
 
@@ -50,7 +53,7 @@ class Classifier(base.KernelScore):
         options = design.compress
         assert isinstance(options, ClassifierOptions)
         architecture = plugins.get("l1trigger.models", trained.architecture)
-        if not hasattr(architecture, "quantized_model"):
+        if not (hasattr(architecture, "quantized_model") or hasattr(architecture, "float_model")):
             raise DesignError(
                 None, "compress.score", f"{options.score} needs an architecture that learns labels, not "
                 f"{trained.architecture}", "take model.architecture garnet, or a score for anomalies",
@@ -59,25 +62,44 @@ class Classifier(base.KernelScore):
         own = architecture.Options.model_validate(trained.options)
         inputs, targets = architecture.examples(own, data.train, training.seed)
         x = trained.scaling.firmware(inputs)
+        loss, teacher = architecture.loss(own), _teacher(options, trained, which, architecture, own)
+        if teacher is not None:
+            loss, targets = teacher.loss(loss), teacher.targets(inputs, targets)
         internal = internal_bits(options, architecture)
         network = float_model(architecture, own, training.weights)
-        if network is not None:
-            return base.quantized(
-                network, trained.scaling, options, x, targets, architecture.loss(own), training.seed, work, progress
+        if network is None:
+            require_keras_layers(options, trained.architecture)
+            model = architecture.quantized_model(own, training.weights, options.quantization, internal, x)
+            return base.fine_tuned(
+                model, trained.scaling, options, x, targets, loss, training.seed, work, progress
             )
-        require_keras_layers(options, trained.architecture)
-        model = architecture.quantized_model(own, training.weights, options.quantization, internal, x)
-        model, history = fine_tune.fine_tune(
-            model, architecture.loss(own), x.astype(np.float32), targets, options.pruning, options.fine_tune,
-            training.seed, work, progress,
+        if options.student is not None and teacher is not None:
+            inside = data.validation.inputs
+            validation = teacher.targets(inside, architecture.targets(own, data.validation))
+            network, _ = distillation.small_network(
+                options.student, network, loss, (x, targets), (trained.scaling.firmware(inside), validation),
+                training.seed, work / "float", progress,
+            )
+        return base.quantized(
+            network, trained.scaling, options, x, targets, loss, training.seed, work / "quantized", progress
         )
-        output = quantize.output_type(model)
-        network = QuantizedNetwork.from_keras(model, trained.scaling.network_type, output)
-        return base.Compressed(network, quantize.summarize(network), history)
+
+
+def _teacher(
+    options: ClassifierOptions, trained: TrainResult, which: int, architecture: Any, own: Any
+) -> Teacher | None:
+    """Whose outputs the network learns beside the truth; None where it learns the truth alone."""
+    section = options.distillation or (DistillationSection() if options.student is not None else None)
+    if section is None:
+        return None
+    classes = bool(architecture.class_count(own)) if hasattr(architecture, "class_count") else False
+    return Teacher.of(section, trained, which, classes)
 
 
 def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.float32]]) -> Any:
     """The trained Keras model of an architecture; None where it has layers of its own, which it quantizes itself."""
+    if hasattr(architecture, "float_model"):
+        return architecture.float_model(own, weights)
     model = architecture.build(own)
     dense.set_weights(model, weights)
     try:
@@ -93,11 +115,15 @@ def require_keras_layers(options: CompressSection, architecture: str) -> None:
     Raises:
         DesignError: something is.
     """
-    if options.pruning.structured is not None:
-        raise DesignError(
-            None, "compress.pruning.structured", f"is not possible for {architecture}, whose layers are its own",
-            "make them smaller in the section model, or take an architecture of dense and convolution layers",
-        )
+    for key, asked in {
+        "pruning.structured": options.pruning.structured is not None, "method": options.method == "ptq",
+        "student": getattr(options, "student", None) is not None,
+    }.items():
+        if asked:
+            raise DesignError(
+                None, f"compress.{key}", f"is not possible for {architecture}, whose layers are its own",
+                "leave it out (model has the sizes), or take an architecture of dense and convolution layers",
+            )
 
 
 def internal_bits(options: ClassifierOptions, architecture: Any) -> dict[str, int]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from l1trigger import keras as door
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
 from l1trigger.models.autoencoder import standardized
@@ -70,7 +71,7 @@ class ReconstructionError(base.KernelScore):
 
 
 def _weighted_difference(target_and_weight: Any, output: Any) -> Any:
-    import tensorflow as tf
+    tf = door.tensorflow()
 
     target, weight = tf.split(target_and_weight, 2, axis=-1)
     return tf.reduce_mean(weight * tf.square(target - tf.reshape(output, tf.shape(target))), axis=-1)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from l1trigger import keras as door
 from l1trigger.compress.network import as_inputs
+from l1trigger.convert import lint
 from l1trigger.data.electronics import REGIONS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, TrainSection
@@ -60,15 +61,17 @@ class Student(base.KernelScore):
 
         Raises:
             DesignError: they cannot, and says which layer; or they have none.
+            UnsupportedLayerError: firmware cannot have one of the layers as it is.
         """
         options, shape = design.compress, data.train.inputs.shape[1:]
         assert isinstance(options, StudentOptions)
         if (options.copies or 1) > 1 and shape[:2] != REGIONS:
             raise DesignError(None, "compress.copies", "only images of 18 x 14 regions have such copies", "write 1")
         try:
-            cls.build(options, shape)
+            model = cls.build(options, shape)
         except ValueError as e:
             raise DesignError(None, "compress.layers", str(e), "mend that layer or the one before it") from e
+        lint.require_float(design.convert, model)
 
     @staticmethod
     def build(options: StudentOptions, shape: Sequence[int]) -> Any:

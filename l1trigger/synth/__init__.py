@@ -6,7 +6,6 @@ the HLS project is something else: it is estimated beside it, and ``synth.vendor
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.design import Design
+from l1trigger.synth.laps import Laps
 from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
 from l1trigger.trigger import TriggerFunction
 
@@ -90,7 +90,7 @@ def run(
         told = _vendor(section, converted, folder, work, progress)
         return replace(result, reason=f"synth.route is {section.route}", vendor=told)
     family = device(converted.part).family
-    clock = _Clock()
+    clock = Laps()
     progress("logic")
     samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
     layers = hls4ml.graph_layers(trigger.network, design.convert)
@@ -203,15 +203,3 @@ def _events(streams: Streams, shift: int) -> dict[str, NDArray[np.int64]]:
 def _reason(comparisons: tuple[Comparison, ...]) -> str:
     """Why there is no latency."""
     return ALIKE if all(c.exact for c in comparisons) else "the RTL differs from csim at every latency"
-
-
-class _Clock:
-    """Times of steps that follow each other."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.monotonic()
-
-    def lap(self, step: str) -> None:
-        now = time.monotonic()
-        self.seconds[step], self._last = round(now - self._last, 2), now

@@ -22,16 +22,16 @@ LayerFunction = Callable[[GraphLayer, Sequence[Any]], Any]
 
 
 def network(
-    layers: Sequence[GraphLayer], x: Any, names: Sequence[str] = ()
+    layers: Sequence[GraphLayer], x: Any, known: Mapping[str, Any] | None = None
 ) -> tuple[Any, dict[str, tuple[float, float]]]:
     """Network outputs of its inputs, and when each layer works: estimated arrival of its inputs and outputs [ns].
 
     Args:
         layers: of the graph, in order.
         x: inputs, one after the other.
-        names: under which layers find ``x``, where they are not those of a whole graph with its own input.
+        known: values that layers find by name, where those that make them are not among the layers.
     """
-    values: dict[str, Any] = dict.fromkeys(names, x)
+    values = dict(known or {})
     times = {}
     result = x
     taken = input_slices(layers)

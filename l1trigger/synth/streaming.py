@@ -23,6 +23,7 @@ from l1trigger.garnet import engine as garnet
 from l1trigger.sections import SynthSection
 from l1trigger.synth import blocks, lower, verilator, yosys
 from l1trigger.synth.blocks import Block
+from l1trigger.synth.laps import Laps
 from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
 from l1trigger.synth.rtl import TOP, Field, Rtl
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
@@ -189,11 +190,14 @@ def measure(
         progress: told what is done.
         predictions: says what network outputs (events, outputs) mean; None where they mean nothing.
     """
+    clock = Laps()
     progress("logic")
     engine = build(trigger, layers, section, samples, result.clock_ns)
     made = write(engine, folder / "rtl")
+    clock.lap("logic")
     progress("compiling the simulation")
-    simulator = verilator.build(made, work / "verilator", compiler, section.time_limit_s)
+    simulator = verilator.build(made, work / "verilator", compiler, section.time_limit_s, optimized=True)
+    clock.lap("compile")
     comparisons: list[Comparison] = []
     streamed = {}
     for name, inputs in samples.items():
@@ -206,9 +210,11 @@ def measure(
     comparisons += _compare(
         f"{first}, {GAP} idle clocks between events", spaced, trigger.evaluate(few), simulated, trigger, 0
     )
+    clock.lap("simulate")
     latency = _latency([*streamed.values(), spaced])
     sure = latency is not None and all(c.exact for c in comparisons)
     parts, cells = _synthesize(engine, made, section, family, folder / "yosys", progress)
+    clock.lap("yosys")
     value = trigger.network.output_type.value
     return replace(
         result, comparisons=tuple(comparisons),
@@ -223,7 +229,7 @@ def measure(
         network_outputs=len(engine.outputs) - 2,
         predictions=by_what({n: predictions(value(s.outputs.network)) for n, s in streamed.items()})
         if sure and predictions else {},
-        tools={"verilator": verilator.tool(), "yosys": yosys.tool(), "estimate": lower.tool()},
+        tools={"verilator": verilator.tool(), "yosys": yosys.tool(), "estimate": lower.tool()}, seconds=clock.seconds,
     )
 
 
@@ -263,6 +269,9 @@ def _compare(
             compare(score, got.score, ("csim", "rtl"), f"score of {name}"),
             compare(accept, got.accept.astype(np.int64), ("csim", "rtl"), f"accept of {name}"),
         ]
+        if name in simulated.outputs:
+            outputs = simulated.outputs[name][:csim_events]
+            found.append(compare(outputs, got.network, ("csim", "rtl"), f"network outputs of {name}"))
     return found
 
 

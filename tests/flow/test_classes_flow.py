@@ -8,6 +8,8 @@ import pytest
 import toy_images
 
 from l1trigger import design, pipeline
+from l1trigger.compare import compare
+from l1trigger.compare.tables import figure_table
 from l1trigger.errors import DesignError
 from l1trigger.report.model import load_report, shipped_schema
 
@@ -99,6 +101,31 @@ def test_confusion(report):
 def test_budget(report):
     met = {j.figure: (j.met, j.level) for j in report.budget}
     assert met == {"accuracy": (True, "csim"), "accuracy_loss": (True, "csim"), "efficiency": (False, "rtl")}
+
+
+def test_seeds_have_accuracies_of_their_own(tmp_path, monkeypatch):
+    toy_images.install(monkeypatch)
+    quick = {"epochs": 3, "seeds": 2}
+    asked = design.from_mapping(toy_images.raw_design(train=quick, compress={"fine_tune": {"epochs": 1}}))
+    done = pipeline.run(asked, tmp_path, stop="compress")
+    r = done.results
+    trigger, best = r.compress.trigger, r.train.trainings[r.train.best].seed
+    found = {(f.name, f.level, f.conditions["seed"]): f.value for f in r.compress.seed_figures
+             if f.name.startswith("accuracy")}
+    levels = (("accuracy", "float"), ("accuracy", "quantized"), ("accuracy_loss", "quantized"))
+    assert found.keys() == {(*level, t.seed) for level in levels for t in r.train.trainings}
+    right = [trigger.evaluate(e.inputs).network.argmax(1) == e.truth["class"] for e in r.data.evaluated]
+    assert found["accuracy", "quantized", best] == pytest.approx(np.concatenate(right).mean(), rel=1e-12)
+    for t in r.train.trainings:
+        loss = found["accuracy", "float", t.seed] - found["accuracy", "quantized", t.seed]
+        assert found["accuracy_loss", "quantized", t.seed] == pytest.approx(loss, abs=1e-12)
+
+
+def test_comparison(report):
+    first = {row.cells[0].text: row.cells for row in figure_table(compare([report])).rows}
+    assert first["accuracy, 3 classes"][1].text == "rtl"
+    assert first["accuracy, 3 classes"][3].value == report.figure("accuracy", "rtl").value
+    assert "accuracy_loss, 3 classes" in first and not any(name.startswith("purity") for name in first)
 
 
 def test_page(done, report):

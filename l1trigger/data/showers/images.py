@@ -51,3 +51,22 @@ def to_images(
         saturated += int((total > largest).sum())
         out[start : start + _AT_ONCE] = np.minimum(total, largest).reshape(shape)
     return out, saturated
+
+
+FEATURES = ("sum of pixels / 16", "pixels above zero", "largest pixel / 8")
+"""What ``features`` gives of each slice."""
+FEATURE_BITS = 12
+
+
+def features(images: NDArray[np.int16]) -> NDArray[np.int16]:
+    """Features of each slice of an image (n, 3 * slices), slice by slice, see ``FEATURES``; saturating at 12 bits.
+
+    The divisions, rounded down, bring them to a like size, so that one scaling serves all.
+
+    Args:
+        images: (n, size, size, slices).
+    """
+    flat = images.reshape(len(images), -1, images.shape[3])
+    found = (flat.sum(axis=1, dtype=np.int64) >> 4, (flat > 0).sum(axis=1), flat.max(axis=1).astype(np.int64) >> 3)
+    together = np.stack(found, axis=2).reshape(len(images), -1)
+    return np.asarray(np.minimum(together, 2**FEATURE_BITS - 1), np.int16)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -34,14 +34,14 @@ class Adc2021Options(FileOptions):
     Attributes:
         jet_eta: jets beyond this |eta| are dropped, as in the authors' files named ``_filtered``; None keeps all.
         lepton_pt: only events with an electron or muon above this pT [GeV]; None keeps all.
-        sort: whether objects may come in any order and get sorted; otherwise a file in which they are not sorted by
-            falling pT within each class is an error.
+        unsorted: what to do with a file whose objects are not sorted by falling pT within each class: ``sort`` sorts
+            them, None refuses the file.
     """
 
     source: str = "adc2021"
     jet_eta: float | None = Field(4.0, gt=0)
     lepton_pt: float | None = Field(23.0, ge=0)
-    sort: bool = False
+    unsorted: Literal["sort"] | None = None
 
 
 class Adc2021:
@@ -105,7 +105,7 @@ def _reader(options: Adc2021Options, key: str | None) -> Read:
 
     def read(path: Path, first: int | None) -> Sample:
         return read_events(
-            path, key, first, jet_eta=options.jet_eta, lepton_pt=options.lepton_pt, sort=options.sort
+            path, key, first, jet_eta=options.jet_eta, lepton_pt=options.lepton_pt, sort=options.unsorted is not None
         )
 
     return read

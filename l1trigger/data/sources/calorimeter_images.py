@@ -47,6 +47,8 @@ class CalorimeterImagesOptions(classes.WantedOptions):
         slices: first layer of each slice in depth, one channel each.
         pixel_bits: width of a pixel, which saturates.
         pixel_drop: low bits of a pixel that are dropped; its unit is 0.02 GeV times 2 to this power.
+        features: whether three numbers per slice follow the pixels of each image, which makes it one vector: sum of
+            pixels / 16, pixels above zero, largest pixel / 8. For networks with a second input.
         limit_events: most clusters of each file; None takes all.
     """
 
@@ -58,6 +60,7 @@ class CalorimeterImagesOptions(classes.WantedOptions):
     slices: tuple[int, ...] = images.SLICES
     pixel_bits: int = Field(12, ge=1, le=15)
     pixel_drop: int = Field(0, ge=0, le=12)
+    features: bool = False
     limit_events: int | None = Field(None, ge=100)
 
     @field_validator("classes", mode="before")
@@ -65,7 +68,10 @@ class CalorimeterImagesOptions(classes.WantedOptions):
     def _one_or_more(cls, value: object) -> object:
         if not isinstance(value, dict):
             return value
-        return {name: (species,) if isinstance(species, str) else species for name, species in value.items()}
+        return {
+            name: (species,) if isinstance(species, str) else tuple(species) if isinstance(species, list) else species
+            for name, species in value.items()
+        }
 
     @field_validator("classes")
     @classmethod
@@ -158,7 +164,12 @@ def as_images(clusters: Events, options: CalorimeterImagesOptions) -> Events:
         "pixel_gev": hits.ENERGY_GEV * 2**options.pixel_drop, "pixel_bits": options.pixel_bits,
         "saturated_pixels": saturated, "of": "the hits of a cluster, at most 128",
     }
-    return replace(clusters, inputs=pixels, card={**_card(clusters.card), "images": how})
+    inputs = pixels
+    if options.features:
+        behind = images.features(pixels)
+        inputs = np.concatenate([pixels.reshape(len(pixels), -1), behind], axis=1)
+        how |= {"features": behind.shape[1], "features_of_each_slice": list(images.FEATURES)}
+    return replace(clusters, inputs=inputs, card={**_card(clusters.card), "images": how})
 
 
 def _card(card: Mapping[str, Any]) -> Mapping[str, Any]:

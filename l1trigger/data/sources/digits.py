@@ -75,7 +75,8 @@ def _version() -> str:
 def _card(options: DigitsOptions) -> dict[str, object]:
     """How the sample came about."""
     return {
-        "title": "handwritten digits", "layout": "images", "shape": [options.size, options.size, options.channels],
+        "title": "handwritten digits", "simulated": False, "layout": "images",
+        "shape": [options.size, options.size, options.channels],
         "origin": "test part of E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine "
         "Learning Repository (doi:10.24432/C50P49), by sklearn.datasets.load_digits",
         "scikit-learn": _version(), "numpy": np.__version__, "pixels": f"shades 0 to {SHADES}",

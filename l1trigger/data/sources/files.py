@@ -44,6 +44,8 @@ class FileOptions(DataSection):
     @field_validator("background", "test_background", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
+        if isinstance(value, list):  # what comes out of a validator is no JSON any more, whose lists pass for tuples
+            return tuple(value)
         return (value,) if isinstance(value, str | Path) else value
 
     @model_validator(mode="after")

@@ -104,7 +104,7 @@ def as_events(read: Sequence[Images], paths: Sequence[Path], names: Sequence[str
         names: of the classes, in the order of the network's outputs.
     """
     card = {
-        "title": "house numbers (SVHN format 2)", "layout": "images", "shape": list(SHAPE),
+        "title": "house numbers (SVHN format 2)", "simulated": False, "layout": "images", "shape": list(SHAPE),
         "files": [p.name for p in paths], "pixels": f"0 to {LARGEST}, red, green and blue",
     }
     made = Events.unweighted("svhn", np.concatenate([r.images for r in read]), card)

@@ -105,8 +105,8 @@ class TableOptions(FileOptions):
         tree: name of the tree in ROOT files; None takes the only one.
         units: physical (GeV, radians) or hardware (integers in the units of ``l1trigger.data.objects``).
         zero_bias: whether the background represents bunch crossings, so that rates in kHz have a meaning.
-        sort: whether whole events (``columns.objects``) may come in any order and get sorted; otherwise one that is
-            not sorted by falling pT within each class is an error. Columns of one class are sorted anyhow.
+        unsorted: what to do with whole events (``columns.objects``) that are not sorted by falling pT within each
+            class: ``sort`` sorts them, None refuses the file. Columns of one class are sorted anyhow.
     """
 
     source: str = "table"
@@ -114,7 +114,7 @@ class TableOptions(FileOptions):
     tree: str | None = None
     units: Literal["physical", "hardware"] = "physical"
     zero_bias: bool = False
-    sort: bool = False
+    unsorted: Literal["sort"] | None = None
 
     @model_validator(mode="after")
     def _some_file(self) -> TableOptions:
@@ -138,7 +138,8 @@ class Table:
 
         def read(path: Path, first: int | None) -> Sample:
             return read_events(
-                path, options.columns, first, units=options.units, tree=options.tree, sort=options.sort
+                path, options.columns, first, units=options.units, tree=options.tree,
+                sort=options.unsorted is not None,
             )
 
         return load_files(options, options.background, options.signal_files, read, options.zero_bias)

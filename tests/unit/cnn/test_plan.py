@@ -50,6 +50,18 @@ def test_blocks_begin_where_pixels_meet():
     assert [layer.kind for layer in divided.head][:2] == ["Reshape", "Dense"] and divided.last == 4
 
 
+def test_graph_of_streams_gives_the_same():
+    """Where hls4ml copies images for several readers and packs them anew in place of flattening them."""
+    function, layers = graph(blocks)
+    section = ConvertSection(io_type="io_stream", strategy="Resource")
+    streams = hls4ml.graph_layers(function.network, section)
+    assert {"Clone"} <= {layer.kind for layer in streams} - {layer.kind for layer in layers}
+    first, second = plan.plan(layers), plan.plan(streams)
+    assert [(p.name, p.sources, p.where, p.shape) for p in first.parts] == [
+        (p.name, p.sources, p.where, p.shape) for p in second.parts]
+    assert [layer.name for layer in first.head] == [layer.name for layer in second.head]
+
+
 def changed(layers, kind, **more):
     return [replace(layer, **more) if layer.kind == kind else layer for layer in layers]
 
@@ -73,7 +85,7 @@ def test_more_pixels_than_columns():
 
 
 @pytest.mark.parametrize(("edit", "message"), [
-    (lambda a: [a[0], replace(a[0], name="second"), *a[1:]], "more than one input: x, second"),
+    (lambda a: [a[0], replace(a[0], name="second"), *a[1:]], "more than one image as input: x, second"),
     (lambda a: [replace(a[0], shape=(96,)), *(b for b in a if b.kind == "Dense")], "an input that is no image: x"),
     (lambda a: changed(a, "Conv2D", shape=(7, 6, 3)), "more pixels behind the layer than before it"),
 ], ids=["inputs", "flat", "grows"])

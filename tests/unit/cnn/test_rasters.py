@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from l1trigger.cnn.rasters import Raster, sweep
+from l1trigger.cnn.rasters import Raster, narrowing, sweep
 from l1trigger.errors import DesignError
 from l1trigger.synth.windows import Windows
 
@@ -66,6 +66,30 @@ def test_rows_do_not_run_into_each_other(case):
     out = Raster(*where.out, (), found.lanes, found.at, found.row, found.step)
     assert (out.groups - 1) * out.step < out.row
     assert out.end - out.start <= image.end - image.start
+
+
+@given(st.integers(1, 30), st.integers(1, 8), st.integers(0, 20))
+def test_narrowing(width, lanes, idle):
+    """Every pixel is found where it waits, and lanes are as few as fit into a row."""
+    lanes = min(lanes, width)
+    wide = Raster(3, width, (), lanes, 5, -(-width // lanes) + idle)
+    found = narrowing(wide, ())
+    fit = [n for n in range(1, lanes + 1) if lanes % n == 0 and -(-width // n) <= wide.row]
+    assert (found.image.lanes if found else lanes) == min(fit)
+    if found:
+        for x in range(width):
+            at, lane = clock(found.image, 1, x)
+            source, late = found.read(lane)[at - found.image.start - found.image.row]
+            assert 0 <= late < found.depth
+            # One clock in the first register of the chain, one in the register behind.
+            assert (at - 2 - late, lane + source * found.image.lanes) == clock(wide, 1, x)
+
+
+def test_strides_that_follow_go_with_fewer_lanes():
+    wide = Raster(3, 12, (), 6, 1, 9)
+    assert narrowing(wide, ()).image.lanes == narrowing(wide, (2, 3)).image.lanes == 2
+    assert narrowing(wide, (3,)).image.lanes == 3
+    assert narrowing(Raster(3, 12, (), 6, 1, 2), ()) is None
 
 
 def test_lanes_that_do_not_go_with_a_stride():

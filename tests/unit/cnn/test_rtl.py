@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import toy_cnn
 import toy_raster as toy
 
-from l1trigger.convert import hls4ml, lint
+from l1trigger.convert import hls4ml
 from l1trigger.sections import ConvertSection, SynthSection
-from l1trigger.synth import lower, streaming, verilator
+from l1trigger.synth import streaming, verilator
 
 CLOCK_NS = 5.0
 
@@ -25,6 +26,11 @@ def strided(m, x):
     return m.dense(m.conv(m.conv(x, strides=2, padding="same"), 2, (2, 3)))
 
 
+def thinned(m, x):
+    """Rows have idle clocks behind the pooling, so that fewer lanes follow."""
+    return m.dense(m.conv(m.max_pool(m.conv(x, 2)), 2, 2, strides=(1, 2)))
+
+
 def pooled(m, x):
     return m.dense(m.average_pool(m.max_pool(x, 3, strides=2, padding="same")))
 
@@ -36,6 +42,11 @@ def meeting(m, x):
     return m.dense(m.max_pool(m.conv(m.layers.Concatenate()([total, b]), 3, 1)))
 
 
+def padded(m, x):
+    """More is put before the image than behind it; one channel each; pooled along one axis."""
+    return m.dense(m.max_pool(m.conv(m.depthwise(m.pad(x, ((2, 0), (1, 1)))), 3, 1), (2, 1)))
+
+
 def series(m, x):
     x = m.relu(m.q.QConv1D(3, 3, padding="same", **m.weights())(x))
     return m.dense(m.quantize(m.layers.GlobalAveragePooling1D()(m.layers.MaxPooling1D(2)(x)), 8, 3))
@@ -43,32 +54,28 @@ def series(m, x):
 
 CASES = {
     "valid, one at a time": (valid, (6, 8, 2), 1), "valid, a row at a time": (valid, (6, 8, 2), 8),
-    "same, rows filled up": (same, (5, 7, 2), 4), "strides": (strided, (6, 9, 1), 2), "pooling": (pooled, (6, 8, 2), 4),
-    "images that meet": (meeting, (5, 6, 2), 2), "series": (series, (12, 2), 2),
+    "same, rows filled up": (same, (5, 7, 2), 4), "strides": (strided, (6, 9, 1), 2),
+    "fewer lanes": (thinned, (6, 12, 1), 8), "pooling": (pooled, (6, 8, 2), 4),
+    "images that meet": (meeting, (5, 6, 2), 2), "padding, depthwise": (padded, (6, 8, 2), 4),
+    "series": (series, (12, 2), 2), "image and features": (toy_cnn.CASES["features"], (6, 6, 1), 3),
 }
-
-
-def graph(function):
-    return hls4ml.graph_layers(function.network, ConvertSection())
-
-
-def engine_of(function, parallel, inputs, layers=None):
-    section = SynthSection(pixels_per_clock=parallel)
-    return streaming.build(function, layers or graph(function), section, {"a": inputs}, CLOCK_NS)
-
-
-def compiled(engine, folder):
-    made = streaming.write(engine, folder / "rtl")
-    return verilator.build(made, folder / "verilator", "g++", 300)
 
 
 @pytest.fixture(scope="module", params=CASES)
 def simulated(request, tmp_path_factory):
     network, shape, parallel = CASES[request.param]
-    function = toy.trigger(network, shape, flat=network is pooled)
-    inputs = toy.images(80, shape, seed=31)
-    engine = engine_of(function, parallel, inputs)
-    return function, inputs, engine, compiled(engine, tmp_path_factory.mktemp("engine"))
+    if callable(network):
+        function, inputs = toy.trigger(network, shape, flat=network is pooled), toy.images(80, shape, seed=31)
+    else:
+        written, options = network
+        function = toy_cnn.trigger(written, **options)
+        inputs = toy_cnn.images(80, len(function.scaling), seed=31)
+        function = replace(function, threshold=int(np.median(function.evaluate(inputs).score)))
+    layers = hls4ml.graph_layers(function.network, ConvertSection())
+    engine = streaming.build(function, layers, SynthSection(pixels_per_clock=parallel), {"a": inputs}, CLOCK_NS)
+    folder = tmp_path_factory.mktemp("engine")
+    made = streaming.write(engine, folder / "rtl")
+    return function, inputs, engine, verilator.build(made, folder / "verilator", "g++", 300)
 
 
 @pytest.mark.parametrize("gap", [0, 1, 5])
@@ -100,6 +107,19 @@ def test_events_at_irregular_clocks_among_noise(simulated):
     np.testing.assert_array_equal(stream[at + engine.cycles, 3:], function.evaluate(inputs[: len(at)]).network)
 
 
+def test_copies_where_rows_have_idle_clocks():
+    assert copies_of(thinned, (6, 12, 1), 8) == [8, 8, 4, 1, 1]  # two of the last convolution's lanes have a stride
+    assert copies_of(thinned, (6, 12, 1), 4) == [4, 4, 2, 1, 1]
+
+
+def copies_of(network, shape, parallel):
+    function = toy.trigger(network, shape)
+    layers = hls4ml.graph_layers(function.network, ConvertSection())
+    samples = {"a": toy.images(5, shape)}
+    engine = streaming.build(function, layers, SynthSection(pixels_per_clock=parallel), samples, CLOCK_NS)
+    return [n for _, n in engine.blocks]
+
+
 def test_what_the_engine_says_of_itself(simulated):
     _, inputs, engine, _ = simulated
     height, width, _ = engine.shape
@@ -110,39 +130,3 @@ def test_what_the_engine_says_of_itself(simulated):
     assert engine.lut == pytest.approx(sum(b.lut * n for b, n in engine.blocks)) and engine.lut > 0
     assert engine.register_bits > sum(b.register_bits * n for b, n in engine.blocks)
     assert engine.rows(inputs).shape == (len(inputs), engine.beats, len(engine.port))
-
-
-def depthwise(m, x):
-    return m.dense(m.max_pool(m.conv(m.depthwise(x, padding="same"), 3, 1), (2, 1)))
-
-
-def test_depthwise_convolution(tmp_path, monkeypatch):
-    """Which hls4ml computes otherwise than QKeras, so that the fully parallel logic says what is expected."""
-    monkeypatch.setattr(lint, "require", lambda findings: None)
-    function, inputs = toy.trigger(depthwise), toy.images(80, seed=5)
-    layers, section = graph(function), SynthSection()
-    whole = lower.lower(function, section, lower.ports(function.scaling), layers)
-    engine = engine_of(function, 4, inputs, layers)
-    got = streaming.simulate(compiled(engine, tmp_path), engine, function, inputs).outputs
-    score, accept = whole.evaluate(inputs)
-    np.testing.assert_array_equal(got.score, score)
-    np.testing.assert_array_equal(got.accept, accept)
-
-
-def test_zero_padding_is_part_of_the_window(tmp_path):
-    """A convolution that pads, written as a layer that pads and one that does not."""
-    function, inputs = toy.trigger(same), toy.images(60, seed=6)
-    layers = list(graph(function))
-    at = next(i for i, layer in enumerate(layers) if layer.kind == "Conv2D")
-    conv = layers[at]
-    sides = ("pad_top", "pad_bottom", "pad_left", "pad_right")
-    height, width, channels = layers[at - 1].shape
-    pad = replace(
-        layers[at - 1], name="pad", kind="ZeroPadding2D", inputs=conv.inputs, outputs=("pad",),
-        shape=(height + 2, width + 2, channels), attributes=dict.fromkeys(sides, 1),
-    )
-    bare = replace(conv, inputs=("pad",), attributes={
-        **conv.attributes, **dict.fromkeys(sides, 0), "in_height": height + 2, "in_width": width + 2})
-    engine = engine_of(function, 2, inputs, [*layers[:at], pad, bare, *layers[at + 1 :]])
-    got = streaming.simulate(compiled(engine, tmp_path), engine, function, inputs).outputs
-    np.testing.assert_array_equal(got.network, function.evaluate(inputs).network)

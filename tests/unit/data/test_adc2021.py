@@ -57,7 +57,7 @@ def test_objects_that_are_not_sorted_are_refused_unless_asked_for(tmp_path):
     rows = some_events()
     rows[:, 9:19] = rows[:, 18:8:-1]
     adc2021.write(tmp_path / "a.h5", rows, np.arange(200), {})
-    with pytest.raises(DataError, match="dataset 'Particles' is not sorted: jet .*data.sort to true"):
+    with pytest.raises(DataError, match="dataset 'Particles' is not sorted: jet .*data.unsorted to sort"):
         read_events(tmp_path / "a.h5")
     adc2021.write(tmp_path / "b.h5", some_events(), np.arange(200), {})
     for settings in ({}, {"jet_eta": 1.0, "lepton_pt": 30.0}):

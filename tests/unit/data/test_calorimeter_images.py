@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import toy_showers
 
-from l1trigger.data import hits
+from l1trigger import load_design
+from l1trigger.data import describe, hits
+from l1trigger.data.events import save_events
 from l1trigger.data.showers import images, packed
 from l1trigger.data.sources.calorimeter_images import SPECIES, CalorimeterImages, CalorimeterImagesOptions
 from l1trigger.data.sources.showers import Showers, ShowersOptions
@@ -95,6 +97,19 @@ def test_classes_are_made_of_species(folder):
     assert [p.name for p in CalorimeterImages().files(options)] == ["showers_extra.h5"]
 
 
+def test_a_design_may_write_one_species_or_several(tmp_path):
+    (tmp_path / "a.yaml").write_text(
+        "name: a\ntask: classification\ndata:\n  source: calorimeter_images\n  classes: {egamma: [electron, photon], "
+        "mu: muon}\n  slices: [0, 28]\nmodel: {architecture: cnn, image: [32, 32, 2], classes: 2, layers: []}\n"
+        "compress: {score: class_margin, threshold: {false_positive_rate: 0.01}}\n"
+    )
+    options = load_design(tmp_path / "a.yaml").data
+    assert options.classes == {"egamma": ("electron", "photon"), "mu": ("muon",)}
+    assert options.slices == (0, 28)
+    with pytest.raises(DesignError, match="data.classes.*there is no species 'e'"):
+        load_design(tmp_path / "a.yaml", ["data.classes={a: e, b: muon}"])
+
+
 def test_for_energies_images_are_divided_as_clusters_are(folder):
     data, known = load(folder=folder, target="energy"), Showers().load(ShowersOptions(folder=folder))
     assert data.classes == ()
@@ -104,6 +119,24 @@ def test_for_energies_images_are_divided_as_clusters_are(folder):
         assert made.row[order].tolist() == cluster.row.tolist()
         assert np.array_equal(made.truth["energy"][order], cluster.truth["energy"])
         assert np.array_equal(made.inputs[order], images.to_images(cluster.inputs)[0])
+
+
+def test_features_follow_the_pixels(folder, tmp_path):
+    data, plain = load(folder=folder, features=True), load(folder=folder)
+    pixels = plain.train.inputs.astype(int)
+    assert data.train.inputs.shape == (560, 3072 + 9)
+    assert data.train.inputs.dtype == np.int16
+    assert np.array_equal(data.train.inputs[:, :3072].reshape(-1, 32, 32, 3), pixels)
+    for k in range(3):
+        mine = pixels[..., k].reshape(560, -1)
+        known = [mine.sum(1) // 16, np.count_nonzero(mine, axis=1), mine.max(1) // 8]
+        assert np.array_equal(data.train.inputs[:, 3072 + 3 * k : 3075 + 3 * k].T, known)
+    full = np.full((1, 8, 8, 1), 2**15 - 1, np.int16)
+    assert images.features(full).tolist() == [[4095, 64, 4095]]
+    save_events(data.train, tmp_path / "train.h5", layout="inputs")
+    found = describe.describe(tmp_path / "train.h5").summary
+    assert found["images"]["shape"] == "32 x 32 x 3"
+    assert found["images"]["mean sum"] == pytest.approx(pixels.sum() / 560, rel=1e-3)
 
 
 def test_the_first_images_are_of_all_files(folder):

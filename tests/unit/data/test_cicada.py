@@ -2,6 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
+from l1trigger import load_design
 from l1trigger.data.sources.cicada import Cicada, CicadaOptions, read_events
 from l1trigger.errors import DataError, DesignError
 
@@ -61,6 +62,20 @@ def test_zero_bias_and_names_of_datasets_are_options(tmp_path):
     assert Cicada().load(options.model_copy(update={"zero_bias": True})).zero_bias
     with pytest.raises(DesignError, match="there is no signal 'SUEP'"):
         Cicada().load(options.model_copy(update={"signals": ("SUEP",)}))
+
+
+@pytest.mark.parametrize("source", ["cicada", "l1ntuple", "adc2021"])
+def test_a_design_may_name_one_file_or_several(tmp_path, source):
+    (tmp_path / "a.yaml").write_text(
+        f"name: a\ndata: {{source: {source}, background: [a.h5, b.h5], test_background: c.h5}}\n"
+        "model: {architecture: autoencoder, hidden: [8], latent: 2}\n"
+        "compress: {score: reconstruction_error, threshold: {false_positive_rate: 0.01}}\n"
+    )
+    options = load_design(tmp_path / "a.yaml").data
+    assert [p.name for p in options.background] == ["a.h5", "b.h5"]
+    assert [p.name for p in options.test_background] == ["c.h5"]
+    with pytest.raises(DesignError, match="data.background"):
+        load_design(tmp_path / "a.yaml", ["data.background=3"])
 
 
 def changed(at, value, of=float):

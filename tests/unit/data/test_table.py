@@ -127,9 +127,9 @@ def test_whole_events_that_are_not_sorted_are_refused_unless_asked_for(tmp_path)
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f["x"] = mixed
     given = {"columns": {"objects": "x"}, "units": "hardware"}
-    with pytest.raises(DataError, match="dataset 'x' is not sorted: jet .*data.sort to true"):
+    with pytest.raises(DataError, match="dataset 'x' is not sorted: jet .*data.unsorted to sort"):
         Table().load(options(tmp_path / "a.h5", **given))
-    data = Table().load(options(tmp_path / "a.h5", **given, sort=True))
+    data = Table().load(options(tmp_path / "a.h5", **given, unsorted="sort"))
     made = np.concatenate([e.inputs for e in (data.train, data.validation, data.test)])
     assert sorted(made[..., 0].tolist()) == sorted(whole[..., 0].tolist())
 

@@ -6,7 +6,7 @@ import pytest
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.objects import to_hardware
 from l1trigger.data.scaling import ObjectInputs
-from l1trigger.physics import baselines, hit_baselines
+from l1trigger.physics import baselines, class_baselines, hit_baselines
 
 
 @pytest.fixture
@@ -43,4 +43,5 @@ def test_images_have_their_own(inputs):
     assert set(images) == {"sum_et", "leading_et"}
     assert images["sum_et"]["zerobias"].tolist() == regions.inputs.sum((1, 2)).tolist()
     on_hits = {hit_baselines.MEAN_DEPTH, hit_baselines.MOMENTS, hit_baselines.ENERGY}
-    assert set(baselines.TITLES) == {*baselines.ON_OBJECTS, *baselines.ON_IMAGES, *on_hits, "linear"}
+    of_classes = {class_baselines.CLASS_MEAN, class_baselines.DISCRIMINANT}
+    assert set(baselines.TITLES) == {*baselines.ON_OBJECTS, *baselines.ON_IMAGES, *on_hits, *of_classes, "linear"}

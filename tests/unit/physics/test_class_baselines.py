@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import toy_images as toy
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from l1trigger.physics import class_baselines
 
@@ -33,6 +34,20 @@ def test_discriminant_beats_chance_and_ranks_as_it_decides(data):
     assert right.mean() > 0.55  # a third by chance
     for e in data.evaluated:
         np.testing.assert_array_equal(scores["discriminant"][e.name] > 0, classes["discriminant"][e.name] == 0)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_discriminant_is_that_of_scikit_learn(classes):
+    """Where all components are kept, they change nothing."""
+    rng = np.random.default_rng(3)
+    true = rng.integers(0, classes, 2000)
+    x = rng.normal(0, 1, (2000, 4)) * [1, 2, 3, 4] + rng.normal(0, 1, (classes, 4))[true]
+    own = class_baselines.discriminant(x, true, classes)(x)
+    other = LinearDiscriminantAnalysis().fit(x, true)
+    np.testing.assert_array_equal(own.argmax(1), other.predict(x))
+    wanted = other.decision_function(x)
+    difference = wanted if classes == 2 else wanted[:, 1] - wanted[:, 0]
+    np.testing.assert_allclose(own[:, 1] - own[:, 0], difference, rtol=1e-6, atol=1e-8)
 
 
 def test_two_classes():

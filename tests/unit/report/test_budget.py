@@ -49,6 +49,13 @@ def test_the_deciding_signal_and_level_are_named():
     assert j.level == "csim" and j.conditions == {"signal": "LQ"}
 
 
+@pytest.mark.parametrize("conditions", [{}, {"class": "down"}])
+def test_the_deciding_class_is_named(conditions):
+    found = [figure("efficiency", v, **{"class": c}) for c, v in (("across", 0.9), ("down", 0.7), ("block", 0.8))]
+    (j,) = judge({"efficiency": Limit(min=0.75, conditions=conditions)}, found)
+    assert (j.met, j.value, j.conditions) == (False, 0.7, {"class": "down"})
+
+
 def hls(source, value, **conditions) -> Figure:
     reason = None if value is not None else "not run"
     return Figure(name="lut", value=value, reason=reason, source=source, conditions=conditions)

@@ -186,7 +186,8 @@ def test_a_flipped_weight_is_noticed(measured, data, folder, tmp_path, monkeypat
     """The RTL of another network: mismatches are counted, and no latency is claimed."""
     # The RTL is the same as before, so that its simulation need not be compiled again.
     program = folder / "work" / "verilator" / "sim"
-    monkeypatch.setattr(verilator, "build", lambda rtl, *more: verilator.Simulator(program, rtl, tmp_path / "log", 300))
+    old = verilator.Simulator(program, None, tmp_path / "log", 300)
+    monkeypatch.setattr(verilator, "build", lambda rtl, *more, **options: replace(old, rtl=rtl))
     function = toy.trigger(**SMALL)
     weights = list(function.network.weights)
     last = weights[-1].copy()

@@ -1,0 +1,231 @@
+"""A user's own trained model on images in place of training: any graph of layers that firmware can have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from l1trigger import keras as door
+from l1trigger.compress import keras_graph
+from l1trigger.compress.network import QuantizedNetwork, as_inputs, batch_size
+from l1trigger.compress.quantize import output_type
+from l1trigger.compress.quantizers import fixed_point
+from l1trigger.convert import lint
+from l1trigger.data.events import DataSet, Events
+from l1trigger.data.scaling import InputScaling
+from l1trigger.design import Design, TrainSection
+from l1trigger.errors import DesignError, UnsupportedLayerError
+from l1trigger.models import classification, dense, images
+from l1trigger.models.keras_file import KerasFileOptions, load_model
+from l1trigger.train.result import Training
+
+Weights = Mapping[str, NDArray[Any]]
+
+
+class KerasImageOptions(images.ImageOptions):
+    """Options of the architecture ``keras_image``; shape and scaling of the inputs are those of other image networks.
+
+    Attributes:
+        file: the model, trained on inputs scaled as ``pixel`` and ``feature`` say.
+        classes: number of classes, one output each; None takes the first output for the score.
+    """
+
+    architecture: str = "keras_image"
+    file: Path
+    classes: int | None = Field(None, ge=2)
+
+    @field_validator("file")
+    @classmethod
+    def _exists(cls, file: Path) -> Path:
+        return KerasFileOptions.readable(file)
+
+
+class KerasImage:
+    """Convolution, pooling, sums, concatenation, dense layers; a second input takes the features.
+
+    A QKeras model goes to firmware as it is; its float level is the same network without quantizers. A Keras model is
+    quantized with the score ``classifier`` or ``class_margin``, and learns its classes, or its own outputs, again.
+    """
+
+    Options = KerasImageOptions
+
+    @staticmethod
+    def scaling(options: KerasImageOptions) -> InputScaling:
+        """Scaling of the network's inputs."""
+        return images.scaling(options)
+
+    @staticmethod
+    def files(options: KerasImageOptions) -> tuple[Path, ...]:
+        """Files that a training reads."""
+        return (options.file,)
+
+    @staticmethod
+    def class_count(options: KerasImageOptions) -> int:
+        """Number of classes; 0 where the first output is a score."""
+        return options.classes or 0
+
+    @staticmethod
+    def check_shape(options: KerasImageOptions, shape: tuple[int, ...]) -> None:
+        """Checks the shape of an event of the data; see ``images.require_image``."""
+        images.require_image(options, shape)
+
+    @classmethod
+    def check(cls, design: Design) -> None:
+        """Reads the file, and whether firmware can have its network.
+
+        Raises:
+            DataError: the file cannot be read.
+            DesignError: its inputs or outputs are not those of the design.
+            UnsupportedLayerError: it has layers, options or quantizers that cannot be brought to firmware.
+        """
+        options = design.model
+        assert isinstance(options, KerasImageOptions)
+        name = str(options.file)
+        model = load_model(options.file.read_bytes(), name)
+        shapes = [tuple(t.shape[1:]) for t in model.inputs]
+        if sum(map(math.prod, shapes)) != len(cls.scaling(options)) or options.image not in shapes:
+            given = " and ".join(" x ".join(map(str, s)) for s in shapes)
+            raise DesignError(None, "model.image", f"{name} takes {given}, not {' x '.join(map(str, options.image))}",
+                              "write the model's own input shape, and model.features for a second input")
+        outputs = math.prod(model.output_shape[1:]) if len(model.outputs) == 1 else 0
+        if outputs != (options.classes or outputs) or not outputs:
+            raise DesignError(None, "model.classes", f"{name} has {outputs or len(model.outputs)} outputs, not "
+                              f"{options.classes or 'one'}", "write as many classes as the model has outputs")
+        if is_quantized(model):
+            lint.require([f for f in lint.check(design, model) if f.rule not in ("reuse_factor", "unrolling")])
+        else:
+            lint.require_float(design.convert, model, name)
+
+    @classmethod
+    def fit(
+        cls, options: KerasImageOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
+        progress: dense.Progress,
+    ) -> Training:
+        """Takes the file as it is."""
+        progress(f"model of {options.file}")
+        return Training(seed, {"file": np.frombuffer(options.file.read_bytes(), np.uint8)}, {}, 0.0)
+
+    @staticmethod
+    def float_model(options: KerasImageOptions, weights: Weights) -> Any:
+        """The file's network without quantizers."""
+        return without_quantizers(load_model(weights["file"].astype(np.uint8).tobytes(), str(options.file)))
+
+    @classmethod
+    def float_outputs(
+        cls, options: Mapping[str, Any], weights: Weights, scaling: InputScaling, inputs: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Outputs of the full-precision network (events, outputs)."""
+        model = cls.float_model(KerasImageOptions.model_construct(**options), weights)
+        x = as_inputs(model, scaling.real(inputs).astype(np.float32))
+        outputs = np.asarray(model.predict(x, batch_size=batch_size(model), verbose=0), np.float64)
+        return outputs.reshape(len(inputs), -1)
+
+    @classmethod
+    def float_score(
+        cls, options: Mapping[str, Any], weights: Weights, scaling: InputScaling, inputs: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """The margin of class 0, or the first output."""
+        outputs = cls.float_outputs(options, weights, scaling, inputs)
+        return classification.margin(outputs) if options["classes"] else outputs[:, 0]
+
+    @staticmethod
+    def predictions(options: Mapping[str, Any], outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+        """Classes of network outputs (events, outputs); nothing where the first one is a score."""
+        return classification.Classification.predictions(options, outputs) if options["classes"] else {}
+
+    @classmethod
+    def examples(
+        cls, options: KerasImageOptions, events: Events, seed: int
+    ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """Hardware integers and targets to fine-tune on."""
+        return events.inputs, cls.targets(options, events)
+
+    @classmethod
+    def targets(cls, options: KerasImageOptions, events: Events) -> NDArray[np.float32]:
+        """True classes, or the outputs of the full-precision network (events, outputs)."""
+        if options.classes:
+            return _Classes.targets(options, events)
+        weights = {"file": np.frombuffer(options.file.read_bytes(), np.uint8)}
+        outputs = cls.float_outputs(options.model_dump(), weights, cls.scaling(options), events.inputs)
+        return outputs.astype(np.float32)
+
+    @staticmethod
+    def loss(options: KerasImageOptions) -> Callable[[Any, Any], Any]:
+        """Of (target, output), per event: cross entropy of classes, or the squared difference."""
+        if options.classes:
+            return classification.Classification.loss(options)
+        import tensorflow as tf
+
+        return lambda target, output: tf.reduce_mean(tf.square(target - output), axis=-1)
+
+    @classmethod
+    def quantized_network(
+        cls, options: Mapping[str, Any], weights: Weights, scaling: InputScaling
+    ) -> QuantizedNetwork | None:
+        """The file's model itself where it is a QKeras model, else None."""
+        model = load_model(weights["file"].astype(np.uint8).tobytes(), str(options["file"]))
+        if not is_quantized(model):
+            return None
+        first = fixed_point(next(la for la in model.layers if type(la).__name__ == "QActivation").quantizer)
+        assert first is not None  # ``check`` would have refused it
+        return QuantizedNetwork.from_keras(model, first, output_type(model))
+
+
+class _Classes(classification.Classification):
+    """The half of the architecture that learns classes."""
+
+
+def is_quantized(model: Any) -> bool:
+    """Whether a model has layers of QKeras."""
+    return any(type(layer).__module__.startswith("qkeras") or type(layer).__name__.startswith("Q")
+               for layer in model.layers)
+
+
+def without_quantizers(model: Any) -> Any:
+    """The same network of Keras layers; a model without QKeras layers itself.
+
+    Raises:
+        UnsupportedLayerError: a layer of QKeras has no twin.
+    """
+    if not is_quantized(model):
+        return model
+    k = door.keras()
+    tensors: dict[str, Any] = {}
+    weights: dict[str, Any] = {}
+    for layer in model.layers:
+        if type(layer).__name__ == "InputLayer":
+            tensors[layer.name] = k.Input(layer.output.shape[1:], name=layer.name)
+            continue
+        given = [tensors[s.name] for s in keras_graph.sources(layer)]
+        tensors[layer.name] = _plain(layer)(given[0] if len(given) == 1 else given)
+        weights[layer.name] = layer.get_weights()
+    inputs = [tensors[n] for n in model.input_names]
+    plain = k.Model(inputs if len(inputs) > 1 else inputs[0], tensors[model.output_names[0]])
+    for name, values in weights.items():
+        plain.get_layer(name).set_weights(values)
+    return plain
+
+
+def _plain(layer: Any) -> Any:
+    """A layer without quantizers."""
+    k = door.keras().layers
+    kind, config = type(layer).__name__, layer.get_config()
+    if kind == "QActivation":
+        relu = "quantized_relu" in type(layer.quantizer).__name__
+        return k.Activation("relu" if relu else "linear", name=layer.name)
+    if not kind.startswith("Q"):
+        return type(layer).from_config(config)
+    activation = type(layer.activation).__name__
+    twin = getattr(k, kind[1:], None)
+    if twin is None or (activation.startswith("quantized") and activation not in ("quantized_relu", "quantized_bits")):
+        raise UnsupportedLayerError(f"{layer.name}: {kind} has no twin without quantizers. Remedy: use QDense, "
+                                    "QConv1D, QConv2D, QDepthwiseConv2D and QActivation")
+    same = ("units", "filters", "kernel_size", "strides", "padding", "use_bias", "depth_multiplier", "name")
+    return twin(**{n: config[n] for n in same if n in config},
+                activation="relu" if activation == "quantized_relu" else None)
