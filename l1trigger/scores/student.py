@@ -29,7 +29,7 @@ class StudentOptions(CompressSection):
 
     Attributes:
         hidden: sizes of the student's hidden layers, where they are dense; one output follows.
-        layers: hidden layers on the image of an event in place of ``hidden``; see ``models.blocks``.
+        layers: hidden layers on the image of an event; see ``models.blocks``. They take the place of ``hidden``.
         outliers: synthetic outliers per background event.
         copies: how often each background image of regions is trained on, all but the first time turned in phi and
             mirrored in eta at random. A dense student has a weight for each region and learns the sample by heart
@@ -39,9 +39,9 @@ class StudentOptions(CompressSection):
 
     score: str = "student"
     hidden: tuple[int, ...] = (32, 16)
-    layers: tuple[blocks.Layer, ...] = ()
+    layers: tuple[blocks.Layer, ...] | None = None
     outliers: float = Field(0.5, ge=0, le=20)
-    copies: int = Field(1, ge=1, le=36)
+    copies: int | None = Field(None, ge=1, le=36)
     distill: TrainSection = TrainSection(epochs=20)
 
 
@@ -65,7 +65,7 @@ class Student(base.KernelScore):
         """
         options, shape = design.compress, data.train.inputs.shape[1:]
         assert isinstance(options, StudentOptions)
-        if options.copies > 1 and shape[:2] != REGIONS:
+        if (options.copies or 1) > 1 and shape[:2] != REGIONS:
             raise DesignError(None, "compress.copies", "only images of 18 x 14 regions have such copies", "write 1")
         try:
             model = cls.build(options, shape)
@@ -101,7 +101,7 @@ class Student(base.KernelScore):
         options = design.compress
         assert isinstance(options, StudentOptions)
         seed = trained.trainings[which].seed
-        events = base.with_outliers(data, options.outliers, seed, options.copies)
+        events = base.with_outliers(data, options.outliers, seed, options.copies or 1)
         x = trained.scaling.firmware(events)
         target = trained.float_score(events, which).astype(np.float32)
         validation = (
