@@ -56,7 +56,8 @@ def design(**train: int) -> Design:
 
 @pytest.fixture(autouse=True)
 def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "get", lambda group, name, key="": object)
+    options = {"l1trigger.sources": DataSection, "l1trigger.models": ModelSection, "l1trigger.scores": CompressSection}
+    monkeypatch.setattr(plugins, "get", lambda group, name, key="": type(name, (), {"Options": options[group]}))
 
 
 def text(job: Job, name: str, upstream: tuple[str, ...]) -> Text:
