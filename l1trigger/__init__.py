@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from l1trigger.design import Design
     from l1trigger.design import load as load_design
     from l1trigger.errors import L1TriggerError
+    from l1trigger.figures import Figure
     from l1trigger.fixed_point import FixedPoint
     from l1trigger.pipeline import Run, run
-    from l1trigger.report.figures import Figure
     from l1trigger.results import Results
     from l1trigger.trigger import TriggerFunction
 
@@ -25,7 +25,7 @@ _PUBLIC = {
     "Comparison": "bit_exact", "DataSet": "data.events", "Events": "data.events",
     "load_events": "data.events", "save_events": "data.events", "Design": "design", "load_design": "design:load",
     "L1TriggerError": "errors", "FixedPoint": "fixed_point", "Run": "pipeline", "run": "pipeline",
-    "Figure": "report.figures", "Results": "results", "TriggerFunction": "trigger",
+    "Figure": "figures", "Results": "results", "TriggerFunction": "trigger",
 }
 
 __all__ = [

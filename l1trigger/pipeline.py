@@ -20,7 +20,7 @@ from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_
 from l1trigger.stages import STAGES, Display, Job, Stage
 
 if TYPE_CHECKING:
-    from l1trigger.report.figures import Judgement
+    from l1trigger.figures import Judgement
 
 _S = TypeVar("_S", bound=Section)
 _LARGE_FILE = 64 << 20

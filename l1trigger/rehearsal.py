@@ -19,8 +19,8 @@ from l1trigger.design import Design
 from l1trigger.pipeline import at_most
 
 if TYPE_CHECKING:
-    from l1trigger.convert.lint import Finding
     from l1trigger.data.events import DataSet, Events
+    from l1trigger.quantize.lint import Finding
 
 EVENTS = 1000
 LIMITS = {"epochs": 1, "seeds": 1, "limit_events": 20 * EVENTS}
@@ -40,7 +40,7 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
     progress("data")
     data = _few(plugins.get("l1trigger.sources", design.data.source, "data.source")().load(small.data))
     from l1trigger import compress, train
-    from l1trigger.convert import lint
+    from l1trigger.quantize import lint
 
     with tempfile.TemporaryDirectory() as name:
         trained = train.run(small, data, _folder(name, "train"), lambda text: progress(f"train {text}"))

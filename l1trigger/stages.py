@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from l1trigger import plugins
 from l1trigger.design import Design
-from l1trigger.resources import firmware_folder
+from l1trigger.package_files import firmware_folder
 from l1trigger.results import Results
 from l1trigger.run_folder import CHECKPOINTS
 

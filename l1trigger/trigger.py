@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import plugins
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger.data.objects import present
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.network import QuantizedNetwork
 
 
 class Score(Protocol):
@@ -122,10 +123,3 @@ class TriggerFunction:
         )
 
 
-def present(inputs: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which inputs belong to an object that is there: its pT (the first feature) is not 0; shape (events, inputs).
-
-    A notion of objects: the score of an image must not ask (``squared_error`` in place of ``masked_squared_error``).
-    """
-    there = np.broadcast_to(inputs[..., :1] != 0, inputs.shape)
-    return np.ascontiguousarray(there.reshape(len(inputs), -1))

@@ -1,5 +1,5 @@
 """All tests: TensorFlow is set up before any of them imports it."""
 
-from l1trigger.keras import prepare
+from l1trigger.frameworks import prepare
 
 prepare()

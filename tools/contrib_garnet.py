@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from l1trigger import keras
+from l1trigger import frameworks
+from l1trigger.convert.contrib import deviation
 from l1trigger.data.sources.showers import Showers, ShowersOptions
 from l1trigger.garnet import contrib
 from l1trigger.models.hits import HitInputs
@@ -23,7 +24,7 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--events", type=int, default=500)
     given = parser.parse_args()
-    keras.prepare()
+    frameworks.prepare()
     found = contrib.read(given.file)
     options = {n: list(v) if isinstance(v, tuple) else v for n, v in found.options.items()}
     section = {"model": {"architecture": "garnet", "contrib_file": str(given.file), **options}}
@@ -31,7 +32,7 @@ def main() -> None:
     inputs = Showers().load(ShowersOptions(max_hits=found.vertices)).test.inputs[: given.events]
     x = HitInputs().scaling(found.vertices).real(inputs).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        told = contrib.deviation(given.file, x.reshape(-1, found.vertices, found.features), Path(folder))
+        told = deviation(given.file, x.reshape(-1, found.vertices, found.features), Path(folder))
     print(f"largest difference from hls4ml's Keras layer, {told.events} clusters, outputs up to {told.largest:.3g}:")
     print(f"  {told.simulated:.2g}  hls4ml's own C-simulation (rms {told.simulated_rms:.2g}), {told.precision} and "
           "types that it settles by itself")

@@ -13,7 +13,7 @@ from l1trigger.cli.display import bar
 from l1trigger.data import adc2021
 from l1trigger.data.pool import make_pool
 from l1trigger.data.zerobias import make_samples, specs
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 # Sizes of the shipped samples: as much as fits into 25 MB together with what other designs ship.
 NATURAL, WEIGHTED, SIGNAL, REGIONS = 210_000, 120_000, 5000, 16_000

@@ -18,7 +18,6 @@ from rich.table import Table
 
 from l1trigger import pipeline
 from l1trigger.bit_exact import compare
-from l1trigger.compress.outliers import make_outliers
 from l1trigger.convert import hls4ml
 from l1trigger.csim import compile, simulate
 from l1trigger.data import hits
@@ -26,8 +25,10 @@ from l1trigger.data.events import DataSet
 from l1trigger.data.objects import maximum_table
 from l1trigger.design import Design, load
 from l1trigger.physics.hit_baselines import are_hits
+from l1trigger.quantize.outliers import make_outliers
 from l1trigger.results import Results
-from l1trigger.synth import streaming, verilator
+from l1trigger.synth import verilator
+from l1trigger.synth.streaming import stage
 from l1trigger.trigger import TriggerOutputs
 
 ROOT = Path(__file__).parent.parent
@@ -72,13 +73,13 @@ def mismatches(expected: TriggerOutputs, got: TriggerOutputs, levels: tuple[str,
 def rtl(design: Design, done: Results, inputs: np.ndarray, folder: Path) -> TriggerOutputs | None:
     """What the RTL gives; None where the network does not stream or the design has no RTL."""
     layers = hls4ml.graph_layers(done.compress.trigger.network, design.convert)
-    if not streaming.applies(layers) or design.synth.route not in ("rtl", "both"):
+    if not stage.applies(layers) or design.synth.route not in ("rtl", "both"):
         return None
     trigger = done.compress.trigger
-    engine = streaming.build(trigger, layers, design.synth, {"all": inputs}, design.convert.clock_ns)
-    made = streaming.write(engine, folder / "rtl")
+    engine = stage.build(trigger, layers, design.synth, {"all": inputs}, design.convert.clock_ns)
+    made = stage.write(engine, folder / "rtl")
     simulator = verilator.build(made, folder / "verilator", design.csim.compiler, design.synth.time_limit_s)
-    return streaming.simulate(simulator, engine, trigger, inputs).outputs
+    return stage.simulate(simulator, engine, trigger, inputs).outputs
 
 
 def main(designs: list[Path]) -> int:

@@ -12,7 +12,7 @@ from l1trigger.cli.run import Design, Quick, Runs, Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from l1trigger.compress.bits import Study
+    from l1trigger.scan.bits import Study
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,9 +42,9 @@ def bits(
 
     from l1trigger import pipeline
     from l1trigger.cli.display import RichDisplay, stderr_to
-    from l1trigger.compress import bits as library
-    from l1trigger.compress.bits_plot import draw
     from l1trigger.design import load
+    from l1trigger.scan import bits as library
+    from l1trigger.scan.bits_plot import draw
 
     asked = load(design, settings or [])
     wanted = library.points(_widths(widths), methods.split(","), [0.0, *(pruned or [])], structured)

@@ -34,7 +34,7 @@ def import_reports(
     """Makes a run from reports of vendors' tools, so that compare shows them beside other runs."""
     from rich.console import Console
 
-    from l1trigger.cli.figures import print_report
+    from l1trigger.cli.summary import print_report
     from l1trigger.design import load
     from l1trigger.report.imported import import_reports as read
 

@@ -83,7 +83,7 @@ def show(run: RunPath) -> None:
     """Prints the main figures of a run's report."""
     from rich.console import Console
 
-    from l1trigger.cli.figures import print_report
+    from l1trigger.cli.summary import print_report
     from l1trigger.report.model import load_report
 
     path = run / "report.json" if run.is_dir() else run

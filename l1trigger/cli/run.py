@@ -64,7 +64,7 @@ def run(
 
 
 def _print_report(folder: Path, console: Console) -> None:
-    from l1trigger.cli.figures import print_report
+    from l1trigger.cli.summary import print_report
     from l1trigger.report.model import load_report
 
     print_report(load_report(folder / "report.json"), console)

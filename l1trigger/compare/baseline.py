@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from l1trigger.compare.comparison import data_digest
 from l1trigger.compare.meaning import Better, Identity, better, deepest_level, group, identified
 from l1trigger.errors import L1TriggerError, ReportError, nearest
-from l1trigger.report.figures import Source, Value
+from l1trigger.figures import Source, Value
 from l1trigger.report.model import Report
 
 BASELINE_VERSION = "1.0"

@@ -10,7 +10,7 @@ from typing import Any
 
 from l1trigger.compare.meaning import Identity, deepest_level, group, identified
 from l1trigger.errors import ReportError
-from l1trigger.report.figures import Figure, Value
+from l1trigger.figures import Figure, Value
 from l1trigger.report.model import DataCard, Report
 
 SCHEMA_VERSION = "1.0"

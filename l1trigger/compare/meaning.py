@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from l1trigger.report.figures import Figure, Source, Value
+from l1trigger.figures import Figure, Source, Value
 from l1trigger.report.model import Report
 
 _OUTCOMES = frozenset({

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from l1trigger.compare.comparison import Comparison, Entry, Measured
-from l1trigger.report.plots import SIGNAL_COLORS, style
+from l1trigger.report.style import SIGNAL_COLORS, style
 from l1trigger.report.text import number, power_of_ten
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 
 from l1trigger.errors import ReportError, nearest
-from l1trigger.report.figures import Value
+from l1trigger.figures import Value
 
 HARDWARE_COLUMNS = ("latency_ns", "latency_cycles", "initiation_interval", "lut", "ff", "dsp", "bram")
 

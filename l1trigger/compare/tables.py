@@ -8,7 +8,7 @@ from l1trigger.compare.baseline import Baseline, Change
 from l1trigger.compare.comparison import Comparison, Difference, Entry, Measured
 from l1trigger.compare.meaning import GROUPS, HARDWARE, OTHER_HARDWARE, Better, Identity, better
 from l1trigger.compare.published import HARDWARE_COLUMNS, PublishedRow
-from l1trigger.report.figures import Source
+from l1trigger.figures import Source
 from l1trigger.report.tables import ABSENT, Cell, Row, Table
 from l1trigger.report.text import fixed, number, power_of_ten
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.events import DataSet, Events
+from l1trigger.figures import Figure, FigureMaker, Level, Source
 from l1trigger.physics import measure
 from l1trigger.physics.classification import Labelled, class_figures
-from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.response import spread
-from l1trigger.report.figures import Figure, Level, Source
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
 

@@ -10,18 +10,17 @@ import numpy as np
 
 from l1trigger import plugins
 from l1trigger.compress.measured import quantized_figures
-from l1trigger.compress.quantize import summarize
 from l1trigger.compress.result import CompressResult
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, ThresholdSection
 from l1trigger.errors import DesignError
-from l1trigger.models.classification import require_fit
+from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.physics import classification, measure, rates
-from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.roc import Scored
-from l1trigger.report.figures import Figure, Source
-from l1trigger.scores.base import Compressed
+from l1trigger.quantize.compressed import Compressed
+from l1trigger.quantize.dense_layers import summarize
+from l1trigger.train.agreement import require_fit
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
 

@@ -20,22 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from l1trigger import keras as door
-from l1trigger.compress import quantizers
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.convert import extension, lint
+from l1trigger import frameworks
 from l1trigger.convert.graph import GraphLayer, layers, precision
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet import contrib
 from l1trigger.garnet import hls as garnet
-from l1trigger.garnet.contrib import ContribModel
+from l1trigger.graph import extension
 from l1trigger.graph.hls import Kernel
 from l1trigger.gravnet import hls as gravnet
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize import lint, quantizers
 
 _KERNELS: tuple[Kernel[Any], ...] = (garnet.KERNEL, gravnet.KERNEL)
 
@@ -119,12 +114,12 @@ def printing_into(log: Path) -> Iterator[None]:
 
 def supported_layers() -> frozenset[str]:
     """Keras and QKeras layer classes for which hls4ml has a converter."""
-    return frozenset(_hls4ml().converters.get_supported_keras_layers())
+    return frozenset(hls4ml_module().converters.get_supported_keras_layers())
 
 
 def version() -> str:
     """The version of hls4ml."""
-    return str(_hls4ml().__version__)
+    return str(hls4ml_module().__version__)
 
 
 def graph(network: QuantizedNetwork, section: ConvertSection, function: str, folder: Path) -> Any:
@@ -141,7 +136,7 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
             ports other types.
         DesignError: a reuse factor does not fit a layer, or too much would be unrolled.
     """
-    hls4ml = _hls4ml()
+    hls4ml = hls4ml_module()
     model = network.build(exact=False)
     lint.require(lint.check_section(section, model))
     with keras_mask():
@@ -154,7 +149,7 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
             layer["Trace"] = True
             layer["Strategy"] = section.strategy
             if name in types:
-                layer["Precision"]["result"] = _hls4ml_type(types[name])
+                layer["Precision"]["result"] = hls4ml_type(types[name])
         try:
             result = hls4ml.converters.convert_from_keras_model(
                 model, hls_config=config, output_dir=str(folder), project_name=function, backend=section.backend,
@@ -216,54 +211,11 @@ def graph_layers(network: QuantizedNetwork, section: ConvertSection, log: Path |
         return layers(graph(network, section, "network", Path(folder)))
 
 
-def contrib_outputs(
-    found: ContribModel, x: NDArray[np.float32], precision: FixedPoint, folder: Path
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Outputs of hls4ml's own GarNet layer in Keras and in hls4ml's own C-simulation, both (events, filters).
-
-    Args:
-        found: the model; its dense layers are left out.
-        x: events (events, V, features), hits first.
-        precision: type of everything that hls4ml does not settle by itself.
-        folder: for sources and library.
-
-    Raises:
-        UnsupportedLayerError: hls4ml does not convert or compile the layer.
-    """
-    hls4ml = _hls4ml()
-    from hls4ml.contrib import garnet as layers
-
-    if found.input_format != "xn":
-        raise UnsupportedLayerError(
-            f"{found.file}: hls4ml converts its GarNet layer with input_format 'xn' only, not '{found.input_format}'. "
-            "Remedy: compare with architecture garnet, which takes both"
-        )
-    model = contrib.keras_model(found, layers, door.keras())
-    count = (x[..., 3] != 0).sum(1, keepdims=True).astype(np.float32)
-    with printing_into(folder / "hls4ml.log"), keras_mask():
-        config = hls4ml.utils.config_from_keras_model(
-            model, granularity="name", backend="Vivado", default_precision=_hls4ml_type(precision)
-        )
-        config["LayerName"]["count"]["Precision"] = {"result": "ufixed<16,16>"}
-        config["LayerName"]["garnet"]["Precision"] = dict.fromkeys(("default", "result"), _hls4ml_type(precision))
-        try:
-            graph = hls4ml.converters.convert_from_keras_model(
-                model, hls_config=config, output_dir=str(folder / "project"), backend="Vivado", io_type="io_parallel",
-            )
-            graph.compile()
-        except Exception as e:  # hls4ml raises plain exceptions of many kinds for what it cannot convert
-            raise UnsupportedLayerError(
-                f"{found.file}: hls4ml {hls4ml.__version__} does not simulate this layer: {type(e).__name__}: {e}. "
-                "Remedy: bring it to firmware with architecture garnet"
-            ) from e
-        simulated = np.asarray(graph.predict([x, count]), np.float64)
-    expected = np.asarray(model.predict([x, count], verbose=0), np.float64)
-    return expected, simulated.reshape(expected.shape)
 
 
-def _hls4ml() -> Any:
+def hls4ml_module() -> Any:
     """The module, imported after Keras 2 has been chosen."""
-    door.qkeras()
+    frameworks.qkeras()
     import hls4ml
 
     for kernel in _KERNELS:
@@ -272,7 +224,8 @@ def _hls4ml() -> Any:
     return hls4ml
 
 
-def _hls4ml_type(t: FixedPoint) -> str:
+def hls4ml_type(t: FixedPoint) -> str:
+    """A type as hls4ml spells it in configurations."""
     return f"{'' if t.signed else 'u'}fixed<{t.width},{t.integer},{t.rounding},{t.overflow}>"
 
 

@@ -16,7 +16,7 @@ from l1trigger.convert.hls4ml import HlsNetwork
 from l1trigger.data.objects import FEATURES
 from l1trigger.design import ConvertSection
 from l1trigger.fixed_point import Overflow, Rounding
-from l1trigger.resources import firmware_folder
+from l1trigger.package_files import firmware_folder
 from l1trigger.scores import kernels
 from l1trigger.trigger import TriggerFunction
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import keras as door
-from l1trigger.compress.network import as_inputs
+from l1trigger import frameworks
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.compile import Executable
 from l1trigger.csim.simulate import run_program
+from l1trigger.network import as_inputs
 from l1trigger.trigger import TriggerFunction
 
 _LIMIT_S = 60.0
@@ -57,8 +57,8 @@ def locate(
 
 def _keras_values(trigger: TriggerFunction, x: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:
     """Values of every QKeras layer for one event, in order, flat."""
-    keras = door.keras()
-    with door.float64():
+    keras = frameworks.keras()
+    with frameworks.float64():
         model = trigger.network.build(exact=True)
         layers = [layer for layer in model.layers if type(layer).__name__ != "InputLayer"]
         values = keras.Model(model.inputs, [layer.output for layer in layers]).predict(

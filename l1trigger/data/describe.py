@@ -7,8 +7,7 @@ in HDF5, ROOT or Parquet (as trigger objects when the columns are named, otherwi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +17,20 @@ from numpy.typing import NDArray
 
 from l1trigger.data import hits, readers, splits
 from l1trigger.data.adc2021 import KEY
+from l1trigger.data.description import REGION_LSB, Description
 from l1trigger.data.events import FORMAT, Events, load_events
-from l1trigger.data.image_figures import image_figures
+from l1trigger.data.image_summary import image_figures
 from l1trigger.data.objects import CLASSES, OBJECTS, to_physical
 from l1trigger.data.showers import packed
-from l1trigger.data.showers.figures import cluster_figures
+from l1trigger.data.showers.cluster_summary import cluster_figures
 from l1trigger.data.sources import adc2021, cicada, digits, l1ntuple, svhn, table
 from l1trigger.errors import DataError
 
 FIRST = 200_000
 """Events that are read of a file that can be larger than memory."""
-REGION_LSB = 0.5
-"""Transverse energy of one unit of a region [GeV]."""
 _IMAGE = 4
 """Axes of a sample of images: event, two in space, channel."""
 
-@dataclass(frozen=True)
-class Description:
-    """What is in an event file.
-
-    Attributes:
-        path: of the file.
-        summary: plain values to print, nested at most once besides the card.
-        objects: trigger objects, where the file holds them.
-        regions: region images, where the file holds them.
-        clusters: hits of calorimeter clusters, where the file holds them.
-        images: images with channels, where the file holds them.
-        columns: numeric columns of a table whose meaning is not known, flattened.
-    """
-
-    path: Path
-    summary: Mapping[str, Any]
-    objects: Events | None = None
-    regions: Events | None = None
-    clusters: Events | None = None
-    images: Events | None = None
-    columns: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def describe(

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.data.describe import REGION_LSB, Description
+from l1trigger.data.description import REGION_LSB, Description
 from l1trigger.data.events import Events
-from l1trigger.data.image_figures import draw_images
-from l1trigger.data.image_figures import size as image_size
+from l1trigger.data.image_summary import draw_images
+from l1trigger.data.image_summary import size as image_size
 from l1trigger.data.objects import CLASSES, ObjectClass, to_physical
-from l1trigger.data.showers.figures import draw_clusters
+from l1trigger.data.showers.cluster_summary import draw_clusters
 from l1trigger.errors import DataError
 
 if TYPE_CHECKING:

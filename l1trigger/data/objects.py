@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,3 +103,12 @@ def to_hardware(physical: NDArray[np.floating]) -> Objects:
 def to_physical(objects: Objects) -> NDArray[np.float64]:
     """Physical units (pT [GeV], eta, phi [rad]) of hardware integers, shape (events, 19, 3)."""
     return objects * lsb_table()
+
+
+def present(inputs: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which inputs belong to an object that is there: its pT (the first feature) is not 0; shape (events, inputs).
+
+    A notion of objects: the score of an image must not ask (``squared_error`` in place of ``masked_squared_error``).
+    """
+    there = np.broadcast_to(inputs[..., :1] != 0, inputs.shape)
+    return np.ascontiguousarray(there.reshape(len(inputs), -1))

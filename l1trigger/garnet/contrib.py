@@ -19,10 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.errors import DataError, UnsupportedLayerError
-from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
-WIDE = FixedPoint(32, 8, True, Rounding.RND, Overflow.SAT)
-"""Where a type saturates, overflow does not add to what is measured."""
 KINDS = ("GarNet", "GarNetStack")
 _WEIGHT = re.compile(r"(FLR|S|Fout)(\d*)_(kernel|bias)(?::0)?")
 _NAMES = {"FLR": "propagate", "S": "distance", "Fout": "mean"}
@@ -70,61 +67,16 @@ class ContribModel:
         }
 
 
-@dataclass(frozen=True)
-class Deviation:
-    """How far two ways to firmware start from hls4ml's Keras layer.
-
-    Attributes:
-        simulated: largest difference of hls4ml's own C-simulation.
-        simulated_rms: the same, root mean square.
-        own: largest difference of ``layers.GarNetStack`` with the same weights, which is float as well.
-        largest: magnitude of the layer's outputs.
-        precision: type in which hls4ml simulated what it does not settle by itself.
-        events: how many were compared.
-    """
-
-    simulated: float
-    simulated_rms: float
-    own: float
-    largest: float
-    precision: FixedPoint
-    events: int
 
 
-def deviation(path: Path, x: NDArray[np.float32], folder: Path, precision: FixedPoint = WIDE) -> Deviation:
-    """The deviation on events.
-
-    Args:
-        path: of the ``.h5`` file.
-        x: events (events, V, features) as the model takes them, hits first.
-        folder: for hls4ml's sources.
-        precision: type for hls4ml's layer.
-
-    Raises:
-        DataError: the file cannot be read, or the events have another shape.
-        UnsupportedLayerError: the layer cannot be brought to firmware, or hls4ml does not simulate it.
-    """
-    from l1trigger.convert import hls4ml
-
-    found = read(path)
-    if x.shape[1:] != (found.vertices, found.features):
-        raise DataError(path, f"takes events of {found.vertices} x {found.features} numbers, not "
-                        f"{' x '.join(map(str, x.shape[1:]))}", "give events of its shape")
-    expected, simulated = hls4ml.contrib_outputs(found, x, precision, folder)
-    own = np.asarray(stack_model(found).predict(x, verbose=0), np.float64)
-    difference = simulated - expected
-    return Deviation(
-        float(np.abs(difference).max()), float(np.sqrt(np.square(difference).mean())),
-        float(np.abs(own - expected).max()), float(np.abs(expected).max()), precision, len(x),
-    )
 
 
 def stack_model(found: ContribModel) -> Any:
     """The graph layers alone as a Keras model of ``layers.GarNetStack``: inputs (events, V, features)."""
-    from l1trigger import keras as door
+    from l1trigger import frameworks
     from l1trigger.garnet import layers
 
-    k, options = door.keras(), found.options
+    k, options = frameworks.keras(), found.options
     inputs = k.Input((found.vertices, found.features), name="hits")
     stack = layers.classes().GarNetStack(
         options["aggregators"], options["propagate"], options["filters"], activation=found.activation,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 
 VARIANTS = ("simplified", "full")
 COLLAPSES = (None, "mean", "sum", "max")
@@ -63,7 +63,7 @@ def require_one_of(what: str, value: Any, known: Sequence[Any]) -> None:
 @cache
 def classes() -> Classes:
     """The Keras layer classes, made once."""
-    k = door.keras()
+    k = frameworks.keras()
     import tensorflow as tf
 
     class GarNetStack(k.layers.Layer):  # type: ignore[misc, name-defined]

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.compress.quantize import covering_integer, fit_integer
+from l1trigger.binary_points import covering_integer, fit_integer
 from l1trigger.fixed_point import FixedPoint
 
 Weights = Mapping[str, NDArray[np.floating[Any]]]

@@ -14,11 +14,11 @@ from typing import Any, Generic, TypeVar
 
 import jinja2
 
-from l1trigger.convert import extension
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.graph import extension
 from l1trigger.graph.function import Stack
-from l1trigger.resources import firmware_folder
+from l1trigger.package_files import firmware_folder
 
 StackT = TypeVar("StackT", bound=Stack[Any])
 

@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
-from l1trigger import keras as door
-from l1trigger.compress.result import LayerSummary
+from l1trigger import frameworks
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.layer_summary import LayerSummary
 
 
 def qkeras_quantizer(t: FixedPoint) -> Any:
     """QKeras' quantizer of a type that rounds to even and saturates."""
     # Not quantized_relu, which computes in float32: rounding twice is not exact.
-    return door.qkeras().quantized_bits(t.width, t.integer - int(t.signed), keep_negative=t.signed, alpha=1)
+    return frameworks.qkeras().quantized_bits(t.width, t.integer - int(t.signed), keep_negative=t.signed, alpha=1)
 
 
 @cache
 def stack_class() -> Any:
     """The Keras layer class ``QStack`` that twins derive from, made once."""
-    k = door.keras()
+    k = frameworks.keras()
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
 

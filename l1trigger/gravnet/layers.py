@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.garnet.layers import ACTIVATIONS, COLLAPSES, require_one_of
 from l1trigger.gravnet.function import FALLOFF
 
@@ -76,7 +76,7 @@ def squares(s: Any, at: Any) -> Any:
 @cache
 def classes() -> Classes:
     """The Keras layer classes, made once."""
-    k = door.keras()
+    k = frameworks.keras()
     import tensorflow as tf
 
     class GravNetStack(k.layers.Layer):  # type: ignore[misc, name-defined]

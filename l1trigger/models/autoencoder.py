@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
 from l1trigger.models import coders, dense
-from l1trigger.train.result import Training
+from l1trigger.models.architecture import Training
+from l1trigger.quantize import training
 
 _SMALLEST = 1e-6
 """Added to an error before its logarithm is taken."""
@@ -54,7 +55,7 @@ class Autoencoder:
     @classmethod
     def build(cls, options: Any) -> Any:
         """The Keras model: inputs x and mask, output the masked error; layers up to ``decoded`` are the network."""
-        k, coder = door.keras(), cls.coder(options)
+        k, coder = frameworks.keras(), cls.coder(options)
         x = k.Input((len(coder.scaling),), name="x")
         mask = k.Input((len(coder.scaling),), name="mask")
         z = k.layers.Dense(options.latent, name="latent")(coder.encode(x))
@@ -70,22 +71,22 @@ class Autoencoder:
     @classmethod
     def fit(
         cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: dense.Progress,
+        progress: training.Progress,
     ) -> Training:
         """Trains on the background and standardizes the score."""
-        door.seed_everything(seed)
+        frameworks.seed_everything(seed)
         coder: coders.Coder = cls.coder(options)
         train, validation = coder.batch(data.train.inputs), coder.batch(data.validation.inputs)
         model = cls.build(options)
-        model.compile(dense.cosine(section, len(train[0])), loss=lambda _, error: error)
+        model.compile(training.cosine(section, len(train[0])), loss=lambda _, error: error)
         zeros = np.zeros(len(train[0]), np.float32), np.zeros(len(validation[0]), np.float32)
-        history = dense.fit(
+        history = training.fit(
             model, (list(train), zeros[0]), (list(validation), zeros[1]), section, work, progress
         )
         error = _errors(model, train)
         floor = _SMALLEST + getattr(options, "floor", 0.0) * float(np.median(error))
         log_error = np.log(error + floor)
-        weights = dense.weights_by_name(model)
+        weights = training.weights_by_name(model)
         weights["score_floor"] = np.array(floor, np.float32)
         weights["score_mean"] = np.array(log_error.mean(), np.float32)
         weights["score_std"] = np.array(log_error.std(), np.float32)
@@ -99,7 +100,7 @@ class Autoencoder:
         if score != "reconstruction_error" or options["error"] != "squared":
             return None
         model = cls.build(AutoencoderOptions.model_validate(options))
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         clipped = ("latent",) if options["clip_latent"] else ()
         return dense.folded_dense(model, linear=("latent", "decoded"), clipped=clipped)
 
@@ -111,7 +112,7 @@ class Autoencoder:
         """Standardized logarithm of the masked reconstruction error."""
         own = cls.Options.model_validate(options)
         model = cls.build(own)
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         return standardized(_errors(model, cls.coder(own).batch(inputs)), weights)
 
 

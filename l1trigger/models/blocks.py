@@ -21,7 +21,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.sections import Section
 
 Size = int | tuple[int, int]
@@ -193,7 +193,7 @@ def _named(kind: str, given: str | None, names: Counter[str]) -> str:
 
 def _finished(section: Named, name: str, x: Any) -> Any:
     """Normalization and ReLU behind a layer with weights."""
-    k = door.keras().layers
+    k = frameworks.keras().layers
     if section.batch_norm:
         x = k.BatchNormalization(name=f"{name}_norm")(x)
     return k.ReLU(name=f"{name}_relu")(x) if section.relu else x
@@ -205,7 +205,7 @@ def _conv(section: Conv, x: Any, features: Any, names: Counter[str]) -> Any:
 
 
 def _convolution(section: Conv, name: str) -> Any:
-    return door.keras().layers.Conv2D(
+    return frameworks.keras().layers.Conv2D(
         section.filters, section.kernel, strides=section.stride, padding=section.padding, name=name
     )
 
@@ -216,7 +216,7 @@ def _depthwise(section: Depthwise, x: Any, features: Any, names: Counter[str]) -
 
 
 def _by_channel(section: Depthwise, name: str) -> Any:
-    return door.keras().layers.DepthwiseConv2D(
+    return frameworks.keras().layers.DepthwiseConv2D(
         section.kernel, strides=section.stride, padding=section.padding, name=name
     )
 
@@ -229,17 +229,17 @@ def _separable(section: Conv, x: Any, features: Any, names: Counter[str]) -> Any
 
 def _dense(section: Dense, x: Any, features: Any, names: Counter[str]) -> Any:
     name = _named("dense", section.name, names)
-    return _finished(section, name, door.keras().layers.Dense(section.units, name=name)(flat(x, names)))
+    return _finished(section, name, frameworks.keras().layers.Dense(section.units, name=name)(flat(x, names)))
 
 
 def flat(x: Any, names: Counter[str]) -> Any:
     """A tensor as a vector (events, n)."""
-    return x if len(x.shape) == 2 else door.keras().layers.Flatten(name=_named("flatten", None, names))(x)
+    return x if len(x.shape) == 2 else frameworks.keras().layers.Flatten(name=_named("flatten", None, names))(x)
 
 
 def _pool(kind: str) -> Any:
     def pooled(section: Pool, x: Any, features: Any, names: Counter[str]) -> Any:
-        k = door.keras().layers
+        k = frameworks.keras().layers
         of = k.MaxPooling2D if kind == "max_pool" else k.AveragePooling2D
         return of(section.size, section.stride, section.padding, name=_named(kind, None, names))(x)
 
@@ -247,11 +247,11 @@ def _pool(kind: str) -> Any:
 
 
 def _up_sample(section: UpSample, x: Any, features: Any, names: Counter[str]) -> Any:
-    return door.keras().layers.UpSampling2D(section.size, name=_named("up_sample", None, names))(x)
+    return frameworks.keras().layers.UpSampling2D(section.size, name=_named("up_sample", None, names))(x)
 
 
 def _reshape(section: Reshape, x: Any, features: Any, names: Counter[str]) -> Any:
-    return door.keras().layers.Reshape(section.shape, name=_named("reshape", None, names))(x)
+    return frameworks.keras().layers.Reshape(section.shape, name=_named("reshape", None, names))(x)
 
 
 def _add(branches: Sequence[Sequence[Layer]], x: Any, features: Any, names: Counter[str]) -> Any:
@@ -259,7 +259,7 @@ def _add(branches: Sequence[Sequence[Layer]], x: Any, features: Any, names: Coun
     made = [build(branch, x, features, names) for branch in branches]
     total = made[0]
     for i, other in enumerate(made[1:]):  # hls4ml adds two at a time
-        total = door.keras().layers.Add(name=name if i == len(made) - 2 else f"{name}_{i}")([total, other])
+        total = frameworks.keras().layers.Add(name=name if i == len(made) - 2 else f"{name}_{i}")([total, other])
     return total
 
 
@@ -272,7 +272,7 @@ def _joined(tensors: Sequence[Any], name: str) -> Any:
     total = tensors[0]
     for i, other in enumerate(tensors[1:]):
         last = i == len(tensors) - 2
-        total = door.keras().layers.Concatenate(name=name if last else f"{name}_{i}")([total, other])
+        total = frameworks.keras().layers.Concatenate(name=name if last else f"{name}_{i}")([total, other])
     return total
 
 

@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from l1trigger import keras as door
-from l1trigger.compress import keras_graph
-from l1trigger.compress.network import as_inputs, batch_size
-from l1trigger.convert import lint
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design, QuantizationSection, TrainSection
-from l1trigger.models import blocks, classification, dense, images, supervised
-from l1trigger.train.result import Training
+from l1trigger.models import blocks, classification, images, supervised
+from l1trigger.models.architecture import Training
+from l1trigger.network import as_inputs, batch_size
+from l1trigger.quantize import keras_graph, lint, training
 
 OUTPUT = "output"
 """Name of the last layer, which the architecture adds."""
@@ -87,25 +86,25 @@ class Cnn(supervised.Supervised):
         """The Keras model: image, and features where there are any, in network units; outputs (events, outputs)."""
         inputs, h = images.model(options, options.layers)
         last = blocks.Layer(dense=blocks.Dense(units=options.classes or 2, relu=False, name=OUTPUT))
-        return door.keras().Model(inputs, blocks.build([last], h))
+        return frameworks.keras().Model(inputs, blocks.build([last], h))
 
     @classmethod
     def fit(
-        cls, options: CnnOptions, section: TrainSection, data: DataSet, seed: int, work: Path, progress: dense.Progress
+        cls, options: CnnOptions, section: TrainSection, data: DataSet, seed: int, work: Path, progress: training.Progress
     ) -> Training:
         """Trains on classes, or on labels and energies."""
-        door.seed_everything(seed)
+        frameworks.seed_everything(seed)
         model = cls.build(options)
         inputs, targets = cls.examples(options, data.train, seed)
-        model.compile(dense.cosine(section, len(inputs)), loss=cls.loss(options))
+        model.compile(training.cosine(section, len(inputs)), loss=cls.loss(options))
         scaling = cls.scaling(options)
 
         def given(hardware: NDArray[np.int16]) -> Any:
             return as_inputs(model, scaling.real(hardware).astype(np.float32))
 
         validation = given(data.validation.inputs), cls.targets(options, data.validation)
-        history = dense.fit(model, (given(inputs), targets), validation, section, work, progress)
-        return Training(seed, dense.weights_by_name(model), history, min(history["val_loss"]))
+        history = training.fit(model, (given(inputs), targets), validation, section, work, progress)
+        return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
     @classmethod
     def examples(cls, options: CnnOptions, events: Events, seed: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
@@ -132,7 +131,7 @@ class Cnn(supervised.Supervised):
     ) -> NDArray[np.float64]:
         """Outputs of the full-precision network (events, outputs)."""
         model = cls.build(CnnOptions.model_validate(options))
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         x = as_inputs(model, scaling.real(inputs).astype(np.float32))
         return np.asarray(model.predict(x, batch_size=batch_size(model), verbose=0), np.float64)
 
@@ -169,7 +168,7 @@ class Cnn(supervised.Supervised):
             x: firmware inputs on which ranges are seen (events, inputs).
         """
         model = cls.build(options)
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         return keras_graph.quantized(model, section, cls.scaling(options).network_type, x)
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from l1trigger import keras as door
-from l1trigger.convert import lint
+from l1trigger import frameworks
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
 from l1trigger.design import Design, ModelSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense, images
+from l1trigger.quantize import lint, training
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Network inputs, and how much each counts in the error; both (events, inputs)."""
@@ -59,7 +59,7 @@ class DenseCoder:
     def decode(self, z: Any) -> Any:
         """See ``Coder``."""
         h = dense.hidden_layers(z, self.options.hidden[::-1], "decoder", self.options.batch_norm)
-        return door.keras().layers.Dense(len(self.scaling), name="decoded")(h)
+        return frameworks.keras().layers.Dense(len(self.scaling), name="decoded")(h)
 
     def batch(self, inputs: NDArray[Any]) -> Batch:
         """See ``Coder``; objects that are not there do not count."""
@@ -123,7 +123,7 @@ class ConvCoder:
 
     def encode(self, x: Any) -> Any:
         """See ``Coder``."""
-        image = door.keras().layers.Reshape(self.options.image, name="image")(x)
+        image = frameworks.keras().layers.Reshape(self.options.image, name="image")(x)
         return self.encode_image(image)
 
     def encode_image(self, image: Any) -> Any:
@@ -132,7 +132,7 @@ class ConvCoder:
 
     def decode(self, z: Any) -> Any:
         """See ``Coder``."""
-        return door.keras().layers.Flatten(name="decoded")(self.decode_image(z))
+        return frameworks.keras().layers.Flatten(name="decoded")(self.decode_image(z))
 
     def decode_image(self, z: Any) -> Any:
         """What the decoder makes of latent variables, in the shape that its last layer gives."""
@@ -159,8 +159,8 @@ def firmware_model(
         latent: name of the layer that gives the latent variables.
         decoded: whether the decoder follows.
     """
-    dense.set_weights(trained, weights)
-    k, coder = door.keras(), ConvCoder(options)
+    training.set_weights(trained, weights)
+    k, coder = frameworks.keras(), ConvCoder(options)
     x = k.Input(options.image, name="x")
     y = k.layers.Dense(options.latent, name=latent)(coder.encode_image(x))
     model = k.Model(x, coder.decode_image(y) if decoded else y)
@@ -184,7 +184,7 @@ def check(design: Design) -> None:
     """
     options = design.model
     assert isinstance(options, ConvAutoencoderOptions)
-    k, coder = door.keras(), ConvCoder(options)
+    k, coder = frameworks.keras(), ConvCoder(options)
     part = "encoder"
     try:
         first = k.Input(options.image)

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from l1trigger import keras as door
-from l1trigger.compress.quantize import DenseLayer
-from l1trigger.data.objects import CLASSES, OBJECTS
+from l1trigger import frameworks
+from l1trigger.data.objects import CLASSES, OBJECTS, present
 from l1trigger.data.scaling import InputScaling, ObjectInputs
-from l1trigger.design import ModelSection, TrainSection
-from l1trigger.trigger import present
-
-Progress = Callable[[str], None]
+from l1trigger.design import ModelSection
+from l1trigger.quantize.dense_layers import DenseLayer
 
 
 class DenseAutoencoderOptions(ModelSection):
@@ -40,7 +35,7 @@ class DenseAutoencoderOptions(ModelSection):
 
 def hidden_layers(x: Any, sizes: Sequence[int], prefix: str, batch_norm: bool) -> Any:
     """Dense layers with ReLU; the normalization stands between the two, where it folds into the dense layer."""
-    k = door.keras().layers
+    k = frameworks.keras().layers
     for i, size in enumerate(sizes):
         x = k.Dense(size, name=f"{prefix}{i}")(x)
         if batch_norm:
@@ -92,7 +87,7 @@ def output_range(scaling: InputScaling) -> NDArray[np.float32]:
 
 def bounded(x: Any, limit: NDArray[np.float32]) -> Any:
     """Outputs with the angles bounded to ``limit`` by a scaled tanh; pT stays linear."""
-    tf = door.tensorflow()
+    tf = frameworks.tensorflow()
 
     angle = np.isfinite(limit)
     safe = np.where(angle, limit, 1.0).astype(np.float32)
@@ -101,7 +96,7 @@ def bounded(x: Any, limit: NDArray[np.float32]) -> Any:
 
 def masked_error(x: Any, y: Any, mask: Any, kind: Literal["squared", "absolute"] = "squared") -> Any:
     """Sum over the inputs that are there of the squared or absolute difference, shape (events,)."""
-    tf = door.tensorflow()
+    tf = frameworks.tensorflow()
 
     return tf.reduce_sum(mask * (tf.square(x - y) if kind == "squared" else tf.abs(x - y)), axis=-1)
 
@@ -111,67 +106,11 @@ def network_inputs(scaling: InputScaling, inputs: NDArray[Any]) -> tuple[NDArray
     return scaling.real(inputs).astype(np.float32), present(inputs).astype(np.float32)
 
 
-def weights_by_name(model: Any) -> dict[str, NDArray[np.float32]]:
-    """All weights of a Keras model; the names keep their order."""
-    return {f"{i:03d}_{w.name}".replace("/", "."): w.numpy() for i, w in enumerate(model.weights)}
 
 
-def set_weights(model: Any, weights: Mapping[str, NDArray[np.float32]]) -> None:
-    """Sets what ``weights_by_name`` gave."""
-    model.set_weights([weights[k] for k in sorted(weights) if k[:3].isdigit()])
 
 
-def fit(
-    model: Any,
-    train: tuple[Any, Any],
-    validation: tuple[Any, Any],
-    section: TrainSection,
-    work: Path,
-    progress: Progress,
-    callbacks: Sequence[Any] = (),
-    monitor: str = "val_loss",
-) -> dict[str, list[float]]:
-    """Trains a compiled model with early stopping; an interrupted training goes on from its last epoch.
-
-    Args:
-        model: compiled; its best weights are in it afterwards.
-        train, validation: (inputs, targets).
-        section: epochs, batch size, patience.
-        work: folder for checkpoints.
-        progress: told the losses after each epoch.
-        callbacks: further Keras callbacks.
-        monitor: which loss decides.
-
-    Returns:
-        History of the losses.
-    """
-    k = door.keras().callbacks
-    work.mkdir(parents=True, exist_ok=True)
-    log = work / "history.csv"
-    tell = k.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: progress(
-            f"epoch {epoch + 1}/{section.epochs}  " + "  ".join(f"{n} {v:.4g}" for n, v in logs.items() if n != "lr")
-        )
-    )
-    stop = k.EarlyStopping(monitor, patience=section.patience, restore_best_weights=True)
-    model.fit(
-        *train, validation_data=validation, epochs=section.epochs, batch_size=section.batch_size, verbose=0,
-        callbacks=[
-            *callbacks, k.CSVLogger(str(log), append=True),
-            k.BackupAndRestore(str(work / "backup"), delete_checkpoint=False), stop, tell,
-        ],
-    )
-    return read_history(log)
 
 
-def read_history(log: Path) -> dict[str, list[float]]:
-    """Losses per epoch from a Keras log; an epoch that was interrupted and repeated counts once."""
-    rows = pd.read_csv(log).drop_duplicates("epoch", keep="last").drop(columns="epoch")
-    return {str(n): [float(v) for v in rows[n]] for n in rows}
 
 
-def cosine(section: Any, events: int) -> Any:
-    """Adam with a learning rate that falls to nearly zero along a cosine."""
-    k = door.keras()
-    steps = max(1, section.epochs * -(-events // section.batch_size))
-    return k.optimizers.Adam(k.optimizers.schedules.CosineDecay(section.learning_rate, steps, alpha=0.01))

@@ -18,9 +18,10 @@ from l1trigger.garnet import fit as garnet_fit
 from l1trigger.garnet import layers as garnet_layers
 from l1trigger.garnet import quantized as garnet_quantized
 from l1trigger.graph.fit import Fitted, Weights
-from l1trigger.models import dense, hits
+from l1trigger.models import hits
+from l1trigger.models.architecture import Training
 from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitInputs, HitOptions, symmetric_copy
-from l1trigger.train.result import Training
+from l1trigger.quantize import training
 
 __all__ = ["FEATURES", "INTERNAL_BITS", "MASK_FEATURE", "GarNet", "GarNetOptions", "HitInputs", "symmetric_copy"]
 
@@ -101,7 +102,7 @@ class GarNet(hits.HitNetwork):
     @classmethod
     def fit(
         cls, options: GarNetOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: dense.Progress,
+        progress: training.Progress,
     ) -> Training:
         """Trains on labels and energies, or takes the weights of ``contrib_file``.
 
@@ -118,7 +119,7 @@ class GarNet(hits.HitNetwork):
         x = cls.scaling(options).real(data.validation.inputs).astype(np.float32)
         loss = float(model.evaluate(x, cls.targets(options, data.validation), batch_size=section.batch_size, verbose=0))
         progress(f"model of {options.contrib_file}")
-        return Training(seed, dense.weights_by_name(model), {}, loss)
+        return Training(seed, training.weights_by_name(model), {}, loss)
 
     @staticmethod
     def fit_graph(

@@ -11,9 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from l1trigger import keras as door
-from l1trigger.compress import quantize
-from l1trigger.compress.quantize import DenseLayer
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
 from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
@@ -21,7 +19,9 @@ from l1trigger.errors import DesignError, nearest
 from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.models import dense, supervised
-from l1trigger.train.result import Training
+from l1trigger.models.architecture import Training
+from l1trigger.quantize import dense_layers, training
+from l1trigger.quantize.dense_layers import DenseLayer
 
 FEATURES = ("x", "y", "layer", "energy")
 MASK_FEATURE = FEATURES.index("energy")
@@ -118,20 +118,20 @@ class HitNetwork(supervised.Supervised):
     @classmethod
     def fit(
         cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: dense.Progress,
+        progress: training.Progress,
     ) -> Training:
         """Trains on labels and energies."""
-        door.seed_everything(seed)
+        frameworks.seed_everything(seed)
         scaling = cls.scaling(options)
         inputs, targets = cls.examples(options, data.train, seed)
         validation = cls.targets(options, data.validation)
         model = cls.build(options)
-        model.compile(dense.cosine(section, len(inputs)), loss=cls.loss(options))
-        history = dense.fit(
+        model.compile(training.cosine(section, len(inputs)), loss=cls.loss(options))
+        history = training.fit(
             model, (scaling.real(inputs).astype(np.float32), targets),
             (scaling.real(data.validation.inputs).astype(np.float32), validation), section, work, progress,
         )
-        return Training(seed, dense.weights_by_name(model), history, min(history["val_loss"]))
+        return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
     @classmethod
     def examples(
@@ -161,7 +161,7 @@ class HitNetwork(supervised.Supervised):
             x: firmware inputs on which ranges are seen (events, hits * 4).
         """
         model = cls.build(options)
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer(cls.graph).cells]
         head = dense.folded_dense(model, linear=("output",))
         few = x[:SAMPLE].reshape(-1, options.hits, len(FEATURES))
@@ -189,7 +189,7 @@ def model(options: Any, graph: Any) -> Any:
         options: see ``HitOptions``.
         graph: the Keras layer from hits (events, V, 4) to (events, filters).
     """
-    k = door.keras()
+    k = frameworks.keras()
     inputs = k.Input((options.hits * len(FEATURES),), name="x")
     hits = k.layers.Reshape((options.hits, len(FEATURES)), name="hits")(inputs)
     h = dense.hidden_layers(graph(hits), options.head, "head", batch_norm=False)
@@ -238,16 +238,16 @@ def _quantized(
         section: bit widths.
         scaling: of the network's inputs.
     """
-    k, q = door.keras(), door.qkeras()
+    k, q = frameworks.keras(), frameworks.qkeras()
     names = [h.name for h in head]
     own: Mapping[str, Any] = {n: b for n, b in section.layers.items() if n in names}
-    types = quantize.fit_types(head, section.model_copy(update={"layers": own}), fitted.outputs)
+    types = dense_layers.fit_types(head, section.model_copy(update={"layers": own}), fitted.outputs)
     inputs = k.Input((len(scaling),), name="x")
     h = q.QActivation(qkeras_quantizer(scaling.network_type), name="input_type")(inputs)
     h = k.layers.Reshape((options.hits, len(FEATURES)), name="hits")(h)
-    made = k.Model(inputs, quantize.dense_layers(layer(h), head, types))
+    made = k.Model(inputs, dense_layers.dense_layers(layer(h), head, types))
     for cell, weights in zip(layer.cells, fitted.weights, strict=True):
         for name, variable in cell.items():
             variable.assign(weights[name])
-    quantize.set_dense_weights(made, head)
+    dense_layers.set_dense_weights(made, head)
     return made

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.data.scaling import FeatureScaling, InputScaling, uniform
 from l1trigger.design import ModelSection
 from l1trigger.errors import DesignError
@@ -40,7 +40,7 @@ def model(options: ImageOptions, layers: Sequence[blocks.Layer], key: str = "mod
     Raises:
         DesignError: the layers do not fit together, or the features are not used.
     """
-    k = door.keras()
+    k = frameworks.keras()
     x = k.Input(options.image, name="image")
     features = k.Input((options.features,), name="features") if options.features else None
     if features is not None and not blocks.uses_features(layers):

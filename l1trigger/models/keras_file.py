@@ -11,18 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.compress.quantize import DenseLayer
-from l1trigger.compress.quantizers import fixed_point
+from l1trigger import frameworks, network
 from l1trigger.data.events import DataSet
+from l1trigger.data.objects import present
 from l1trigger.data.scaling import InputScaling, ObjectInputs
 from l1trigger.design import ModelSection, TrainSection
 from l1trigger.errors import DataError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.models import dense
-from l1trigger.train.result import Training
-from l1trigger.trigger import present
+from l1trigger.models.architecture import Training
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize import training
+from l1trigger.quantize.dense_layers import DenseLayer
+from l1trigger.quantize.quantizers import fixed_point
 
 _PASSED_OVER = ("InputLayer", "Dropout", "GaussianNoise", "Flatten")
 
@@ -77,7 +78,7 @@ class KerasFile:
     @classmethod
     def fit(
         cls, options: KerasFileOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: dense.Progress,
+        progress: training.Progress,
     ) -> Training:
         """Takes the file as it is; the scores are standardized where they are errors.
 
@@ -155,8 +156,8 @@ def load_model(content: bytes, name: str) -> Any:
     Raises:
         DataError: neither Keras 2 nor Keras 3 can read it.
     """
-    k = door.keras()
-    custom = door.qkeras_objects()
+    k = frameworks.keras()
+    custom = network.qkeras_objects()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model{Path(name).suffix}"
         path.write_bytes(content)

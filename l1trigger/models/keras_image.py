@@ -11,19 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from l1trigger import keras as door
-from l1trigger.compress import keras_graph
-from l1trigger.compress.network import QuantizedNetwork, as_inputs, batch_size
-from l1trigger.compress.quantize import output_type
-from l1trigger.compress.quantizers import fixed_point
-from l1trigger.convert import lint
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design, TrainSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
-from l1trigger.models import classification, dense, images
+from l1trigger.models import classification, images
+from l1trigger.models.architecture import Training
 from l1trigger.models.keras_file import KerasFileOptions, load_model
-from l1trigger.train.result import Training
+from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
+from l1trigger.quantize import keras_graph, lint, training
+from l1trigger.quantize.dense_layers import output_type
+from l1trigger.quantize.quantizers import fixed_point
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -105,7 +104,7 @@ class KerasImage:
     @classmethod
     def fit(
         cls, options: KerasImageOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: dense.Progress,
+        progress: training.Progress,
     ) -> Training:
         """Takes the file as it is."""
         progress(f"model of {options.file}")
@@ -195,7 +194,7 @@ def without_quantizers(model: Any) -> Any:
     """
     if not is_quantized(model):
         return model
-    k = door.keras()
+    k = frameworks.keras()
     tensors: dict[str, Any] = {}
     weights: dict[str, Any] = {}
     for layer in model.layers:
@@ -214,7 +213,7 @@ def without_quantizers(model: Any) -> Any:
 
 def _plain(layer: Any) -> Any:
     """A layer without quantizers."""
-    k = door.keras().layers
+    k = frameworks.keras().layers
     kind, config = type(layer).__name__, layer.get_config()
     if kind == "QActivation":
         relu = "quantized_relu" in type(layer.quantizer).__name__

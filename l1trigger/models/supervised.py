@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.data.events import Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DataError
-from l1trigger.models import dense
+from l1trigger.quantize import training
 
 LOGIT, ENERGY = 0, 1
 """Order of the outputs."""
@@ -50,7 +50,7 @@ class Supervised:
     @staticmethod
     def loss(options: Any) -> Callable[[Any, Any], Any]:
         """Beta * binary cross entropy + (1 - beta) * squared relative error of the energy, per event."""
-        tf = door.tensorflow()
+        tf = frameworks.tensorflow()
 
         beta = options.class_loss_weight
 
@@ -69,7 +69,7 @@ class Supervised:
     ) -> NDArray[np.float64]:
         """Outputs of the full-precision network (events, 2)."""
         model = cls.build(cls.Options.model_validate(options))
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         x = scaling.real(inputs).astype(np.float32)
         return np.asarray(model.predict(x, batch_size=_BATCH, verbose=0), np.float64)
 

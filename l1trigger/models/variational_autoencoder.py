@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
 from l1trigger.models import coders, dense
-from l1trigger.train.result import Training
+from l1trigger.models.architecture import Training
+from l1trigger.quantize import training
 
 
 class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions):
@@ -53,9 +54,9 @@ class VariationalAutoencoder:
     @classmethod
     def build(cls, options: Any) -> tuple[Any, Any]:
         """The training model (x, mask -> [error, divergence]) and the encoder (x -> latent means)."""
-        tf = door.tensorflow()
+        tf = frameworks.tensorflow()
 
-        k, coder = door.keras(), cls.coder(options)
+        k, coder = frameworks.keras(), cls.coder(options)
         x = k.Input((len(coder.scaling),), name="x")
         mask = k.Input((len(coder.scaling),), name="mask")
         h = coder.encode(x)
@@ -80,11 +81,11 @@ class VariationalAutoencoder:
     @classmethod
     def fit(
         cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: dense.Progress,
+        progress: training.Progress,
     ) -> Training:
         """Trains on the background."""
-        door.seed_everything(seed)
-        k = door.keras()
+        frameworks.seed_everything(seed)
+        k = frameworks.keras()
         coder: coders.Coder = cls.coder(options)
         train, validation = coder.batch(data.train.inputs), coder.batch(data.validation.inputs)
         model, encoder = cls.build(options)
@@ -94,7 +95,7 @@ class VariationalAutoencoder:
             return k.backend.mean(divergence)
 
         model.compile(
-            dense.cosine(section, len(train[0])),
+            training.cosine(section, len(train[0])),
             loss={"error": lambda _, e: e, "divergence": lambda _, d: beta * d},
             metrics={"divergence": nats},
         )
@@ -104,12 +105,12 @@ class VariationalAutoencoder:
         )
         zeros = [np.zeros(len(a[0]), np.float32) for a in (train, validation)]
         # The loss means something else in each epoch of the warm-up: stop early only on the reconstruction.
-        history = dense.fit(
+        history = training.fit(
             model, (list(train), [zeros[0]] * 2), (list(validation), [zeros[1]] * 2),
             section.model_copy(update={"patience": section.epochs}), work, progress, [raise_beta],
         )
         score = np.square(encoder.predict(train[0], batch_size=8192, verbose=0)).sum(1)
-        weights = dense.weights_by_name(model)
+        weights = training.weights_by_name(model)
         weights["score_std"] = np.array(score.std(), np.float32)
         return Training(seed, weights, history, history["val_loss"][-1])
 
@@ -121,7 +122,7 @@ class VariationalAutoencoder:
         if score != "latent_norm":
             return None
         model, encoder = cls.build(VariationalAutoencoderOptions.model_validate(options))
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         return dense.folded_dense(encoder, linear=("mean",))
 
     @classmethod
@@ -132,7 +133,7 @@ class VariationalAutoencoder:
         """Sum of squares of the latent means."""
         own = cls.Options.model_validate(options)
         model, encoder = cls.build(own)
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         x, _ = cls.coder(own).batch(inputs)
         means = encoder.predict(x, batch_size=8192, verbose=0).astype(np.float64)
         return np.asarray(np.square(means).sum(1))

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import UNKNOWN, DataSet, Events
+from l1trigger.figures import Conditions, Figure, FigureMaker
 from l1trigger.physics.estimate import Groups
-from l1trigger.physics.figure_maker import Conditions, FigureMaker
 from l1trigger.physics.roc import INTERVAL_METHOD, efficiency
-from l1trigger.report.figures import Figure
 
 Predicted = Mapping[str, NDArray[np.int64]]
 """Sample name to the predicted class of each event, as an index (events,)."""

@@ -16,28 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.events import Events
+from l1trigger.figures import Estimate
 
 MINIMUM_BLOCKS = 8
 """Fewest sub-pools whose scatter is taken as an error; n values know their own scatter to 1/sqrt(2 (n - 1))."""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number and its error (one standard deviation).
-
-    Attributes:
-        value, error: the number and its error.
-        method: how the error was made.
-    """
-
-    value: float
-    error: float
-    method: str
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Value minus and plus error."""
-        return self.value - self.error, self.value + self.error
 
 
 @dataclass(frozen=True)

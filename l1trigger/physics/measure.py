@@ -35,11 +35,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.events import DataSet
+from l1trigger.figures import Estimate, Figure, FigureMaker, Level, Source
 from l1trigger.physics import rates, roc
-from l1trigger.physics.estimate import Estimate
-from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.roc import INTERVAL_METHOD, Scored
-from l1trigger.report.figures import Figure, Level, Source
 
 FALSE_POSITIVE_RATES = (1e-2, 1e-3, 1e-4, 1e-5)
 RATES_KHZ = (1.0, 10.0, 100.0)

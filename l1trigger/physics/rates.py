@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.physics.estimate import Estimate, Groups
+from l1trigger.figures import Estimate
+from l1trigger.physics.estimate import Groups
 from l1trigger.physics.roc import Scored
 from l1trigger.units import crossing_rate_khz
 

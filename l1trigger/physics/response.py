@@ -24,11 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.events import DataSet, Events
+from l1trigger.figures import Estimate, Figure, FigureMaker
 from l1trigger.physics import roc
-from l1trigger.physics.estimate import Estimate
-from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.roc import ONE_SIGMA, Scored
-from l1trigger.report.figures import Figure
 
 PURITIES = (0.9, 0.95, 0.99)
 BINS = 9

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.stats import beta, norm
 
 from l1trigger.data.events import Events
-from l1trigger.physics.estimate import Estimate, Groups
+from l1trigger.figures import Estimate
+from l1trigger.physics.estimate import Groups
 
 ONE_SIGMA = float(norm.cdf(1) - norm.cdf(-1))
 """Coverage of one standard deviation, 0.6827."""

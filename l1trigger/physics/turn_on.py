@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from l1trigger.data.events import Events
 from l1trigger.data.objects import EGAMMA, FEATURES, JET, OBJECTS, to_physical
-from l1trigger.physics.figure_maker import FigureMaker
+from l1trigger.figures import Figure, FigureMaker, Level, Source
 from l1trigger.physics.roc import INTERVAL_METHOD, aligned, binomial_interval
-from l1trigger.report.figures import Figure, Level, Source
 
 EDGES_GEV = {
     "leading_jet_pt": np.r_[0, 10:60:10, 60:120:15, 120:200:20, 200:321:40].astype(np.float64),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from l1trigger.design import Limit
-from l1trigger.report.figures import Figure, Judgement, Source
+from l1trigger.figures import Figure, Judgement, Source
 
 SEPARATOR = "/"
 """``auc/A4l`` in a budget is a limit on the figure ``auc``; the part behind only tells several limits apart."""

@@ -18,12 +18,11 @@ from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.titles import SIGNAL_TITLES
 from l1trigger.design import Design
+from l1trigger.figures import Figure, FigureMaker, Level, Source
 from l1trigger.physics import classification, response
-from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
 from l1trigger.physics.turn_on import turn_on_figures
 from l1trigger.report.budget import judge
-from l1trigger.report.figures import Figure, Level, Source
 from l1trigger.report.hls import hls_figures
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
 from l1trigger.report.model import BitExact, Confusion, DataCard, DesignRecord, Layer, Report, Sample, Spread
@@ -179,7 +178,7 @@ def _agreement_figures(comparisons: Sequence[Comparison], make: FigureMaker) -> 
 
 def hardware_figures(result: SynthResult) -> list[Figure]:
     """Latency and resources, each with its source: of the RTL, and of the HLS project where a vendor's tool told."""
-    from l1trigger.synth.vendor.figures import vendor_figures
+    from l1trigger.synth.vendor_tools.figures import vendor_figures
 
     told = vendor_figures(result.vendor, result.part, result.clock_ns) if result.vendor else []
     return [*(_rtl_figures(result) if result.route != "hls" else []), *told]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from l1trigger.physics.figure_maker import FigureMaker
-from l1trigger.report.figures import Figure, Source
+from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
 from l1trigger.report.text import number
 from l1trigger.synth.hls_estimate import TOOL, HlsEstimate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
+from l1trigger.figures import Figure
 from l1trigger.report import (
     class_tables,
     compress_tables,
@@ -15,7 +16,6 @@ from l1trigger.report import (
     teacher,
     vendor_tables,
 )
-from l1trigger.report.figures import Figure
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
 from l1trigger.report.text import fixed, number

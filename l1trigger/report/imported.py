@@ -10,15 +10,15 @@ from pathlib import Path
 
 from l1trigger.design import Design
 from l1trigger.errors import ReportError, RunFolderError
+from l1trigger.figures import Figure
 from l1trigger.report import HTML_NAME, JSON_NAME
 from l1trigger.report.budget import judge
-from l1trigger.report.figures import Figure
 from l1trigger.report.measurement import package_version
 from l1trigger.report.model import DesignRecord, Report
 from l1trigger.run_folder import RunFolder, disk_full_is_clear, write_atomically
-from l1trigger.synth.vendor.collect import collect
-from l1trigger.synth.vendor.figures import vendor_figures
-from l1trigger.synth.vendor.reading import VendorResult
+from l1trigger.synth.vendor_tools.collect import collect
+from l1trigger.synth.vendor_tools.figures import vendor_figures
+from l1trigger.synth.vendor_tools.reading import VendorResult
 
 _SOURCES = ("firmware/**/*.cpp", "firmware/**/*.h")
 _TOP = re.compile(r"^\s*set_top\s+(?P<top>\w+)\s*$", re.MULTILINE)

@@ -14,11 +14,11 @@ from l1trigger.compress.result import CompressResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
+from l1trigger.figures import Level, Source
 from l1trigger.physics import class_baselines, hit_baselines
 from l1trigger.physics.baselines import LinearModel, baseline_scores
 from l1trigger.physics.measure import scored
 from l1trigger.physics.roc import Scored, aligned
-from l1trigger.report.figures import Level, Source
 from l1trigger.synth.result import SynthResult
 from l1trigger.train.result import TrainResult
 

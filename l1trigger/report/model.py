@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from l1trigger.errors import ReportError
-from l1trigger.report.figures import Figure, Judgement, Source, Value
+from l1trigger.figures import Figure, Judgement, Source, Value
 
 SCHEMA_VERSION = "1.1"
 

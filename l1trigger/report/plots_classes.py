@@ -10,7 +10,7 @@ import numpy as np
 
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report.model import Confusion, Picture, Report
-from l1trigger.report.plots import BASELINE_COLORS, LEVEL_STYLE
+from l1trigger.report.style import BASELINE_COLORS, LEVEL_STYLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -15,7 +15,7 @@ from l1trigger.physics import response
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture
-from l1trigger.report.plots import BASELINE_COLORS, BASELINE_DASHES, BASELINE_STYLE, LEVEL_STYLE
+from l1trigger.report.style import BASELINE_COLORS, BASELINE_DASHES, BASELINE_STYLE, LEVEL_STYLE
 from l1trigger.report.text import plain_title
 
 if TYPE_CHECKING:

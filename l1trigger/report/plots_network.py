@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1trigger.compress.result import CompressResult
-from l1trigger.report.figures import Figure
+from l1trigger.figures import Figure
 from l1trigger.report.model import Picture, Report
 from l1trigger.report.run_tables import bits
 from l1trigger.train.result import TrainResult

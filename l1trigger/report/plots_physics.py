@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.titles import SIGNAL_TITLES
+from l1trigger.figures import Level
 from l1trigger.physics import rates, roc
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.physics.measure import MINIMUM_ABOVE, MINIMUM_ABOVE_HIGH, RATES_KHZ
 from l1trigger.physics.roc import Scored
 from l1trigger.physics.turn_on import EDGES_GEV, MINIMUM_TRIALS, quantities, turn_on_curve
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
-from l1trigger.report.figures import Level
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture, Report
-from l1trigger.report.plots import BASELINE_COLORS, BASELINE_DASHES, BASELINE_STYLE, LEVEL_STYLE, SIGNAL_COLORS
+from l1trigger.report.style import BASELINE_COLORS, BASELINE_DASHES, BASELINE_STYLE, LEVEL_STYLE, SIGNAL_COLORS
 from l1trigger.report.text import number, plain_title
 from l1trigger.units import crossing_rate_khz
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from l1trigger.figures import Figure, Judgement
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
 from l1trigger.report import vendor_tables
-from l1trigger.report.figures import Figure, Judgement
 from l1trigger.report.model import Layer, Report, Spread
 from l1trigger.report.tables import ABSENT, FACTORS, Book, Cell, Row, Table
 from l1trigger.report.text import fixed, half_width, number, span

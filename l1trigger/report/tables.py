@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from l1trigger.figures import Figure, Source
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
-from l1trigger.report.figures import Figure, Source
 from l1trigger.report.model import Report
 from l1trigger.report.text import as_precise, fixed, half_width, number, power_of_ten, span
 

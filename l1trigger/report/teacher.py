@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.figures import Estimate
 from l1trigger.physics import roc
 from l1trigger.physics.baselines import TITLES
-from l1trigger.physics.estimate import Estimate
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture, Report
-from l1trigger.report.plots import SIGNAL_COLORS
 from l1trigger.report.plots_physics import Drawn, title
+from l1trigger.report.style import SIGNAL_COLORS
 from l1trigger.report.tables import Book, Cell, Row, Table, efficiency, four, three
 from l1trigger.report.text import number
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from l1trigger.report.figures import Figure
+from l1trigger.figures import Figure
 
 _SYMBOLS = {
     r"\to": "→", r"\ell": "ℓ", r"\tau": "τ", r"\nu": "ν", r"\pi": "π", r"^\pm": "±", "^0": "⁰", "^+": "⁺", "^-": "⁻",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from l1trigger.report.figures import Figure, Source
+from l1trigger.figures import Figure, Source
 from l1trigger.report.tables import Cell, Row, Table
 from l1trigger.report.text import number
 

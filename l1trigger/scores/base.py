@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,40 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import plugins
-from l1trigger.compress import fine_tune, keras_graph, post_training, quantize, structured
-from l1trigger.compress.image_outliers import make_image_outliers, symmetric_copies
-from l1trigger.compress.network import QuantizedNetwork, as_inputs, batch_size
-from l1trigger.compress.outliers import make_outliers
-from l1trigger.compress.result import LayerSummary, Units
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import CompressSection
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.layer_summary import Units
+from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
+from l1trigger.quantize import dense_layers, fine_tune, keras_graph, post_training, structured
+from l1trigger.quantize.compressed import Compressed
+from l1trigger.quantize.image_outliers import make_image_outliers, symmetric_copies
+from l1trigger.quantize.outliers import make_outliers
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.train.result import TrainResult
 
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Compressed:
-    """A quantized network with what became of its layers and the history of its training.
-
-    Attributes:
-        network: that goes into firmware.
-        layers: what became of them.
-        history: losses per epoch, by name.
-        post_training: the network before it was fine-tuned; None where it was not, or is not asked for.
-        bias_corrected: whether its biases took back what rounding moves on average.
-    """
-
-    network: QuantizedNetwork
-    layers: tuple[LayerSummary, ...]
-    history: Mapping[str, list[float]]
-    post_training: QuantizedNetwork | None = None
-    bias_corrected: bool = False
 
 
 class KernelScore:
@@ -99,7 +82,7 @@ def quantized(
             network, section, x.astype(np.float32), target, loss, seed, work / "pruned", progress
         )
     if isinstance(network, Sequence):
-        model = quantize.build(network, quantize.fit_types(network, section.quantization, seen), scaling)
+        model = dense_layers.build(network, dense_layers.fit_types(network, section.quantization, seen), scaling)
     else:
         model = keras_graph.quantized(network, section.quantization, scaling.network_type, seen)
     wanted = section.post_training.bias_correction and (section.method == "ptq" or section.post_training.figures)
@@ -107,7 +90,7 @@ def quantized(
     if section.method == "ptq":
         with post_training.corrected(model, means, section, x):
             made = _taken(model, scaling)
-        return Compressed(made, quantize.summarize(made, units), history)
+        return Compressed(made, dense_layers.summarize(made, units), history)
     return fine_tuned(model, scaling, section, x, target, loss, seed, work, progress, units, means)
 
 
@@ -132,11 +115,11 @@ def fine_tuned(
         model, loss, x.astype(np.float32), target, section.pruning, section.fine_tune, seed, work, progress
     )
     made = _taken(model, scaling)
-    return Compressed(made, quantize.summarize(made, units), history, before, bool(means))
+    return Compressed(made, dense_layers.summarize(made, units), history, before, bool(means))
 
 
 def _taken(model: Any, scaling: InputScaling) -> QuantizedNetwork:
-    return QuantizedNetwork.from_keras(model, scaling.network_type, quantize.output_type(model))
+    return QuantizedNetwork.from_keras(model, scaling.network_type, dense_layers.output_type(model))
 
 
 def shrunk(network: Any, section: CompressSection) -> tuple[Any, dict[str, Units]]:

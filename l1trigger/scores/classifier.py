@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import plugins
-from l1trigger.compress import distillation, keras_graph
-from l1trigger.compress.distillation import SmallNetwork, Teacher
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, DistillationSection
 from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
-from l1trigger.models import dense
-from l1trigger.scores import base
+from l1trigger.quantize import compressed, keras_graph, training
+from l1trigger.scores import base, distillation
+from l1trigger.scores.distillation import SmallNetwork, Teacher
 from l1trigger.train.result import TrainResult
 
 
@@ -44,7 +43,7 @@ class Classifier(base.KernelScore):
 
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
-    ) -> base.Compressed:
+    ) -> compressed.Compressed:
         """Quantizes, prunes and fine-tunes the network.
 
         Raises:
@@ -101,7 +100,7 @@ def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.fl
     if hasattr(architecture, "float_model"):
         return architecture.float_model(own, weights)
     model = architecture.build(own)
-    dense.set_weights(model, weights)
+    training.set_weights(model, weights)
     try:
         keras_graph.points(model)
     except UnsupportedLayerError:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
+from l1trigger.network import QuantizedNetwork
 
 _CHUNK = 65_536
 _EXACT_BITS = 53

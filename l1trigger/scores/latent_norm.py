@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
+from l1trigger.quantize import compressed
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
 
@@ -33,7 +34,7 @@ class LatentNorm(base.KernelScore):
 
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
-    ) -> base.Compressed:
+    ) -> compressed.Compressed:
         """Quantizes, prunes and fine-tunes the encoder to reproduce the float latent means.
 
         Raises:
@@ -47,5 +48,5 @@ class LatentNorm(base.KernelScore):
         x = trained.scaling.firmware(events)
         return base.quantized(
             stack, trained.scaling, options, x, base.forward(stack, trained.scaling.real(events)),
-            door.keras().losses.MeanSquaredError(), training.seed, work, progress, examples=x[-len(x) // 3 :],
+            frameworks.keras().losses.MeanSquaredError(), training.seed, work, progress, examples=x[-len(x) // 3 :],
         )

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet
+from l1trigger.data.objects import present
 from l1trigger.design import CompressSection, Design
 from l1trigger.models.autoencoder import standardized
+from l1trigger.quantize import compressed
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
-from l1trigger.trigger import present
 
 
 class ReconstructionErrorOptions(CompressSection):
@@ -42,7 +43,7 @@ class ReconstructionError(base.KernelScore):
 
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
-    ) -> base.Compressed:
+    ) -> compressed.Compressed:
         """Quantizes, prunes and fine-tunes the autoencoder to reproduce the float one's outputs.
 
         Raises:
@@ -71,7 +72,7 @@ class ReconstructionError(base.KernelScore):
 
 
 def _weighted_difference(target_and_weight: Any, output: Any) -> Any:
-    tf = door.tensorflow()
+    tf = frameworks.tensorflow()
 
     target, weight = tf.split(target_and_weight, 2, axis=-1)
     return tf.reduce_mean(weight * tf.square(target - tf.reshape(output, tf.shape(target))), axis=-1)

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from l1trigger import keras as door
-from l1trigger.compress.network import as_inputs
-from l1trigger.convert import lint
+from l1trigger import frameworks
 from l1trigger.data.electronics import REGIONS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
+from l1trigger.network import as_inputs
+from l1trigger.quantize import compressed, lint, training
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
 
@@ -84,7 +84,7 @@ class Student(base.KernelScore):
         Raises:
             ValueError: the layers do not fit each other or the events.
         """
-        k = door.keras()
+        k = frameworks.keras()
         if options.layers:
             x = k.Input((*shape, 1) if len(shape) == 2 else tuple(shape), name="x")
             names: Counter[str] = Counter()
@@ -96,7 +96,7 @@ class Student(base.KernelScore):
 
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
-    ) -> base.Compressed:
+    ) -> compressed.Compressed:
         """Distills, quantizes, prunes and fine-tunes the student of one training of the reference."""
         options = design.compress
         assert isinstance(options, StudentOptions)
@@ -108,12 +108,12 @@ class Student(base.KernelScore):
             trained.scaling.firmware(data.validation.inputs).astype(np.float32),
             trained.float_score(data.validation.inputs, which).astype(np.float32),
         )
-        door.seed_everything(seed)
+        frameworks.seed_everything(seed)
         model = self.build(options, events.shape[1:])
         self._distill(model, options, x, target, validation, work / "float", progress)
         # The exporter of dense layers fits binary points layer by layer, that of any other model tensor by tensor.
         network = model if options.layers else dense.folded_dense(model, linear=("output",))
-        loss = door.keras().losses.MeanSquaredError()
+        loss = frameworks.keras().losses.MeanSquaredError()
         return base.quantized(
             network, trained.scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
             examples=x[-len(x) // 3 :],
@@ -125,8 +125,8 @@ class Student(base.KernelScore):
         validation: tuple[NDArray[np.float32], NDArray[np.float32]], work: Path, progress: base.Progress,
     ) -> None:
         """Trains the float student, in place."""
-        model.compile(dense.cosine(options.distill, len(x)), loss="mse")
-        dense.fit(
+        model.compile(training.cosine(options.distill, len(x)), loss="mse")
+        training.fit(
             model, (as_inputs(model, x.astype(np.float32)), target), (as_inputs(model, validation[0]), validation[1]),
             options.distill, work, lambda m: progress(f"float student, {m}"),
         )

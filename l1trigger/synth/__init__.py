@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.design import Design
-from l1trigger.synth.laps import Laps
 from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
+from l1trigger.synth.stopwatch import Laps
 from l1trigger.trigger import TriggerFunction
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from l1trigger.data.events import DataSet
     from l1trigger.sections import SynthSection
     from l1trigger.synth.lower import Logic
-    from l1trigger.synth.vendor import VendorResult
+    from l1trigger.synth.vendor_tools import VendorResult
     from l1trigger.synth.verilator import Simulator
     from l1trigger.train.result import TrainResult
 
@@ -66,22 +66,13 @@ def run(
         ReportError: a vendor's report is damaged.
     """
     from l1trigger.convert import hls4ml
-    from l1trigger.synth import (
-        calibration,
-        hls_estimate,
-        lower,
-        per_layer,
-        rtl,
-        streaming,
-        vendor,
-        verilator,
-        yosys,
-    )
+    from l1trigger.synth import calibration, hls_estimate, lower, per_layer, rtl, vendor_tools, verilator, yosys
     from l1trigger.synth.devices import device
+    from l1trigger.synth.streaming import stage
 
     section = design.synth
     if section.route in {"hls", "both"}:
-        vendor.find(converted.backend, section.vendor)  # a tool that is not there is told before work starts
+        vendor_tools.find(converted.backend, section.vendor)  # a tool that is not there is told before work starts
     corrections = calibration.load(Path(section.calibration)) if section.calibration else {}
     progress("estimate of the HLS route")
     guess = hls_estimate.of_network(trigger.network, design.convert)
@@ -97,8 +88,8 @@ def run(
     predictions: Predictions | None = None
     if trained is not None and trained.predicts and trigger.keeps_outputs:
         predictions = trained.predictions
-    if streaming.applies(layers, section):
-        found = streaming.measure(
+    if stage.applies(layers, section):
+        found = stage.measure(
             result, trigger, layers, section, simulated, samples, family, design.csim.compiler, folder, work, progress,
             predictions,
         )
@@ -151,11 +142,11 @@ def _vendor(
     section: SynthSection, converted: ConvertResult, folder: Path, work: Path, progress: Callable[[str], None]
 ) -> VendorResult | None:
     """What a vendor's tool says about the HLS project, where it is asked."""
-    from l1trigger.synth import vendor
+    from l1trigger.synth import vendor_tools
 
     if section.route not in {"hls", "both"}:
         return None
-    return vendor.run(converted, section.vendor, folder / "vendor", work / "vendor", progress)
+    return vendor_tools.run(converted, section.vendor, folder / "vendor", work / "vendor", progress)
 
 
 def _stream(

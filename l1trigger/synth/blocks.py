@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.resources import firmware_folder
+from l1trigger.package_files import firmware_folder
 from l1trigger.synth.rtl import TOP, Field
 from l1trigger.synth.tracing import combinational
 

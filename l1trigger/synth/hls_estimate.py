@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from l1trigger.synth.hls_operations import Logic, Operation, Products, Tables, Unknown
 
 if TYPE_CHECKING:
-    from l1trigger.compress.network import QuantizedNetwork
+    from l1trigger.network import QuantizedNetwork
     from l1trigger.sections import ConvertSection
 
 TOOL = "l1trigger analytic HLS model"

@@ -20,9 +20,9 @@ from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint, Overflow
 from l1trigger.scores.kernels import kernel
 from l1trigger.sections import ConvertSection, SynthSection
-from l1trigger.synth import alone
-from l1trigger.synth.alone import Ports, traced_inputs
+from l1trigger.synth import partial_logic
 from l1trigger.synth.layers import network, require_supported
+from l1trigger.synth.partial_logic import Ports, traced_inputs
 from l1trigger.synth.quantization import quantized
 from l1trigger.synth.tracing import combinational
 from l1trigger.trigger import TriggerFunction
@@ -142,7 +142,7 @@ def lower(
 
         layers = hls4ml.graph_layers(trigger.network, ConvertSection())
     require_supported(layers)
-    first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
+    first, hardware = traced_inputs(partial_logic.ports(types, (len(types),)), section)
     x = scaled(hardware, trigger.scaling)
     output, times = network(layers, x)
     output = output.ravel()
@@ -158,9 +158,9 @@ def lower(
 
 def scaling_alone(scaling: InputScaling, section: SynthSection, types: Sequence[FixedPoint]) -> tuple[Any, Ports]:
     """The ``CombLogic`` of the input scaling, and what is known of the network's inputs."""
-    first, hardware = traced_inputs(alone.ports(types, (len(types),)), section)
+    first, hardware = traced_inputs(partial_logic.ports(types, (len(types),)), section)
     x = scaled(hardware, scaling)
-    return combinational(first, x), alone.known(x)
+    return combinational(first, x), partial_logic.known(x)
 
 
 def score_alone(
@@ -168,7 +168,7 @@ def score_alone(
 ) -> Any:
     """The ``CombLogic`` of score and decision, given hardware integers, network inputs and network outputs."""
     n = len(types)
-    given = np.concatenate([alone.ports(types, (n,)), x.reshape(3, -1), output.reshape(3, -1)], axis=1)
+    given = np.concatenate([partial_logic.ports(types, (n,)), x.reshape(3, -1), output.reshape(3, -1)], axis=1)
     first, values = traced_inputs(given, section)
     return combinational(first, decided(trigger, values[:n], values[n : 2 * n], values[2 * n :]))
 

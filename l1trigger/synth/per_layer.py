@@ -15,7 +15,7 @@ from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.sections import SynthSection
 from l1trigger.synth import lower, rtl, yosys
-from l1trigger.synth.alone import Ports, layer_alone
+from l1trigger.synth.partial_logic import Ports, layer_alone
 from l1trigger.synth.result import LayerResources
 from l1trigger.trigger import TriggerFunction
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from l1trigger.bit_exact import Comparison, Mismatch
 from l1trigger.synth.calibration import Correction
 from l1trigger.synth.hls_estimate import HlsEstimate
-from l1trigger.synth.vendor.reading import VendorResult
+from l1trigger.synth.vendor_tools.reading import VendorResult
 
 Predictions = Callable[[NDArray[np.float64]], Mapping[str, NDArray[Any]]]
 """From network outputs (events, outputs) to what they say, by name, each (events,)."""

@@ -10,8 +10,9 @@ from l1trigger import plugins
 from l1trigger.data.events import DataSet, Events
 from l1trigger.design import Design
 from l1trigger.errors import DesignError
-from l1trigger.models import classification
-from l1trigger.train.result import Training, TrainResult
+from l1trigger.models.architecture import Training
+from l1trigger.train import agreement
+from l1trigger.train.result import TrainResult
 
 
 def run(
@@ -32,7 +33,7 @@ def run(
     architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
     if hasattr(architecture, "check"):  # what only a later stage would refuse, told before anything is trained
         architecture.check(design)
-    classification.require_fit(design, data)
+    agreement.require_fit(design, data)
     if hasattr(architecture, "check_shape"):
         architecture.check_shape(design.model, data.train.inputs.shape[1:])
     require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)

@@ -15,23 +15,7 @@ from numpy.typing import NDArray
 from l1trigger import plugins
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DataError
-
-
-@dataclass(frozen=True)
-class Training:
-    """One training of the reference.
-
-    Attributes:
-        seed: random seed.
-        weights: arrays by name, as the architecture understands them.
-        history: loss per epoch by name (``loss``, ``val_loss`` ...).
-        validation_loss: the smallest.
-    """
-
-    seed: int
-    weights: Mapping[str, NDArray[np.float32]]
-    history: Mapping[str, list[float]]
-    validation_loss: float
+from l1trigger.models.architecture import Training
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from l1trigger.report.figures import Figure, Judgement, Source
+from l1trigger.figures import Figure, Judgement, Source
 from l1trigger.report.model import BitExact, DataCard, DesignRecord, Report, Sample
 
 SIGNALS = {"A4l": 0.9, "LQ": 0.95}

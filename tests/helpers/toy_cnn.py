@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
-from l1trigger import keras as door
-from l1trigger.compress import keras_graph
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.compress.quantize import output_type
+from l1trigger import frameworks
 from l1trigger.data.scaling import FeatureScaling, InputScaling, uniform
 from l1trigger.models import blocks
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize import keras_graph
+from l1trigger.quantize.dense_layers import output_type
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import QuantizationSection
 from l1trigger.trigger import TriggerFunction
@@ -55,8 +55,8 @@ def layers(*written: dict[str, Any]) -> tuple[blocks.Layer, ...]:
 
 def float_model(written: Sequence[dict[str, Any]], image: Sequence[int] = (6, 6, 1), features: int = 0) -> Any:
     """A float Keras model with random weights, biases and, where there is any, batch normalization."""
-    k = door.keras()
-    door.seed_everything(1)
+    k = frameworks.keras()
+    frameworks.seed_everything(1)
     x = k.Input(image)
     second = k.Input((features,)) if features else None
     model = k.Model([x, second] if features else x, blocks.build(layers(*written), x, second))

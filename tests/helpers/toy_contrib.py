@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.convert import hls4ml
 
 STACK = {"n_aggregators": [3, 4], "n_filters": [4, 5], "n_propagate": [4, 3]}
@@ -14,8 +14,8 @@ def model(vertices=16, stack=True, head=(6,), outputs="two", input_format="xn", 
     hls4ml.version()  # lets hls4ml take Keras 2
     from hls4ml.contrib import garnet
 
-    k = door.keras()
-    door.seed_everything(seed)
+    k = frameworks.keras()
+    frameworks.seed_everything(seed)
     hits = k.Input((vertices, 4), name="hits")
     inputs = [hits, k.Input((1,), name="n", dtype="uint16")] if input_format == "xn" else hits
     given = {"simplified": True, "collapse": "mean", "output_activation": None, **(STACK if stack else SINGLE)}

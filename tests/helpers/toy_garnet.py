@@ -5,14 +5,14 @@ from functools import cache
 import numpy as np
 import toy_trigger as toy
 
-from l1trigger import keras as door
-from l1trigger.compress import quantize
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import fit, layers, quantized
 from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.models.garnet import INTERNAL_BITS, GarNet, GarNetOptions
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize import dense_layers
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import QuantizationSection
 from l1trigger.trigger import TriggerFunction
@@ -88,7 +88,7 @@ def network(
         cells(variant, seed), [BITS, BITS], features(300, seed, vertices=vertices), activation=activation,
         collapse=collapse, collapsed_bits=9, mask_feature=3, folded=folded,
     )
-    k, q = door.keras(), door.qkeras()
+    k, q = frameworks.keras(), frameworks.qkeras()
     inputs = k.Input((vertices, 4), name="x")
     h = q.QActivation(qkeras_quantizer(INPUT), name="input_type")(inputs)
     stack = quantized.stack_class()(**found.arguments, name="garnet")
@@ -117,7 +117,7 @@ def trigger(seed: int = 3, score_type: FixedPoint | None = None, **more) -> Trig
     section = QuantizationSection(weights=5, biases=7, activations=6, score=10)
     internal = {**INTERNAL_BITS, "distance": 5, "edge_weight": 4, "propagated": 5, "aggregated": 8, "gathered": 6}
     made = GarNet.quantized_model(own, weights, section, internal, scaling.firmware(clusters(300, 9, own.hits)))
-    net = QuantizedNetwork.from_keras(made, scaling.network_type, quantize.output_type(made))
+    net = QuantizedNetwork.from_keras(made, scaling.network_type, dense_layers.output_type(made))
     t = score_type or KERNELS["identity"].score_type(scaling, net)
     function = TriggerFunction("toy", scaling, net, "classifier", t, 0)
     score = function.evaluate(clusters(300, 9, own.hits)).score

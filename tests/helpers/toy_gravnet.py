@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.gravnet import quantized
 from l1trigger.gravnet.layers import weight_shapes
+from l1trigger.network import QuantizedNetwork
 from l1trigger.trigger import TriggerFunction
 
 FEATURES = 4
@@ -61,7 +61,7 @@ def stack_arguments(sizes, neighbours, loops, collapse, relu, falloff=10.0):
 def network(vertices=16, sizes=((3, 4, 5), (2, 3, 4)), neighbours=4, loops=False, collapse="mean", relu=True, seed=1,
             falloff=10.0):
     """A network that is a stack and a dense layer, with random weights."""
-    keras, q = door.keras(), door.qkeras()
+    keras, q = frameworks.keras(), frameworks.qkeras()
     rng, inputs = np.random.default_rng(seed), scaling(vertices)
     x = first = keras.Input((len(inputs),), name="x")
     x = q.QActivation(qkeras_quantizer(inputs.network_type), name="input_type")(x)

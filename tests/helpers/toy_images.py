@@ -5,15 +5,14 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from l1trigger import keras as door
-from l1trigger import plugins
-from l1trigger.compress import quantize
+from l1trigger import frameworks, plugins
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.models import dense
+from l1trigger.models.architecture import Training
 from l1trigger.models.classification import Classification
+from l1trigger.quantize import dense_layers, training
 from l1trigger.sections import DataSection, ModelSection
-from l1trigger.train.result import Training
 
 SIDE = 6
 CLASSES = ("across", "down", "block")
@@ -80,26 +79,26 @@ class ToyClassifier(Classification):
 
     @staticmethod
     def build(options):
-        k = door.keras()
+        k = frameworks.keras()
         first = k.Input((SIDE * SIDE,), name="x")
         h = dense.hidden_layers(first, options.hidden, "dense", batch_norm=False)
         return k.Model(first, k.layers.Dense(options.classes, name="output")(h))
 
     @classmethod
     def fit(cls, options, section, data, seed, work, progress):
-        door.seed_everything(seed)
+        frameworks.seed_everything(seed)
         x, y = cls.examples(options, data.train, seed)
         scaling, model = cls.scaling(options), cls.build(options)
-        model.compile(dense.cosine(section, len(x)), loss=cls.loss(options))
+        model.compile(training.cosine(section, len(x)), loss=cls.loss(options))
         pairs = [(scaling.real(a).astype(np.float32), b) for a, b in
                  ((x, y), (data.validation.inputs, cls.targets(options, data.validation)))]
-        history = dense.fit(model, *pairs, section, work, progress)
-        return Training(seed, dense.weights_by_name(model), history, min(history["val_loss"]))
+        history = training.fit(model, *pairs, section, work, progress)
+        return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
     @classmethod
     def float_outputs(cls, options, weights, scaling, inputs):
         model = cls.build(cls.Options.model_validate(options))
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         return np.asarray(model.predict(scaling.real(inputs).astype(np.float32), verbose=0), np.float64)
 
     @classmethod
@@ -109,9 +108,9 @@ class ToyClassifier(Classification):
     @classmethod
     def quantized_model(cls, options, weights, section, internal, x):
         model = cls.build(options)
-        dense.set_weights(model, weights)
+        training.set_weights(model, weights)
         stack = dense.folded_dense(model, linear=("output",))
-        return quantize.build(stack, quantize.fit_types(stack, section, x), cls.scaling(options))
+        return dense_layers.build(stack, dense.fit_types(stack, section, x), cls.scaling(options))
 
 
 def install(monkeypatch):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.network import QuantizedNetwork
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.trigger import TriggerFunction
 
@@ -22,8 +22,8 @@ class Maker:
     """Layers of random QKeras networks."""
 
     def __init__(self, seed: int) -> None:
-        door.seed_everything(seed)
-        self.keras, self.q = door.keras(), door.qkeras()
+        frameworks.seed_everything(seed)
+        self.keras, self.q = frameworks.keras(), frameworks.qkeras()
         self.layers = self.keras.layers
 
     def bits(self, bits: int = 5, integer: int = 0) -> Any:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, ObjectScaling
 from l1trigger.design import ConvertSection, CsimSection
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.network import QuantizedNetwork
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.trigger import TriggerFunction
 
@@ -47,8 +47,8 @@ class Bits:
 
 def network(scaling: InputScaling, sizes: Sequence[int], seed: int = 1, bits: Bits = Bits()) -> QuantizedNetwork:
     """A dense QKeras network with random weights."""
-    keras, q = door.keras(), door.qkeras()
-    door.seed_everything(seed)
+    keras, q = frameworks.keras(), frameworks.qkeras()
+    frameworks.seed_everything(seed)
     exact = scaling.network_type
     inside = FixedPoint.from_quantized_bits(*(bits.input or (exact.width, exact.integer - 1)))
     x = first = keras.Input((len(scaling),), name="x")

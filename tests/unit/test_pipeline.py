@@ -14,7 +14,7 @@ import pytest
 from l1trigger import artefacts, pipeline, plugins
 from l1trigger.design import CompressSection, DataSection, Design, ModelSection, TrainSection
 from l1trigger.errors import BudgetError, DataError, DesignError, RunFolderError
-from l1trigger.report.figures import Judgement
+from l1trigger.figures import Judgement
 from l1trigger.report.model import DataCard, DesignRecord, Report
 from l1trigger.run_folder import CHECKPOINTS, RunFolder, StageInputs, StageRecord
 from l1trigger.sections import SynthSection

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.data.objects import OBJECTS
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.network import QuantizedNetwork
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import SynthSection
 from l1trigger.synth import lower, rtl, yosys
@@ -37,7 +37,7 @@ def shapes(n, seed):
 
 def random_network(sizes, weight_bits, activation_bits, sparsity, scaling, rng):
     """A QKeras network behind the scaling, with random sparse weights on their grid."""
-    keras, q = door.keras(), door.qkeras()
+    keras, q = frameworks.keras(), frameworks.qkeras()
     inside = scaling.network_type
     x = first = keras.Input((len(scaling),), name="x")
     x = q.QActivation(f"quantized_bits({inside.width},{inside.integer - 1},alpha=1)", name="input_type")(x)

@@ -26,11 +26,11 @@ from l1trigger.trigger import TriggerFunction
 
 def random_network(sizes, scaling):
     """A dense QKeras network with random weights on the 57 inputs of an event."""
-    from l1trigger import keras as door
-    from l1trigger.compress.network import QuantizedNetwork
+    from l1trigger import frameworks
+    from l1trigger.network import QuantizedNetwork
 
-    keras, q = door.keras(), door.qkeras()
-    door.seed_everything(1)
+    keras, q = frameworks.keras(), frameworks.qkeras()
+    frameworks.seed_everything(1)
     inside = scaling.network_type
     x = first = keras.Input((len(scaling),), name="x")
     x = q.QActivation(f"quantized_bits({inside.width},{inside.integer - 1},alpha=1)", name="input_type")(x)

@@ -22,7 +22,7 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.objects import EGAMMA, JET, MUON, class_of_row, to_hardware
 from l1trigger.data.sources.files import FileOptions, Read, Sample, chosen_signals, joined, load_files
 from l1trigger.errors import DataError, DesignError
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 DERIVED_SPLITS = ("X_train", "X_val", "X_test")
 DERIVED_SIGNAL = "Data"

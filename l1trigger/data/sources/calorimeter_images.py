@@ -26,7 +26,7 @@ from l1trigger.data.showers.make import EXTRA_FILE, FILE
 from l1trigger.data.sources.files import joined
 from l1trigger.data.sources.showers import TEST_BLOCKS, VALIDATION_BLOCKS, as_dataset
 from l1trigger.errors import DataError, nearest
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 SPECIES = {"electron": (11,), "photon": (22,), "pi0": (111,), "pion": (211, -211), "muon": (13,)}
 """Codes of each species."""

@@ -13,7 +13,7 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.showers import packed
 from l1trigger.design import DataSection
 from l1trigger.errors import DataError, DesignError, nearest
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 FILE = "showers.h5"
 SIGNAL, BACKGROUND = "egamma", "pion"

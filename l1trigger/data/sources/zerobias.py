@@ -12,7 +12,7 @@ from l1trigger.data.events import DataSet, Events, load_events
 from l1trigger.data.pythia import SIGNALS
 from l1trigger.design import DataSection
 from l1trigger.errors import DataError, DesignError, nearest
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 VALIDATION_BLOCK = TRAIN_BLOCKS[-1]
 

@@ -18,7 +18,7 @@ from l1trigger.compare.baseline import (
     regressions,
 )
 from l1trigger.errors import ReportError
-from l1trigger.report.figures import Figure, Source
+from l1trigger.figures import Figure, Source
 from l1trigger.report.model import Report
 
 

@@ -16,15 +16,9 @@ from l1trigger.compare.comparison import Comparison, Entry, unique_labels
 from l1trigger.compare.meaning import Better, better
 from l1trigger.compare.plots import bars
 from l1trigger.compare.published import all_published
-from l1trigger.compare.tables import (
-    difference_table,
-    figure_table,
-    published_physics_table,
-    published_table,
-    run_table,
-)
+from l1trigger.compare.tables import difference_table, figure_table, published_physics_table, published_table, run_table
 from l1trigger.errors import ReportError
-from l1trigger.report.figures import Figure, Source
+from l1trigger.figures import Figure, Source
 
 GOLDEN = Path(__file__).parent / "golden"
 TWO = [sample("zerobias", "test"), sample("A4l", "signal")]

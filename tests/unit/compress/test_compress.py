@@ -5,12 +5,12 @@ import pytest
 import tiny
 
 from l1trigger import compress, design, train
-from l1trigger.compress.outliers import make_outliers
-from l1trigger.compress.quantize import covering_integer, fit_integer
+from l1trigger.binary_points import covering_integer, fit_integer
 from l1trigger.compress.result import CompressResult
 from l1trigger.data.objects import CLASSES, maximum_table
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.quantize.outliers import make_outliers
 from l1trigger.train.result import TrainResult
 
 SCHEMES = [

@@ -10,12 +10,12 @@ import pytest
 import toy_trigger as toy
 from toy_trigger import Bits
 
-from l1trigger import keras as door
-from l1trigger.compress import quantizers
+from l1trigger import frameworks
 from l1trigger.convert import hls4ml, project
 from l1trigger.convert.result import ConvertResult
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.quantize import quantizers
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_quantizers_without_fractional_bits_keep_rounding_and_saturation(tmp_pat
 
 
 def test_activation_given_to_a_layer():
-    keras, q = door.keras(), door.qkeras()
+    keras, q = frameworks.keras(), frameworks.qkeras()
     x = first = keras.Input((3,))
     x = q.QDense(2, kernel_quantizer=q.quantized_bits(4, 0, alpha=1), bias_quantizer=q.quantized_bits(4, 0, alpha=1),
                  activation=q.quantized_relu(4, 4), name="d")(x)
@@ -152,7 +152,7 @@ def test_other_port_types_are_noticed(function, tmp_path):
 
 
 def test_unsupported_layer(function, tmp_path):
-    keras, q = door.keras(), door.qkeras()
+    keras, q = frameworks.keras(), frameworks.qkeras()
     x = first = keras.Input((9,), name="x")
     x = q.QActivation("quantized_bits(12,6,alpha=1)", name="i")(x)
     x = keras.layers.GaussianNoise(0.1, name="noise")(x)
@@ -165,7 +165,7 @@ def test_unsupported_layer(function, tmp_path):
 
 
 def test_whatever_hls4ml_raises_becomes_one_error(function, tmp_path, monkeypatch):
-    module = hls4ml._hls4ml()
+    module = hls4ml.hls4ml_module()
 
     def fail(*args, **kwargs):
         raise AssertionError("no idea")

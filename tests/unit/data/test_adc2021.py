@@ -12,7 +12,7 @@ from l1trigger.data.objects import CLASSES, JET, class_of_row, to_hardware
 from l1trigger.data.pythia import Particles
 from l1trigger.data.sources.adc2021 import Adc2021, Adc2021Options, read_events
 from l1trigger.errors import DataError, DesignError
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 
 def some_events(n=200, seed=1):

@@ -9,7 +9,7 @@ from scipy.io import savemat
 from typer.testing import CliRunner
 
 from l1trigger.cli import app
-from l1trigger.data import describe, image_figures
+from l1trigger.data import describe, image_summary
 from l1trigger.data.classes import labelled
 from l1trigger.data.events import Events, save_events
 from l1trigger.data.sources.l1ntuple import EMULATED
@@ -42,10 +42,10 @@ def test_figures_of_a_sample_and_of_its_classes(tmp_path):
 
 def test_classes_without_names_or_labels():
     events = images()
-    assert list(image_figures.by_class(replace(events, card={}))) == ["class 0", "class 1"]
-    assert list(image_figures.by_class(replace(events, truth={}))) == ["images"]
+    assert list(image_summary.by_class(replace(events, card={}))) == ["class 0", "class 1"]
+    assert list(image_summary.by_class(replace(events, truth={}))) == ["images"]
     told = replace(events, truth={"label": np.ones(40)})
-    assert list(image_figures.by_class(told)) == ["e/gamma"]
+    assert list(image_summary.by_class(told)) == ["e/gamma"]
 
 
 @pytest.mark.parametrize(("channels", "classes"), [(1, 1), (1, 10), (3, 2), (2, 5)])

@@ -17,7 +17,7 @@ from l1trigger.data.events import save_events
 from l1trigger.data.showers import clusters, geant4, geant4_tables, geometry, make, packed, simulation
 from l1trigger.data.sources.showers import Showers, ShowersOptions
 from l1trigger.errors import DataError, DesignError, MissingExtraError, ToolFailedError, ToolNotFoundError
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 GEV = clusters.RESPONSE_MEV_PER_GEV["electromagnetic"]  # MeV in silicon
 STEEL = clusters.RESPONSE_MEV_PER_GEV["hadronic"]

@@ -12,7 +12,7 @@ from l1trigger.data.events import load_events, save_events
 from l1trigger.data.sources.zerobias import ZeroBias, ZeroBiasOptions
 from l1trigger.data.zerobias import SampleSpec, make_samples, specs
 from l1trigger.errors import DataError, DesignError
-from l1trigger.resources import samples_folder
+from l1trigger.package_files import samples_folder
 
 WANTED = specs(1000, 1500, 50, 60, signals=("A4l",))
 

@@ -8,14 +8,15 @@ import toy_contrib as toy
 import toy_showers
 import toy_trigger
 
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.compress.quantize import output_type
+from l1trigger.convert.contrib import deviation
 from l1trigger.csim import compile, simulate
 from l1trigger.data.events import DataSet
 from l1trigger.design import QuantizationSection, TrainSection
 from l1trigger.errors import DataError, DesignError, UnsupportedLayerError
 from l1trigger.garnet import contrib
 from l1trigger.models.garnet import GarNet, GarNetOptions
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize.dense_layers import output_type
 from l1trigger.trigger import TriggerFunction
 
 CASES = {
@@ -57,9 +58,9 @@ def test_the_same_outputs(case, tmp_path):
 
 
 def contrib_output(made, x, n, found):
-    from l1trigger import keras as door
+    from l1trigger import frameworks
 
-    inner = door.keras().Model(made.inputs, made.get_layer("gar").output)
+    inner = frameworks.keras().Model(made.inputs, made.get_layer("gar").output)
     return inner.predict([x, n] if found.input_format == "xn" else x, verbose=0)
 
 
@@ -95,7 +96,7 @@ def test_deviation_of_hls4mls_own_simulation(tmp_path):
     _, path = saved(tmp_path, stack=False)
     x, _ = toy.events(count=100)
     (tmp_path / "project").mkdir()
-    told = contrib.deviation(path, x[1:], tmp_path / "project")
+    told = deviation(path, x[1:], tmp_path / "project")
     assert told.events == 99
     assert told.own < 1e-5 < told.largest  # float32
     # hls4ml keeps 10 bits of each edge weight, whatever the precision: it is off, but by less than that many.
@@ -135,10 +136,10 @@ def test_files_that_are_no_such_model(tmp_path):
     (tmp_path / "text.h5").write_text("no HDF5")
     with pytest.raises(DataError, match="cannot be read as a Keras 2 model"):
         contrib.read(tmp_path / "text.h5")
-    from l1trigger import keras as door
+    from l1trigger import frameworks
 
-    x = door.keras().Input((4,))
-    door.keras().Model(x, door.keras().layers.Dense(2)(x)).save(tmp_path / "dense.h5")
+    x = frameworks.keras().Input((4,))
+    frameworks.keras().Model(x, frameworks.keras().layers.Dense(2)(x)).save(tmp_path / "dense.h5")
     with pytest.raises(DataError, match="holds 0 layers of hls4ml"):
         contrib.read(tmp_path / "dense.h5")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import toy_garnet as toy
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.garnet import fit, layers
 
 ACTIVATIONS = {"linear": lambda v: v, "relu": lambda v: np.maximum(v, 0), "tanh": np.tanh}
@@ -104,7 +104,7 @@ def test_single_layer_is_a_stack_of_one():
 
 @pytest.mark.parametrize("kind", ["GarNet", "GarNetStack"])
 def test_configuration_gives_the_same_layer(kind):
-    k = door.keras()
+    k = frameworks.keras()
     sizes = (2, 3, 4) if kind == "GarNet" else ((2, 3), (3, 2), (2, 4))
     options = {"variant": "full", "activation": "tanh", "collapse": "max", "mask_feature": 2, "normalization": "count"}
     cls = getattr(layers.classes(), kind)

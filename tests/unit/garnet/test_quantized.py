@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import toy_garnet as toy
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.garnet import function, hls, quantized
 from l1trigger.graph.quantized import qkeras_quantizer
+from l1trigger.network import QuantizedNetwork
 
 CASES = [
     *product(["simplified"], [True, False], ["mean", "sum", "max"], ["linear", "relu", "tanh"]),
@@ -29,14 +29,14 @@ def plain(network: QuantizedNetwork) -> function.Stack:
 
 def twin(network: QuantizedNetwork, x: np.ndarray) -> np.ndarray:
     """What ``predict`` gives; for one batch the model is quicker without a graph."""
-    with door.float64():
+    with frameworks.float64():
         return network.build()(x).numpy()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: "-".join(map(str, c)))
 def test_twin_equals_the_function(case):
     variant, folded, *_ = case
-    with door.float64():
+    with frameworks.float64():
         layer = toy.layer(*case)
         x = toy.features(300, 11)
         got = layer(x).numpy()
@@ -52,7 +52,7 @@ def test_event_without_any_hit(collapse):
     x = toy.features(2, 3)
     x[..., 3] = 0
     assert x.any()
-    with door.float64():
+    with frameworks.float64():
         layer = toy.layer("full", False, collapse)
         np.testing.assert_array_equal(layer(x), np.zeros((2, 4)))
     np.testing.assert_array_equal(quantized.stack_of(layer).evaluate(x), np.zeros((2, 4)))
@@ -173,13 +173,13 @@ def test_tensorflow_takes_the_same_table(width, dtype):
     """Every entry, at the widths of both floats: no entry lies so near to a tie that they round differently."""
     import tensorflow as tf
 
-    door.keras()
+    frameworks.keras()
     for integer, edge_bits in product(range(4), (4, 6, 8)):
         t = FixedPoint.from_quantized_bits(width, integer)
         edge = FixedPoint.from_quantized_bits(edge_bits, 0, keep_negative=False)
         low, high = t.raw_range
         d = np.arange(low, high + 1) * t.lsb
-        with door.float64() if dtype == "float64" else door.contextlib.nullcontext():
+        with frameworks.float64() if dtype == "float64" else frameworks.contextlib.nullcontext():
             got = qkeras_quantizer(edge)(tf.exp(-tf.square(tf.constant(d, dtype)))).numpy()
         np.testing.assert_array_equal(got.astype(np.float64), edge.quantize(function.edge_weight(d)))
 

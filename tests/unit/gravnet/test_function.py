@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import toy_gravnet as toy
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.gravnet.function import nearest
+from l1trigger.network import QuantizedNetwork
 
 CASES = {
     "mean": {},
@@ -58,8 +58,8 @@ def test_three_definitions_agree(case):
     assert len(np.unique(found)) > 20, "a network whose outputs hardly vary proves little"
     assert np.array_equal(found, [by_hand(stack, event) for event in x])
     model = network.build()
-    with door.float64():
-        inner = door.keras().Model(model.input, model.get_layer("gravnet").output)
+    with frameworks.float64():
+        inner = frameworks.keras().Model(model.input, model.get_layer("gravnet").output)
         assert np.array_equal(found, inner.predict(x.reshape(len(x), -1), verbose=0))
 
 

@@ -7,10 +7,11 @@ import pytest
 import toy_gravnet as toy
 import toy_trigger
 
-from l1trigger.convert import hls4ml, lint
+from l1trigger.convert import hls4ml
 from l1trigger.csim import compile, simulate
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
+from l1trigger.quantize import lint
 from l1trigger.sections import SynthSection
 from l1trigger.synth import lower
 

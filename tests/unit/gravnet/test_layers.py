@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import toy_gravnet as toy
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.gravnet import fit, layers, quantized
 
 
@@ -16,9 +16,9 @@ def hits(vertices=16, count=60):
 
 def built(x, **options):
     layer = layers.classes().GravNetStack([2, 3], [4, 4], [5, 3], name="gravnet", **options)
-    door.seed_everything(1)
-    inputs = door.keras().Input(x.shape[1:])
-    return door.keras().Model(inputs, layer(inputs)), layer
+    frameworks.seed_everything(1)
+    inputs = frameworks.keras().Input(x.shape[1:])
+    return frameworks.keras().Model(inputs, layer(inputs)), layer
 
 
 def test_gradients_reach_every_weight():
@@ -49,7 +49,7 @@ def test_wide_types_come_close_to_the_float_layer(options):
     # but for ties that rounding in float32 breaks: the events with such ties may differ.
     same = np.isclose(fitted.outputs, expected, rtol=1e-4, atol=1e-5).all(-1)
     assert same.mean() > 0.9
-    with door.float64():
+    with frameworks.float64():
         twin = quantized.stack_class()(**fitted.arguments, name="gravnet")
         twin.build((None, *x.shape[1:]))
         for cell, weights in zip(twin.cells, fitted.weights, strict=True):

@@ -10,6 +10,7 @@ from l1trigger.data.events import DataSet
 from l1trigger.errors import DataError, DesignError
 from l1trigger.models import classification
 from l1trigger.models.classification import Classification
+from l1trigger.train import agreement
 
 OPTIONS = toy.ToyClassifier.Options()
 
@@ -50,7 +51,7 @@ def test_the_first_of_equal_outputs_is_predicted():
 
 def check(monkeypatch, data=None, **values):
     toy.install(monkeypatch)
-    classification.require_fit(toy.design(**values), data or toy.data_set(40))
+    agreement.require_fit(toy.design(**values), data or toy.data_set(40))
 
 
 def test_what_fits_together(monkeypatch):

@@ -10,8 +10,9 @@ from l1trigger import compress, csim, design, train
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.design import SynthSection
 from l1trigger.errors import DesignError
-from l1trigger.models import blocks, coders, dense
+from l1trigger.models import blocks, coders
 from l1trigger.models.conv_autoencoder import ConvAutoencoder
+from l1trigger.quantize import training
 from l1trigger.scores import base
 from l1trigger.synth import lower
 
@@ -49,7 +50,7 @@ def test_firmware_takes_the_layers_that_were_trained(regions, tmp_path):
     options = ConvAutoencoder.Options.model_validate(trained.options)
     weights = trained.trainings[0].weights
     model = ConvAutoencoder.build(options)
-    dense.set_weights(model, weights)
+    training.set_weights(model, weights)
     x = trained.scaling.real(regions.test.inputs)
     network = ConvAutoencoder.firmware_layers(trained.options, weights, "image_error")
     assert network.input_shape == (None, *toy.IMAGE)

@@ -5,12 +5,11 @@ import pytest
 import toy_garnet as toy
 from pydantic import ValidationError
 
-from l1trigger import design
-from l1trigger import keras as door
+from l1trigger import design, frameworks
 from l1trigger.errors import DataError, DesignError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.models import dense
 from l1trigger.models.garnet import INTERNAL_BITS, GarNet, symmetric_copy
+from l1trigger.quantize import training
 from l1trigger.scores.classifier import ClassifierOptions, internal_bits
 from l1trigger.sections import LayerBits, QuantizationSection
 
@@ -111,7 +110,7 @@ def test_examples_repeat_their_targets():
 def quantized(own=None, internal=None, **section):
     own = own or toy.options()
     model = GarNet.build(own)
-    weights = dense.weights_by_name(model)
+    weights = training.weights_by_name(model)
     x = GarNet.scaling(own).firmware(toy.clusters(100, extreme=0))
     inside = {**INTERNAL_BITS, **(internal or {})}
     return GarNet.quantized_model(own, weights, QuantizationSection(**section), inside, x)
@@ -144,10 +143,10 @@ def test_widths_of_a_layer_that_is_not_there(name, nearest):
 
 def test_float_outputs_and_energies():
     own = toy.options(energy_unit_gev=8.0)
-    door.seed_everything(4)
+    frameworks.seed_everything(4)
     model = GarNet.build(own)
     inputs, scaling = toy.clusters(30), GarNet.scaling(own)
-    args = (own.model_dump(), dense.weights_by_name(model), scaling, inputs)
+    args = (own.model_dump(), training.weights_by_name(model), scaling, inputs)
     outputs = GarNet.float_outputs(*args)
     np.testing.assert_allclose(outputs, model(scaling.real(inputs).astype("f")), rtol=1e-5, atol=1e-5)  # float32
     np.testing.assert_array_equal(GarNet.float_score(*args), outputs[:, 0])

@@ -7,13 +7,13 @@ import pytest
 import toy_showers
 from pydantic import ValidationError
 
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.compress.quantize import output_type, summarize
 from l1trigger.data.events import DataSet
 from l1trigger.design import LayerBits, QuantizationSection, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.gravnet import quantized
 from l1trigger.models.gravnet import GravNet, GravNetOptions
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize.dense_layers import output_type, summarize
 
 SMALL = GravNetOptions(hits=16, coordinates=(2, 2), propagate=(3, 3), filters=(4, 4), head=(4,), symmetric_copies=1)
 

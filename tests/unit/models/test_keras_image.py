@@ -5,11 +5,10 @@ import pytest
 import toy_cnn
 import toy_images
 
-from l1trigger import compress, design, train
-from l1trigger import keras as door
-from l1trigger.compress import keras_graph
+from l1trigger import compress, design, frameworks, train
 from l1trigger.data.scaling import uniform
 from l1trigger.errors import DesignError, UnsupportedLayerError
+from l1trigger.quantize import keras_graph
 
 NETWORK = [
     {"conv": {"filters": 3, "padding": "same", "batch_norm": True}},
@@ -75,7 +74,7 @@ def test_a_qkeras_graph_goes_to_firmware_as_it_is(tmp_path):
 
 
 def test_what_firmware_cannot_have_is_named_before_training(tmp_path):
-    k = door.keras()
+    k = frameworks.keras()
     la = k.layers
     bad = k.Sequential([k.Input((6, 6, 1)), la.Conv2D(2, 3, dilation_rate=2, name="wide"), la.Flatten(),
                         la.Dense(3, "tanh", name="bent")])
@@ -90,7 +89,7 @@ def test_what_firmware_cannot_have_is_named_before_training(tmp_path):
         made(tmp_path, tmp_path / "good.keras", image=[3, 12, 1])
     with pytest.raises(DesignError, match=r"model\.classes: .*has 3 outputs, not 4"):
         made(tmp_path, tmp_path / "good.keras", classes=4)
-    q = door.qkeras()
+    q = frameworks.qkeras()
     scaled = k.Sequential([k.Input((6, 6, 1)), q.QActivation("quantized_bits(8,1,alpha=1)"), la.Flatten(),
                            q.QDense(3, kernel_quantizer=q.quantized_bits(4, 0, alpha="auto"),
                                     bias_quantizer=q.quantized_bits(4, 0, alpha=1), name="scaled"),

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import tiny
 
-from l1trigger import compress, design, train
-from l1trigger import keras as door
+from l1trigger import compress, design, frameworks, train
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.errors import DataError, DesignError, UnsupportedLayerError
 from l1trigger.models import dense
@@ -41,7 +40,7 @@ def test_batch_normalization_folds_exactly(data):
     model = Autoencoder.build(options)
     rng = np.random.default_rng(0)
     model.set_weights([np.abs(rng.normal(0.5, 0.2, w.shape)) for w in model.get_weights()])
-    decoded = door.keras().Model(model.inputs[0], model.get_layer("decoded").output)
+    decoded = frameworks.keras().Model(model.inputs[0], model.get_layer("decoded").output)
     x = options.inputs.scaling().real(data.test.inputs)
     y = x
     for layer in dense.folded_dense(model, linear=("latent", "decoded")):
@@ -51,8 +50,8 @@ def test_batch_normalization_folds_exactly(data):
 
 
 def save_qkeras(path, last=True, alpha=1):
-    k, q = door.keras(), door.qkeras()
-    door.seed_everything(1)
+    k, q = frameworks.keras(), frameworks.qkeras()
+    frameworks.seed_everything(1)
     x = k.Input((57,))
     h = q.QActivation(q.quantized_bits(12, 5, alpha=1), name="qin")(x)
     bias = q.quantized_bits(8, 2, alpha=1)
@@ -87,7 +86,7 @@ def test_qkeras_file_goes_to_firmware_as_it_is(data, tmp_path, suffix):
 
 
 def test_keras_file_is_distilled_like_a_trained_model(data, tmp_path):
-    k = door.keras()
+    k = frameworks.keras()
     path = tmp_path / "float.keras"
     k.Sequential([k.layers.Input((57,)), k.layers.Dense(8, "relu"), k.layers.Dense(57)]).save(path)
     d = design.from_mapping(keras_design(path, output="reconstruction"))
@@ -100,7 +99,7 @@ def test_keras_file_is_distilled_like_a_trained_model(data, tmp_path):
 
 
 def test_layers_that_cannot_go_to_firmware_are_named(data, tmp_path):
-    k = door.keras()
+    k = frameworks.keras()
     path = tmp_path / "bad.keras"
     layers = [k.layers.Dense(8, "tanh"), k.layers.Reshape((8, 1)), k.layers.LSTM(4, name="memory"), k.layers.Dense(1)]
     k.Sequential([k.layers.Input((57,)), *layers]).save(path)
@@ -148,7 +147,7 @@ def test_tensorflow_with_keras_3_is_noticed():
     import subprocess
     import sys
 
-    code = "import tensorflow, l1trigger.keras as k\ntry: k.keras()\nexcept Exception as e: print(type(e).__name__, e)"
+    code = "import tensorflow, l1trigger.frameworks as k\ntry: k.keras()\nexcept Exception as e: print(type(e).__name__, e)"
     env = {"PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)

@@ -7,11 +7,10 @@ import pytest
 import toy_images as toy
 
 from l1trigger.data.events import DataSet
+from l1trigger.figures import FigureMaker, Source
 from l1trigger.physics import classification
 from l1trigger.physics.classification import Labelled
-from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.roc import binomial_interval
-from l1trigger.report.figures import Source
 
 MAKE = FigureMaker("csim", Source.CSIM, "g++")
 

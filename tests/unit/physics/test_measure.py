@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from l1trigger.data.events import DataSet, Events
+from l1trigger.figures import Figure, Source
 from l1trigger.physics.measure import comparison_figures, level_figures
-from l1trigger.report.figures import Figure, Source
 
 
 @pytest.fixture(scope="module")

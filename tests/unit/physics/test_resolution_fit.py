@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from l1trigger.figures import Estimate
 from l1trigger.physics import response
-from l1trigger.physics.estimate import Estimate
 
 
 def bins(values):

@@ -5,9 +5,8 @@ import pytest
 import toy_garnet as toy
 
 from l1trigger.data.events import DataSet, Events
+from l1trigger.figures import Estimate, FigureMaker
 from l1trigger.physics import response
-from l1trigger.physics.estimate import Estimate
-from l1trigger.physics.figure_maker import FigureMaker
 from l1trigger.physics.roc import Scored
 
 ENERGIES = np.linspace(5, 95, 9)

@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 
 from l1trigger import bit_exact
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.compress.result import CompressResult, LayerSummary
+from l1trigger.compress.result import CompressResult
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.objects import EGAMMA, JET, MET, MUON, to_hardware
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.design import CompressSection, DataSection, Design, Limit, ModelSection, ThresholdSection
+from l1trigger.figures import Figure, Source
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.report.figures import Figure, Source
-from l1trigger.train.result import Training, TrainResult
+from l1trigger.layer_summary import LayerSummary
+from l1trigger.models.architecture import Training
+from l1trigger.network import QuantizedNetwork
+from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
 
 STRATA = np.array([0.87, 0.12, 0.0095, 0.0005])

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from l1trigger.design import Limit
+from l1trigger.figures import Figure, Source
 from l1trigger.report.budget import judge
-from l1trigger.report.figures import Figure, Source
 
 
 def figure(name, value, level="csim", reason=None, **conditions) -> Figure:

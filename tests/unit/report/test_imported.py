@@ -15,7 +15,7 @@ from made_reports import report as made
 from typer.testing import CliRunner
 
 from l1trigger.cli import app
-from l1trigger.report.figures import Source
+from l1trigger.figures import Source
 from l1trigger.report.model import load_report, shipped_schema
 
 REPORTS = Path(__file__).parents[2] / "reports"

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import pytest
 import synthetic_run as synthetic
 
-from l1trigger.report import plots
+from l1trigger.report import plots, style
 from l1trigger.report.build import build
 from l1trigger.report.measurement import measure
 
@@ -22,7 +22,7 @@ def drawings():
 
 def test_every_picture_can_be_drawn_and_leaves_the_style_alone(drawings):
     before = dict(mpl.rcParams)
-    with plots.style():
+    with style.style():
         for d in drawings:
             canvas = plots.render(d)
             texts = [t.get_text() for ax in canvas.axes for t in ax.texts]

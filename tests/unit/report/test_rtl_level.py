@@ -10,7 +10,7 @@ import synthetic_run as synthetic
 from l1trigger import report
 from l1trigger.compare.meaning import deepest_level, group, identity
 from l1trigger.design import Limit
-from l1trigger.report import plots
+from l1trigger.report import plots, style
 from l1trigger.report.build import build
 from l1trigger.report.measurement import measure
 from l1trigger.synth.result import SynthResult
@@ -89,7 +89,7 @@ def test_roc_draws_all_levels(few):
     measured = measure(few.data, few.trained, few.compressed, few.simulated, rtl(few))
     drawn = plots.drawings(measured, made(few, rtl(few)), few.trained, few.compressed)
     roc = next(d for d in drawn if d.picture.name == "roc_A4l")
-    with plots.style():
+    with style.style():
         canvas = plots.render(roc)
     labels = [t.get_text() for t in canvas.axes[0].get_legend().get_texts()]
     assert labels[:4] == ["float", "quantized", "csim", "rtl"]

@@ -7,7 +7,7 @@ import pytest
 import synthetic_run as synthetic
 
 from l1trigger.physics import roc
-from l1trigger.report import plots, teacher
+from l1trigger.report import plots, style, teacher
 from l1trigger.report.build import build
 from l1trigger.report.measurement import measure
 from l1trigger.report.tables import Book
@@ -43,7 +43,7 @@ def test_the_table_holds_both_and_the_best_baseline(made):
 def test_the_picture_says_the_rank_correlation_of_each_sample(made):
     measured, report = made
     ((picture, draw),) = teacher.plots(measured, report)
-    with plots.style():
+    with style.style():
         canvas = plots.render(plots.Drawing(picture, draw, ""))
     words = [t.get_text() for t in canvas.axes[0].get_legend().get_texts()]
     assert len(words) == 1 + len(synthetic.SIGNALS)

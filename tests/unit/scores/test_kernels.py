@@ -10,7 +10,7 @@ import toy_trigger as toy
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.resources import firmware_folder
+from l1trigger.package_files import firmware_folder
 from l1trigger.scores import kernels
 
 OUTPUT = FixedPoint.from_quantized_bits(12, 4)

@@ -7,12 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.convert import hls4ml
 from l1trigger.convert.graph import layers as plain_layers
 from l1trigger.design import SynthSection
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth import alone, layers
+from l1trigger.synth import layers, partial_logic
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 INPUT = FixedPoint.parse("ap_fixed<7,4>")
@@ -68,7 +68,7 @@ CASES = {
 
 def convert(model, precision, folder):
     """hls4ml's graph with the same types in all layers."""
-    module = hls4ml._hls4ml()
+    module = hls4ml.hls4ml_module()
     with hls4ml.keras_mask():
         config = module.utils.config_from_keras_model(model, granularity="name", backend="Vitis")
         for name, layer in config["LayerName"].items():
@@ -83,8 +83,8 @@ def convert(model, precision, folder):
 @pytest.mark.parametrize("case", CASES)
 def test_logic_equals_compiled_code(case, tmp_path):
     function, precision = CASES[case]
-    door.seed_everything(3)
-    keras = door.keras()
+    frameworks.seed_everything(3)
+    keras = frameworks.keras()
     first = keras.Input((12,), name="x")
     graph = convert(keras.Model(first, function(keras, first)), precision, tmp_path)
     graph.compile()
@@ -93,7 +93,7 @@ def test_logic_equals_compiled_code(case, tmp_path):
     compiled = np.asarray(graph.predict(np.ascontiguousarray(x, np.float32)), np.float64).reshape(300, -1)
     plain = plain_layers(graph)
     layers.require_supported(plain)
-    made = np.asarray(alone.network_alone(plain, SynthSection()).predict(np.ascontiguousarray(x, np.float64)))
+    made = np.asarray(partial_logic.network_alone(plain, SynthSection()).predict(np.ascontiguousarray(x, np.float64)))
     made = made.astype(np.float64).reshape(300, -1)
     assert len(np.unique(compiled)) > 4
     assert np.array_equal(made, compiled)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import toy_trigger as toy
 
-from l1trigger import keras as door
+from l1trigger import frameworks
 from l1trigger.compare.meaning import OTHER_HARDWARE, group, identity
-from l1trigger.compress.network import QuantizedNetwork
 from l1trigger.design import ConvertSection
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.network import QuantizedNetwork
 from l1trigger.report.hls import hls_figures
 from l1trigger.synth import hls_estimate
 from l1trigger.synth.hls_estimate import HlsEstimate, estimate, odd_part, raw_totals, signed_digits
@@ -189,8 +189,8 @@ def test_strategy_and_reuse_of_the_design_are_seen():
 def test_convolution_and_pooling_of_a_graph():
     from l1trigger.convert import hls4ml
 
-    keras, q = door.keras(), door.qkeras()
-    door.seed_everything(1)
+    keras, q = frameworks.keras(), frameworks.qkeras()
+    frameworks.seed_everything(1)
     x = first = keras.Input((36,), name="x")
     x = q.QActivation("quantized_bits(8,3,alpha=1)", name="input_type")(x)
     x = keras.layers.Reshape((6, 6, 1), name="image")(x)

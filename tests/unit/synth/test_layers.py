@@ -7,12 +7,13 @@ import shutil
 import numpy as np
 import pytest
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.convert import hls4ml, lint
+from l1trigger import frameworks
+from l1trigger.convert import hls4ml
 from l1trigger.design import ConvertSection, SynthSection
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth import alone, layers
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize import lint
+from l1trigger.synth import layers, partial_logic
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
 INPUT, OUTPUT = FixedPoint.from_quantized_bits(8, 3), FixedPoint.from_quantized_bits(12, 5)
@@ -23,8 +24,8 @@ class Maker:
     """Layers of random QKeras networks."""
 
     def __init__(self) -> None:
-        door.seed_everything(7)
-        self.keras, self.q = door.keras(), door.qkeras()
+        frameworks.seed_everything(7)
+        self.keras, self.q = frameworks.keras(), frameworks.qkeras()
         self.layers = self.keras.layers
 
     def bits(self, bits: int = 5, integer: int = 0, **options: object):
@@ -154,7 +155,7 @@ def outputs(network, section, shape, folder) -> tuple[np.ndarray, np.ndarray, np
     compiled = np.asarray(graph.predict(np.ascontiguousarray(x, np.float32)), np.float64).reshape(EVENTS, -1)
     plain = hls4ml.layers(graph)
     layers.require_supported(plain)
-    comb = alone.network_alone(plain, SynthSection())
+    comb = partial_logic.network_alone(plain, SynthSection())
     made = np.asarray(comb.predict(np.ascontiguousarray(x.reshape(EVENTS, -1), np.float64)), np.float64)
     return network.raw(x).reshape(EVENTS, -1), OUTPUT.raw(compiled), OUTPUT.raw(made.reshape(EVENTS, -1))
 

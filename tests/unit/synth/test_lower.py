@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import toy_trigger as toy
 
-from l1trigger import keras as door
-from l1trigger.compress.network import QuantizedNetwork
+from l1trigger import frameworks
 from l1trigger.convert import hls4ml
 from l1trigger.data.objects import maximum_table
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.design import ConvertSection, SynthSection
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Rounding
+from l1trigger.network import QuantizedNetwork
 from l1trigger.synth import lower
 
 
@@ -67,7 +67,7 @@ def test_ports_are_as_wide_as_trigger_objects():
 
 def test_unsupported_layers_are_all_named():
     function = toy.trigger()
-    keras, q = door.keras(), door.qkeras()
+    keras, q = frameworks.keras(), frameworks.qkeras()
     x = first = keras.Input((9,), name="x")
     x = q.QActivation("quantized_bits(8,3,alpha=1)", name="input_type")(x)
     x = keras.layers.LayerNormalization(name="norm")(x)

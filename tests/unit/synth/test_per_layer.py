@@ -11,7 +11,7 @@ from l1trigger.convert.graph import GraphLayer
 from l1trigger.design import ConvertSection, SynthSection
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth import alone, layers, lower, per_layer, rtl, yosys
+from l1trigger.synth import layers, lower, partial_logic, per_layer, rtl, yosys
 
 SECTION = SynthSection()
 
@@ -101,7 +101,7 @@ def test_quantizer_with_a_type_per_element():
     quantizer = layer("q", "FixedPointQuantizer", weights=masks, attributes={"RND": "RND", "SAT": "SAT"},
                       types={"result": FixedPoint(10, 5)})
     source = FixedPoint(9, 5)
-    comb, known = alone.layer_alone(quantizer, [alone.ports(source, (4,))], SECTION)
+    comb, known = partial_logic.layer_alone(quantizer, [partial_logic.ports(source, (4,))], SECTION)
     x = np.repeat(np.arange(*source.raw_range)[:, None] * source.lsb, 4, axis=1)
     got = np.asarray(comb.predict(np.ascontiguousarray(x)), np.float64)
     for j, text in enumerate(("ap_fixed<8,4,RND,SAT>", "ap_fixed<4,2,RND,SAT>", "ap_ufixed<3,1,RND,SAT>")):

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 import toy_trigger as toy
 
-from l1trigger import keras as door
-from l1trigger import synth
-from l1trigger.compress.network import QuantizedNetwork
-from l1trigger.convert import lint
+from l1trigger import frameworks, synth
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.design import ConvertSection, Limit, SynthSection
 from l1trigger.errors import DesignError, ToolFailedError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize import lint
 from l1trigger.report.build import hardware_figures
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.synth import devices, lower, verilator, yosys
@@ -192,10 +191,10 @@ def test_outputs_that_mean_nothing_stay_inside(tiny):
 
 def image_trigger():
     """A trigger with a convolution, pooling, a table and a softmax; the logic, not QKeras, says what it computes."""
-    keras, q = door.keras(), door.qkeras()
+    keras, q = frameworks.keras(), frameworks.qkeras()
     scaling = toy.small_scaling()
     inside, outside = scaling.network_type, FixedPoint.from_quantized_bits(10, 3)
-    door.seed_everything(6)
+    frameworks.seed_everything(6)
 
     def quantized(x, bits, integer, name):
         return q.QActivation(f"quantized_bits({bits},{integer},alpha=1)", name=name)(x)

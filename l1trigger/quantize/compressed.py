@@ -1,0 +1,28 @@
+"""What compressing a network gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from l1trigger.layer_summary import LayerSummary
+from l1trigger.network import QuantizedNetwork
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """A quantized network with what became of its layers and the history of its training.
+
+    Attributes:
+        network: that goes into firmware.
+        layers: what became of them.
+        history: losses per epoch, by name.
+        post_training: the network before it was fine-tuned; None where it was not, or is not asked for.
+        bias_corrected: whether its biases took back what rounding moves on average.
+    """
+
+    network: QuantizedNetwork
+    layers: tuple[LayerSummary, ...]
+    history: Mapping[str, list[float]]
+    post_training: QuantizedNetwork | None = None
+    bias_corrected: bool = False

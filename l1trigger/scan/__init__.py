@@ -1,0 +1,1 @@
+"""The same design at many points: bit widths today."""

@@ -1,0 +1,41 @@
+"""Reports of C/RTL co-simulation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from l1trigger.synth.vendor_tools.reading import Reading, sane
+from l1trigger.synth.vendor_tools.text import cells, damaged, number
+
+_COLUMNS = ("latency_min", "latency_mean", "latency_cycles", "interval_min", "interval_mean", "initiation_interval")
+_NUMBERS_FROM = 2
+
+
+def parse(text: str, file: str) -> Reading:
+    """Reads ``TOP_cosim.rpt``: whether RTL and C agreed, latency and interval that were measured.
+
+    ``latency_cycles`` and ``initiation_interval`` are the largest ones; a simulation of one transaction has no
+    interval.
+
+    Raises:
+        ReportError: it is no whole report of a co-simulation, or holds nonsense.
+    """
+    rows = [row for line in text.splitlines() if (row := cells(line)) and row[0].strip() in {"Verilog", "VHDL"}]
+    # Both languages have a row, whichever was simulated; Verilog's is the last.
+    if not rows or rows[-1][0].strip() != "Verilog" or any(len(row) < _NUMBERS_FROM + len(_COLUMNS) for row in rows):
+        raise damaged(file, "has no row of a simulated language, so it is no whole report of a co-simulation")
+    row = next((r for r in rows if r[1].strip() not in {"NA", "N/A"}), None)
+    tool = re.search(r"Simulation tool\s*:\s*([\w ]+)", text)
+    simulator = tool[1].strip() if tool else ""
+    if row is None:
+        return Reading("cosim", "cosim", file, simulator, values={"cosim_pass": None},
+                       reasons={"cosim_pass": "no language was simulated"})
+    status = row[1].strip()
+    if status.lower() not in {"pass", "fail"}:
+        raise damaged(file, f"has the status {status!r}, neither Pass nor Fail")
+    found = {n: number(c, file, n) for n, c in zip(_COLUMNS, row[_NUMBERS_FROM:], strict=False)}
+    values: Mapping[str, float | None] = {"cosim_pass": float(status.lower() == "pass"), **found}
+    missing = "a single transaction was simulated" if found["latency_cycles"] is not None else "it ended early"
+    return sane(Reading("cosim", "cosim", file, simulator, values=values,
+                        reasons={k: missing for k, v in values.items() if v is None}))

@@ -1,0 +1,108 @@
+"""Figures of the HLS route: each under the source that made it, whole design first, then its functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from l1trigger.figures import Figure, Source
+from l1trigger.synth.vendor_tools.reading import RESOURCES, STEPS, Reading, Step, VendorResult
+
+UNITS = {"latency_ns": "ns", "estimated_clock_ns": "ns", "achieved_clock_ns": "ns", "slack_ns": "ns", "power_w": "W",
+         "dynamic_power_w": "W", "static_power_w": "W"}
+EXPECTED: Mapping[Step, tuple[str, ...]] = {
+    "csynth": ("latency_cycles", "latency_ns", "initiation_interval", "estimated_clock_ns", "lut", "ff", "dsp",
+               "bram18", "uram"),
+    "cosim": ("cosim_pass", "latency_cycles", "latency_ns", "initiation_interval"),
+    "vsynth": ("lut", "ff", "srl", "dsp", "bram18", "uram", "slack_ns", "achieved_clock_ns"),
+    "route": ("lut", "ff", "srl", "dsp", "bram18", "uram", "slack_ns", "achieved_clock_ns", "power_w",
+              "dynamic_power_w", "static_power_w"),
+}
+"""What a step is asked for; what its reports do not say is a figure without value."""
+
+_OPTIONAL = ("power_w", "dynamic_power_w", "static_power_w")
+"""What a step may tell though nobody asks it."""
+
+_MODULES = 40
+"""Most functions per step that figures are made of, the largest first; a large design has thousands of instances."""
+
+_FROM = {
+    **dict.fromkeys(("slack_ns", "achieved_clock_ns"), "report_timing_summary"),
+    **dict.fromkeys(("power_w", "dynamic_power_w", "static_power_w"), "report_power"),
+}
+
+
+def vendor_figures(result: VendorResult, part: str | None = None, clock_ns: float | None = None) -> list[Figure]:
+    """All figures of the HLS route.
+
+    Args:
+        result: what the reports say.
+        part: FPGA, where no report names one.
+        clock_ns: clock period, where no report names one [ns].
+    """
+    part, clock_ns = result.part or part, result.clock_ns or clock_ns
+    # All reports are of one part; those that do not say what it holds go by those that do.
+    available = {name: holds for r in reversed(result.readings) for name, holds in r.available.items()}
+    return [
+        f.model_copy(update={"part": part, "clock_ns": clock_ns})
+        for step in STEPS if result.of(step) for f in _of_step(step, result.of(step), clock_ns, available)
+    ]
+
+
+def _of_step(
+    step: Step, readings: tuple[Reading, ...], clock_ns: float | None, available: Mapping[str, float]
+) -> Iterator[Figure]:
+    found: dict[str, Reading] = {}
+    for r in readings:
+        for name, value in r.values.items():
+            if value is not None:
+                found.setdefault(name, r)
+    for name in (*EXPECTED[step], *(n for n in _OPTIONAL if n in found and n not in EXPECTED[step])):
+        source = found.get(name)
+        if source is None and step == "cosim" and name == "latency_ns" and "latency_cycles" in found and clock_ns:
+            source = found["latency_cycles"]
+            value = source.values["latency_cycles"]
+            assert value is not None
+            yield _figure(name, value * clock_ns, source)
+        elif source is None:
+            yield _missing(name, step, readings)
+        else:
+            yield _figure(name, source.values[name], source)
+            holds = available.get(name)
+            value = source.values[name]
+            if holds and value is not None:
+                yield _figure(f"{name}_percent", 100 * value / holds, source, device_total=holds)
+    yield from _modules(readings)
+
+
+def _figure(name: str, value: float | None, reading: Reading, **conditions: str | float) -> Figure:
+    more: dict[str, str | float | int] = {"report": reading.file, **conditions}
+    if reading.state:
+        more["design_state"] = reading.state
+    if name == "latency_cycles":
+        more["counted"] = "cycles from start to result, worst case"
+    if name == "latency_ns":
+        more["computed_as"] = "cycles times the clock period that was asked for" + (
+            ", or the estimated one where that is longer" if reading.step == "csynth" else "")
+    if name == "cosim_pass" and not value:
+        more["because"] = "the RTL did not give what the C++ gives; the tool's log says where"
+    unit = "%" if name.endswith("_percent") else UNITS.get(name, "")
+    return Figure(name=name, value=value, unit=unit, source=Source(reading.step), tool=reading.tool, conditions=more)
+
+
+def _missing(name: str, step: Step, readings: tuple[Reading, ...]) -> Figure:
+    """A figure without value, and why."""
+    reason = next((r.reasons[name] for r in readings if name in r.reasons), None)
+    absent = f"there is no {_FROM[name]} of this step" if name in _FROM else f"the reports of {step} do not say"
+    return Figure(name=name, value=None, reason=reason or absent, unit=UNITS.get(name, ""), source=Source(step),
+                  tool=readings[0].tool)
+
+
+def _modules(readings: tuple[Reading, ...]) -> Iterator[Figure]:
+    """Figures of the functions inside, those that take most first."""
+    reading = max(readings, key=lambda r: len(r.modules))
+    size = {name: sum(counts.get(r) or 0 for r in RESOURCES) for name, counts in reading.modules.items()}
+    for module in sorted(size, key=lambda name: -size[name])[:_MODULES]:
+        for name, value in reading.modules[module].items():
+            if value is not None and (name in RESOURCES or name in {"latency_cycles", "initiation_interval"}):
+                yield Figure(name=name, value=value, source=Source(reading.step), tool=reading.tool,
+                             conditions={"module": module, "report": reading.file})

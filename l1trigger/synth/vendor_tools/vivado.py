@@ -1,0 +1,173 @@
+"""Vivado's reports after synthesis and after place-and-route: utilization (whole and by hierarchy), timing, power.
+
+Slice LUTs (7 series) and CLB LUTs (UltraScale) are the same figure ``lut``; a 36 kbit block memory counts as two of
+18 kbit.
+"""
+
+from __future__ import annotations
+
+import re
+
+from l1trigger.errors import ReportError
+from l1trigger.synth.vendor_tools.reading import Reading, Step, sane
+from l1trigger.synth.vendor_tools.text import by_column, cells, damaged, header, number, section, table, tool_version
+
+_SITES = {
+    "Slice LUTs": "lut", "CLB LUTs": "lut", "Slice Registers": "ff", "CLB Registers": "ff",
+    "LUT as Shift Register": "srl", "DSPs": "dsp", "URAM": "uram", "Block RAM Tile": "bram_tile",
+    "RAMB36/FIFO": "ramb36", "RAMB18": "ramb18",
+}
+_COLUMNS = {"Total LUTs": "lut", "FFs": "ff", "SRLs": "srl", "DSP Blocks": "dsp", "DSP48 Blocks": "dsp",
+            "URAM": "uram", "RAMB36": "ramb36", "RAMB18": "ramb18"}
+_POWER = {"Total On-Chip Power (W)": "power_w", "Dynamic (W)": "dynamic_power_w", "Device Static (W)": "static_power_w"}
+_DEPTH = 3
+"""Levels of the hierarchy below the function that are kept; below are single operators."""
+
+
+def utilization(text: str, file: str) -> Reading:
+    """Reads ``report_utilization``.
+
+    Raises:
+        ReportError: it is no whole report, or holds nonsense.
+    """
+    used: dict[str, float | None] = {}
+    available: dict[str, float] = {}
+    columns: list[str] = []
+    for line in text.splitlines():
+        row = [c.strip() for c in cells(line) or ()]
+        if row and row[0] == "Site Type":
+            columns = row
+        name = _SITES.get(row[0].rstrip("*").strip()) if len(row) == len(columns) and row else None
+        if name is None or name in used:
+            continue
+        cell = dict(zip(columns, row, strict=True))
+        used[name] = number(cell["Used"], file, row[0])
+        if (holds := number(cell.get("Available", ""), file, row[0])) is not None:
+            available[name] = holds
+    if "lut" not in used or "ff" not in used:
+        raise damaged(file, "ends before its LUTs and registers, or is no report_utilization")
+    tile = used.pop("bram_tile", None)
+    blocks = _bram18(used)
+    used["bram18"] = blocks if blocks is not None or tile is None else 2 * tile
+    holds_tiles = available.pop("bram_tile", None)
+    available.pop("ramb36", None)
+    if (halves := available.pop("ramb18", None)) is not None or holds_tiles is not None:
+        available["bram18"] = halves if halves is not None else 2 * (holds_tiles or 0)
+    reasons = {k: "the report has no such row" for k in ("srl", "dsp", "bram18") if used.get(k) is None}
+    return sane(_reading(text, file, "utilization", {**dict.fromkeys(reasons), **used}, reasons, available=available))
+
+
+def _bram18(counts: dict[str, float | None]) -> float | None:
+    """Block memories of 18 kbit; takes the two kinds out of the counts."""
+    large, small = counts.pop("ramb36", None), counts.pop("ramb18", None)
+    return None if large is None and small is None else 2 * (large or 0) + (small or 0)
+
+
+def hierarchy(text: str, file: str) -> Reading:
+    """Reads ``report_utilization -hierarchical``: totals, and instances a few levels below the top function.
+
+    Raises:
+        ReportError: it is no whole report, or holds nonsense.
+    """
+    lines = section(text, r"\d+\. Utilization by Hierarchy")
+    # The title stands in the table of contents too.
+    rows = list(table(section("\n".join(lines or []), r"\d+\. Utilization by Hierarchy") or lines or []))
+    if len(rows) < 2 or rows[0][0].strip() != "Instance":
+        raise damaged(file, "ends before the table of its hierarchy, or is no report_utilization -hierarchical")
+    columns = [c.strip() for c in rows[0]]
+    found: list[tuple[tuple[str, ...], dict[str, float | None]]] = []
+    path: list[tuple[int, str]] = []
+    for row in rows[1:]:
+        name, indent = row[0].strip(), len(row[0]) - len(row[0].lstrip())
+        if name.startswith("("):
+            continue  # what an instance holds itself
+        path = [*(p for p in path if p[0] < indent), (indent, name)]
+        counts = {_COLUMNS[k]: number(c, file, f"{k} of {name}") for k, c in by_column(columns, row, file).items()
+                  if k in _COLUMNS}
+        counts["bram18"] = _bram18(counts)
+        found.append((tuple(p[1] for p in path), counts))
+    root = _function(found)
+    modules = {
+        "/".join(where[len(root) :]): counts for where, counts in found
+        if len(root) < len(where) <= len(root) + _DEPTH and where[: len(root)] == root
+    }
+    return sane(_reading(text, file, "hierarchy", found[0][1], {}, modules=modules))
+
+
+def _function(found: list[tuple[tuple[str, ...], dict[str, float | None]]]) -> tuple[str, ...]:
+    """Where the wrappers that the tool puts around a function end: the first instance with several inside."""
+    at = found[0][0]
+    while len(inside := [w for w, _ in found if len(w) == len(at) + 1 and w[: len(at)] == at]) == 1:
+        at = inside[0]
+    return at
+
+
+def timing(text: str, file: str) -> Reading:
+    """Reads ``report_timing_summary``: worst slack, and the clock period that would just be met.
+
+    Raises:
+        ReportError: it is no whole report, or holds nonsense.
+    """
+    lines = section(text, r"\| Design Timing Summary")
+    row = next((x.split() for x in lines or [] if re.match(r"\s+(-?\d|NA\b)", x)), None)
+    if row is None:
+        raise damaged(file, "ends before its design timing summary, or is no report_timing_summary")
+    slack = number(row[0], file, "WNS")
+    periods = [(float(m[2]), m[1]) for x in section(text, r"\| Clock Summary") or []
+               if (m := re.match(r"\s*(\S+)\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", x))]
+    clock = min(periods)[0] if periods else None
+    achieved = None if slack is None or clock is None else round(clock - slack, 6)
+    values = {"slack_ns": slack, "achieved_clock_ns": achieved}
+    reasons = {} if slack is not None else dict.fromkeys(values, "no path is constrained")
+    if slack is not None and clock is None:
+        reasons["achieved_clock_ns"] = "the report names no clock"
+    return sane(_reading(text, file, "timing", values, reasons, clock_ns=clock))
+
+
+def power(text: str, file: str) -> Reading:
+    """Reads ``report_power``: total, dynamic and static power on the chip [W].
+
+    Raises:
+        ReportError: it is no whole report, or holds nonsense.
+    """
+    values: dict[str, float | None] = {}
+    for line in text.splitlines():
+        row = [c.strip() for c in cells(line) or ()]
+        if len(row) == 2 and row[0] in _POWER:
+            values.setdefault(_POWER[row[0]], number(row[1], file, row[0]))
+    if "power_w" not in values:
+        raise damaged(file, "ends before its total on-chip power, or is no report_power")
+    reasons = {k: "the report does not say" for k in _POWER.values() if values.get(k) is None}
+    return sane(_reading(text, file, "power", {**dict.fromkeys(reasons), **values}, reasons))
+
+
+def _reading(
+    text: str, file: str, kind: str, values: dict[str, float | None], reasons: dict[str, str],
+    available: dict[str, float] | None = None, modules: dict[str, dict[str, float | None]] | None = None,
+    clock_ns: float | None = None,
+) -> Reading:
+    head = header(text)
+    step, state = _state(head.get("design state", ""), file)
+    return Reading(step, kind, file, tool_version(head), head.get("design", ""), state, _part(head), clock_ns, values,
+                   reasons, available or {}, modules or {})
+
+
+def _part(head: dict[str, str]) -> str | None:
+    """The device; 7 series parts lack their first letters."""
+    device = head.get("device", "")
+    return None if not device else device if device.startswith("xc") else f"xc{device}"
+
+
+def _state(state: str, file: str) -> tuple[Step, str]:
+    """The step that a design state belongs to, and the state where it is not the usual one of that step."""
+    known = state.lower() or file.rpartition("/")[2].lower()
+    if "synth" in known:
+        return "vsynth", ""
+    if "rout" in known:
+        return "route", ""
+    if "plac" in known:
+        return "route", state or "placed"
+    raise ReportError(
+        f"{file}: says neither that the design is synthesized nor that it is routed. "
+        "Remedy: give it a name that ends with _synth.rpt or _routed.rpt"
+    )

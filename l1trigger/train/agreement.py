@@ -1,0 +1,47 @@
+"""Whether task, architecture, score and data agree with each other."""
+
+from __future__ import annotations
+
+from l1trigger import plugins
+from l1trigger.data.events import DataSet
+from l1trigger.design import Design
+from l1trigger.errors import DataError, DesignError
+from l1trigger.models.classification import KERNEL, TASK, true_classes
+
+
+def require_fit(design: Design, data: DataSet) -> None:
+    """Checks that task, architecture, score and data agree on classes.
+
+    Raises:
+        DesignError: they do not.
+        DataError: a sample lacks true classes.
+    """
+    architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
+    score = plugins.get("l1trigger.scores", design.compress.score, "compress.score")
+    count = architecture.class_count(design.model) if hasattr(architecture, "class_count") else 0
+    compares = getattr(score, "kernel", "") == KERNEL
+    if design.task != TASK:
+        if count:
+            raise DesignError(None, "task", f"is {design.task}, but {design.model.architecture} gives {count} classes",
+                              f"write task: {TASK}")
+        if compares:
+            raise DesignError(None, "compress.score", f"{design.compress.score} compares classes, which only task: "
+                              f"{TASK} has", "take classifier, or another score")
+        return
+    if not count:
+        raise DesignError(None, "model.architecture", f"{design.model.architecture} gives no classes, which task: "
+                          f"{TASK} needs", "take an architecture with one output per class, e.g. cnn")
+    if not compares:
+        raise DesignError(None, "compress.score", f"{design.compress.score} does not compare the classes",
+                          f"take class_margin for task: {TASK}")
+    if not data.classes:
+        raise DesignError(None, "data.source", f"{design.data.source} gives no classes, which task: {TASK} needs",
+                          "take a data source that does")
+    if len(data.classes) != count or count < 2:
+        raise DesignError(None, "model.classes", f"is {count}, but the data have {len(data.classes)}: "
+                          f"{', '.join(data.classes)}", "make them the same, at least 2")
+    for events in (data.validation, *data.evaluated):
+        true_classes(events, count)
+    if absent := [data.classes[c] for c in range(count) if c not in true_classes(data.train, count)]:
+        raise DataError(data.train.name, f"has no events of class {', '.join(absent)} to train on",
+                        "take more events (data), or fewer classes")

@@ -1,0 +1,217 @@
+"""Report files in the formats of several versions, read number by number; damaged ones are named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from l1trigger.errors import ReportError
+from l1trigger.synth.vendor_tools import cosim, csynth, export, vivado
+from l1trigger.synth.vendor_tools.collect import read
+from l1trigger.synth.vendor_tools.text import number
+
+REPORTS = Path(__file__).parents[3] / "reports"
+VITIS = REPORTS / "vitis_hls_2024.2" / "solution1"
+VIVADO = REPORTS / "vivado_hls_2019.1"
+OPEN = REPORTS / "vitis_hls_2020.2_open_loop"
+VU9P = {"bram18": 4320, "dsp": 6840, "ff": 2364480, "lut": 1182240, "uram": 960}
+
+
+def parse(parser, path: Path):
+    return parser(path.read_text(), path.name)
+
+
+def test_vitis_xml_of_all_functions():
+    r = parse(csynth.from_xml, VITIS / "syn/report/csynth.xml")
+    assert (r.tool, r.top, r.part, r.clock_ns) == ("Vitis HLS 2024.2", "veto_trigger", "xcvu9p-flga2104-2-e", 5.0)
+    assert r.values == {"latency_cycles": 12, "latency_ns": 60, "initiation_interval": 1, "estimated_clock_ns": 3.512,
+                        "bram18": 3, "dsp": 14, "ff": 7033, "lut": 40742, "uram": 0}
+    assert r.available == VU9P and r.reasons == {} and list(r.modules) == ["dense_first"]
+    assert r.modules["dense_first"] == {"latency_cycles": 4, "initiation_interval": 1, "estimated_clock_ns": 3.512,
+                                        "latency_ns": 20, "dsp": 9, "ff": 4100, "lut": 30100, "bram18": 0, "uram": 0}
+
+
+def test_vitis_text_says_what_the_xml_says():
+    xml = parse(csynth.from_xml, VITIS / "syn/report/csynth.xml")
+    text = parse(csynth.from_text, VITIS / "syn/report/veto_trigger_csynth.rpt")
+    assert (text.values, text.available, text.top, text.tool) == (xml.values, xml.available, xml.top, xml.tool)
+    assert text.modules == {
+        "call_ret_scale_all_fu_180": {"bram18": 0, "dsp": 0, "ff": 0, "lut": 1730, "uram": 0},
+        "grp_veto_network_fu_210": {"bram18": 3, "dsp": 14, "ff": 6012, "lut": 38500, "uram": 0},
+    }
+
+
+def test_vitis_summary_has_the_functions_but_no_clock():
+    r = parse(csynth.from_summary, VITIS / "syn/report/csynth.rpt")
+    assert r.values["latency_cycles"] == 12 and r.values["lut"] == 40742 and r.values["uram"] == 0
+    assert r.clock_ns is None and r.values["latency_ns"] is None and "no clock" in r.reasons["latency_ns"]
+    assert list(r.modules) == ["scale_all", "veto_network", "dense_first", "dense_second"]
+    assert r.modules["dense_second"] | {} == {
+        "latency_cycles": 3, "initiation_interval": 1, "estimated_clock_ns": None, "latency_ns": None,
+        "bram18": 3, "dsp": 5, "ff": 1912, "lut": 8400, "uram": 0}
+
+
+def test_vivado_hls_text_and_xml():
+    text = parse(csynth.from_text, VIVADO / "muon_trigger_csynth.rpt")
+    xml = parse(csynth.from_xml, VIVADO / "muon_trigger_csynth.xml")
+    assert text.values == xml.values == {
+        "latency_cycles": 14, "latency_ns": 70, "initiation_interval": 2, "estimated_clock_ns": 4.301, "bram18": 2,
+        "dsp": 120, "ff": 3400, "lut": 9100, "uram": 0}
+    assert text.tool == xml.tool == "Vivado HLS 2019.1" and text.part == xml.part == "xc7vx690tffg1927-2"
+    assert text.available == xml.available and text.modules["grp_dense_latency_fu_77"]["dsp"] == 120
+
+
+@pytest.mark.parametrize(("parser", "name"), [(csynth.from_text, "jet_finder_csynth.rpt"),
+                                              (csynth.from_xml, "jet_finder_csynth.xml")])
+def test_a_latency_without_bound_is_none_with_a_reason(parser, name):
+    r = parse(parser, OPEN / name)
+    for key in ("latency_cycles", "latency_ns", "initiation_interval"):
+        assert r.values[key] is None and r.reasons[key] == "the tool could not bound it"
+    assert (r.values["estimated_clock_ns"], r.values["lut"], r.values["bram18"]) == (6.912, 488, 0)
+    assert r.modules == {}  # the table of expressions is none of functions
+
+
+def test_cosim():
+    passed = parse(cosim.parse, VITIS / "sim/report/veto_trigger_cosim.rpt")
+    assert (passed.tool, passed.reasons) == ("xsim", {})
+    assert passed.values == {"cosim_pass": 1, "latency_min": 12, "latency_mean": 12, "latency_cycles": 13,
+                             "interval_min": 1, "interval_mean": 1, "initiation_interval": 1}
+    failed = parse(cosim.parse, VIVADO / "muon_trigger_cosim.rpt")
+    assert failed.values["cosim_pass"] == 0 and failed.values["latency_cycles"] == 14
+    assert failed.values["initiation_interval"] is None and "single" in failed.reasons["initiation_interval"]
+    text = (VITIS / "sim/report/veto_trigger_cosim.rpt").read_text().replace("Pass", "  NA")
+    assert cosim.parse(text, "x").reasons == {"cosim_pass": "no language was simulated"}
+
+
+def test_utilization_of_both_generations():
+    routed = parse(vivado.utilization, VITIS / "impl/verilog/report/veto_trigger_utilization_routed.rpt")
+    assert (routed.step, routed.state, routed.tool, routed.part) == (
+        "route", "", "Vivado 2024.2", "xcvu9p-flga2104-2-e")
+    # 1 of 36 kbit and 1 of 18 kbit
+    assert routed.values == {"lut": 8866, "srl": 17, "ff": 5902, "bram18": 3, "uram": 0, "dsp": 13}
+    assert routed.available == VU9P
+    synth = parse(vivado.utilization, VITIS / "impl/verilog/report/veto_trigger_utilization_synth.rpt")
+    assert (synth.step, synth.values["lut"]) == ("vsynth", 9120)
+    old = parse(vivado.utilization, VIVADO / "vivado_synth.rpt")
+    assert (old.step, old.tool, old.part) == ("vsynth", "Vivado 2019.1", "xc7vx690tffg1927-2")
+    assert old.values == {"lut": 2190, "srl": 40, "ff": 1790, "bram18": 2, "dsp": 118}
+
+
+def test_utilization_says_when_it_is_only_placed():
+    text = (VITIS / "impl/verilog/report/veto_trigger_utilization_routed.rpt").read_text()
+    placed = vivado.utilization(text.replace("Design State : Routed", "Design State : Fully Placed"), "x")
+    assert (placed.step, placed.state) == ("route", "Fully Placed")
+    with pytest.raises(ReportError, match="neither that the design is synthesized nor that it is routed"):
+        vivado.utilization(text.replace("Design State : Routed", "Design State : ?"), "x.rpt")
+
+
+def test_hierarchy_begins_below_the_wrappers():
+    r = parse(vivado.hierarchy, VITIS / "impl/verilog/report/veto_trigger_utilization_hierarchical_routed.rpt")
+    assert r.values == {"lut": 8866, "srl": 17, "ff": 5902, "uram": 0, "dsp": 13, "bram18": 3}
+    network = "grp_veto_network_fu_210"
+    assert {m: c["lut"] for m, c in r.modules.items()} == {
+        network: 7900, f"{network}/dense_first_U0": 6100, f"{network}/dense_first_U0/mul_6s_9s_U12": 41,
+        f"{network}/dense_second_U0": 1800, "scale_all_U0": 900}
+
+
+def test_timing_and_power():
+    routed = parse(vivado.timing, VITIS / "impl/verilog/report/veto_trigger_timing_routed.rpt")
+    assert routed.values == {"slack_ns": -0.214, "achieved_clock_ns": 5.214} and routed.clock_ns == 5
+    synth = parse(vivado.timing, VITIS / "impl/verilog/report/veto_trigger_timing_synth.rpt")
+    assert synth.step == "vsynth" and synth.values == {"slack_ns": 0.873, "achieved_clock_ns": 4.127}
+    power = parse(vivado.power, VITIS / "impl/verilog/report/veto_trigger_power_routed.rpt")
+    assert power.step == "route"
+    assert power.values == {"power_w": 2.871, "dynamic_power_w": 0.361, "static_power_w": 2.51}
+
+
+def test_timing_without_constraints_is_none_with_a_reason():
+    text = (VITIS / "impl/verilog/report/veto_trigger_timing_routed.rpt").read_text().replace("  -0.214 ", "      NA ")
+    r = vivado.timing(text, "x")
+    assert r.values == {"slack_ns": None, "achieved_clock_ns": None} and "constrained" in r.reasons["slack_ns"]
+
+
+def test_export_of_both_generations():
+    new = parse(export.parse, VITIS / "impl/report/verilog/export_impl.rpt")
+    assert (new.step, new.tool, new.part, new.clock_ns) == ("route", "Vivado 2024.2", "xcvu9p-flga2104-2-e", 5)
+    assert new.values == {"lut": 8866, "ff": 5902, "srl": 17, "dsp": 13, "bram18": 3, "uram": 0,
+                          "achieved_clock_ns": 5.214, "slack_ns": -0.214}
+    old = parse(export.parse, VIVADO / "muon_trigger_export.rpt")
+    assert (old.tool, old.part, old.values["lut"], old.values["achieved_clock_ns"]) == (
+        "Vivado 2019.1", "xc7vx690tffg1927-2", 2011, 4.655)
+    text = (VIVADO / "muon_trigger_export.rpt").read_text().replace("Post-Implementation", "Post-Synthesis")
+    synth = export.parse(text, "x")
+    assert (synth.step, synth.values["achieved_clock_ns"]) == ("vsynth", 3.912)
+
+
+@pytest.mark.parametrize(("cell", "value"), [
+    ("12", 12), (" ~0 ", 0), ("<0.01", 0.01), ("3 (~0%)", 3), ("131(0.11%)", 131), ("-0.214", -0.214), ("1.2e3", 1200),
+    ("10 ~ 11", 11),
+    ("-", None), ("?", None), ("undef", None), ("N/A", None), ("NA", None), ("", None), ("Unspecified*", None),
+])
+def test_numbers(cell, value):
+    assert number(cell, "file", "what") == value
+
+
+def test_what_is_no_number_is_named():
+    with pytest.raises(ReportError, match=r"file: LUT: '12x' is not a number"):
+        number("12x", "file", "LUT")
+
+
+ALL = [p for p in sorted(REPORTS.rglob("*")) if p.suffix in {".rpt", ".xml"}]
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda p: p.name)
+def test_a_cut_off_report_is_an_error_or_says_what_is_missing(path, tmp_path):
+    whole, part = read(path, path.name), tmp_path / path.name
+    lines, refused = path.read_text().splitlines(keepends=True), 0
+    for k in range(len(lines)):
+        part.write_text("".join(lines[:k]))
+        try:
+            found = read(part, path.name)
+        except ReportError as e:
+            assert path.name in str(e) and "Remedy" in str(e)
+            refused += 1
+            continue
+        for name, value in found.values.items():
+            assert value == whole.values[name] or name in found.reasons, (k, name)
+        assert all(whole.modules[m] == counts for m, counts in found.modules.items())
+    assert refused > 5
+
+
+def test_an_empty_report_is_an_error(tmp_path):
+    part = tmp_path / "csynth.xml"
+    part.write_text("\n")
+    with pytest.raises(ReportError, match=r"csynth.xml: is empty"):
+        read(part, part.name)
+
+
+@pytest.mark.parametrize(("name", "old", "new", "said"), [
+    ("syn/report/csynth.xml", "<LUT>40742</LUT>", "<LUT>-1</LUT>", "lut is -1"),
+    ("syn/report/csynth.xml", "<LUT>40742</LUT>", "<LUT>many</LUT>", "'many' is not a number"),
+    ("syn/report/csynth.xml", "<FF>7033</FF>", "<FF>236448001</FF>", "where the device holds"),
+    ("syn/report/csynth.xml", "</AreaEstimates>\n    <InterfaceSummary/>", "", "not a whole XML file"),
+    ("syn/report/veto_trigger_csynth.rpt", "|Total                |        3|    14|     7033|    40742|    0|", "",
+     "ends before the total"),
+    ("sim/report/veto_trigger_cosim.rpt", "Pass", "Pish", "neither Pass nor Fail"),
+    ("impl/verilog/report/veto_trigger_utilization_routed.rpt", "| CLB Registers ", "| Clb ", "ends before"),
+    ("impl/verilog/report/veto_trigger_utilization_hierarchical_routed.rpt", "dense_second_U0        |",
+     "dense_second_U0", "10 cells in the row of dense_second_U0"),
+    ("syn/report/veto_trigger_csynth.rpt", "|grp_veto_network_fu_210    |veto_network   |        3|",
+     "|grp_veto_network_fu_210    |veto_network   |", "6 cells in the row of grp_veto_network_fu_210"),
+    ("syn/report/csynth.rpt", "|         -|        1|     -|       yes|  3 (~0%)|", "|", "in the row of"),
+])
+def test_nonsense_is_named(name, old, new, said, tmp_path):
+    text = (VITIS / name).read_text()
+    path = tmp_path / Path(name).name
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ReportError, match=said):
+        read(path, path.name)
+
+
+def test_a_file_of_another_kind_is_an_error(tmp_path):
+    path = tmp_path / "my_timing.rpt"
+    path.write_text("nothing to see\n")
+    with pytest.raises(ReportError, match="no report of Vivado HLS, Vitis HLS or Vivado that is known"):
+        read(path, path.name)
