@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +17,7 @@ from l1trigger.design import PLUGIN_SECTIONS, Design, Section
 from l1trigger.errors import BudgetError, DesignError, RunFolderError, nearest
 from l1trigger.results import Results
 from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
-from l1trigger.stages import STAGES, Display, Job, Stage
+from l1trigger.stages import STAGES, Display, Result, Stage
 
 if TYPE_CHECKING:
     from l1trigger.figures import Judgement
@@ -76,7 +76,7 @@ def run(
     folder = RunFolder(runs / run_name(design, quick))
     inputs = all_inputs(stages, design)
     records: dict[str, StageRecord] = {}
-    results = Results(folder.path)
+    results = Results(folder.path, quick=quick)
     with folder.locked(), disk_full_is_clear(folder.path):
         display.start(folder.path)
         write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
@@ -90,8 +90,8 @@ def run(
                 record = _from_artefacts(stage, inputs[stage.name], asked, folder, records, committed)
                 display.skip(stage.name, f"from the committed artefacts in {committed}")
             else:
-                job = Job(design, results, folder.path, _timings(records), quick, display)
-                record = _run_stage(stage, inputs[stage.name], job, folder, record)
+                work = partial(stage.run, design, results, progress=display.progress)
+                record = _run_stage(stage, work, inputs[stage.name], folder, record, display)
             records[stage.name] = record
         final = folder.record(names[-1])
         if final is not None and final.inputs != inputs[names[-1]]:
@@ -195,29 +195,24 @@ def _index(names: Sequence[str], name: str, option: str) -> int:
     return names.index(name)
 
 
-def _timings(records: Mapping[str, StageRecord]) -> dict[str, float]:
-    """Seconds of the stages that were really run."""
-    return {name: r.seconds for name, r in records.items() if r.origin == "run"}
-
-
 def _run_stage(
-    stage: Stage, inputs: StageInputs, job: Job, folder: RunFolder, before: StageRecord | None
+    stage: Stage, work: Callable[[Path], Result | None], inputs: StageInputs, folder: RunFolder,
+    before: StageRecord | None, display: Display,
 ) -> StageRecord:
-    work, resumed = folder.begin(stage.name, inputs.digest())
-    job = replace(job, folder=work)
-    job.display.begin(stage.name, "continues an interrupted run" if resumed else _reason(before, inputs))
+    into, resumed = folder.begin(stage.name, inputs.digest())
+    display.begin(stage.name, "continues an interrupted run" if resumed else _reason(before, inputs))
     began = time.monotonic()
     try:
         with disk_full_is_clear(folder.path):
-            result = stage.run(job)
+            result = work(into)
             if result is not None:
-                result.save(job.folder)
+                result.save(into)
             record = StageRecord(inputs, round(time.monotonic() - began, 3), resumed=resumed)
             folder.commit(stage.name, record, stage.at_root)
     except RunFolderError:
         folder.abandon(stage.name)
         raise
-    job.display.end(stage.name, record.seconds)
+    display.end(stage.name, record.seconds)
     return record
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from l1trigger import plugins
 from l1trigger.design import Design
 from l1trigger.pipeline import at_most
+from l1trigger.results import Results
 
 if TYPE_CHECKING:
     from l1trigger.data.events import DataSet, Events
@@ -38,15 +38,15 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
     """
     small = at_most(design, LIMITS)
     progress("data")
-    data = _few(plugins.get("l1trigger.sources", design.data.source, "data.source")().load(small.data))
-    from l1trigger import compress, train
+    from l1trigger import compress, data, train
     from l1trigger.quantize import lint
 
     with tempfile.TemporaryDirectory() as name:
-        trained = train.run(small, data, _folder(name, "train"), lambda text: progress(f"train {text}"))
-        compressed = compress.run(
-            small, data, trained, _folder(name, "compress"), lambda text: progress(f"compress {text}")
-        )
+        folder = Path(name)
+        events = _few(data.run(small, Results(), folder))
+        trained = train.run(small, Results(data=events), folder / "train", lambda text: progress(f"train {text}"))
+        before = Results(data=events, train=trained)
+        compressed = compress.run(small, before, folder / "compress", lambda text: progress(f"compress {text}"))
     progress("rules")
     return lint.check(design, compressed.trigger.network.build(exact=False))
 
@@ -60,9 +60,3 @@ def _few(data: DataSet) -> DataSet:
         data, train=some(data.train), validation=some(data.validation), test=some(data.test),
         signals=tuple(some(s) for s in data.signals),
     )
-
-
-def _folder(parent: str, name: str) -> Path:
-    folder = Path(parent) / name
-    folder.mkdir()
-    return folder

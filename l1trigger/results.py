@@ -1,10 +1,14 @@
-"""The results in a run folder, each read when it is first asked for."""
+"""The results of the stages: those in a run folder are read when they are first asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from l1trigger.errors import RunFolderError
+from l1trigger.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from l1trigger.compress.result import CompressResult
@@ -14,55 +18,94 @@ if TYPE_CHECKING:
     from l1trigger.synth.result import SynthResult
     from l1trigger.train.result import TrainResult
 
+_STAGES = ("data", "train", "compress", "convert", "csim", "synth")
+
 
 class Results:
-    """The results in a run folder.
+    """The results of the stages of one run.
 
     Args:
-        folder: the run folder.
+        folder: the run folder; its results are read when they are first asked for.
+        quick: whether it is a quick run.
+        timings: seconds of the stages; None reads them in the folder.
+        data, train, compress, convert, csim, synth: results at hand, which take the place of those in the folder.
+
+    Attributes:
+        folder: the run folder; None where all results are at hand.
+        quick: whether it is a quick run.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path | None = None, *, quick: bool = False, timings: Mapping[str, float] | None = None,
+        data: DataSet | None = None, train: TrainResult | None = None, compress: CompressResult | None = None,
+        convert: ConvertResult | None = None, csim: CsimResult | None = None, synth: SynthResult | None = None,
+    ) -> None:
+        self.folder, self.quick = folder, quick
+        self._timings = timings
+        at_hand = {
+            "data": data, "train": train, "compress": compress, "convert": convert, "csim": csim, "synth": synth,
+        }
+        # A cached property looks here first.
+        self.__dict__ |= {name: result for name, result in at_hand.items() if result is not None}
+
+    def has(self, stage: str) -> bool:
+        """Whether there is a result of a stage."""
+        return stage in self.__dict__ or (self.folder is not None and RunFolder(self.folder).record(stage) is not None)
+
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds of the stages that were really run, in order."""
+        if self._timings is not None:
+            return dict(self._timings)
+        if self.folder is None:
+            return {}
+        records = {name: RunFolder(self.folder).record(name) for name in _STAGES}
+        return {name: r.seconds for name, r in records.items() if r is not None and r.origin == "run"}
+
+    def _saved(self, stage: str) -> Path:
+        """Folder of a stage's saved result."""
+        if self.folder is None:
+            raise RunFolderError(f"there is no result of the stage {stage}. Remedy: run that stage, or give its result")
+        return self.folder / stage
 
     @cached_property
     def data(self) -> DataSet:
         """What the design trains and is judged on."""
         from l1trigger.data.events import DataSet
 
-        return DataSet.load(self.folder / "data")
+        return DataSet.load(self._saved("data"))
 
     @cached_property
     def train(self) -> TrainResult:
         """The full-precision reference."""
         from l1trigger.train.result import TrainResult
 
-        return TrainResult.load(self.folder / "train")
+        return TrainResult.load(self._saved("train"))
 
     @cached_property
     def compress(self) -> CompressResult:
         """The quantized trigger."""
         from l1trigger.compress.result import CompressResult
 
-        return CompressResult.load(self.folder / "compress")
+        return CompressResult.load(self._saved("compress"))
 
     @cached_property
     def convert(self) -> ConvertResult:
         """The HLS project."""
         from l1trigger.convert.result import ConvertResult
 
-        return ConvertResult.load(self.folder / "convert")
+        return ConvertResult.load(self._saved("convert"))
 
     @cached_property
     def csim(self) -> CsimResult:
         """Scores at every level."""
         from l1trigger.csim.result import CsimResult
 
-        return CsimResult.load(self.folder / "csim")
+        return CsimResult.load(self._saved("csim"))
 
     @cached_property
     def synth(self) -> SynthResult:
         """Latency and resources of the RTL."""
         from l1trigger.synth.result import SynthResult
 
-        return SynthResult.load(self.folder / "synth")
+        return SynthResult.load(self._saved("synth"))

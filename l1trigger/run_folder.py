@@ -29,6 +29,13 @@ CHECKPOINTS = "checkpoints"
 _RECORD, _BEGUN = "stage.json", "begun.json"
 
 
+def checkpoints(folder: Path) -> Path:
+    """The folder inside a stage's folder that outlives an interruption and is no part of the result; it exists."""
+    inside = folder / CHECKPOINTS
+    inside.mkdir(parents=True, exist_ok=True)
+    return inside
+
+
 @dataclass(frozen=True)
 class StageInputs:
     """Everything that a stage's result depends on.

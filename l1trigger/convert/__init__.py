@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from l1trigger.convert.result import ConvertResult
 from l1trigger.design import Design
-from l1trigger.trigger import TriggerFunction
+from l1trigger.results import Results
 
 VECTORS = 1000
 """Events that the test bench gets."""
 
 
-def run(design: Design, trigger: TriggerFunction, folder: Path, vectors: NDArray[Any] | None) -> ConvertResult:
+def run(
+    design: Design, results: Results, folder: Path, progress: Callable[[str], None] = lambda message: None
+) -> ConvertResult:
     """The HLS project of a trigger function, written into ``folder/project``.
 
     Args:
         design: its section ``convert`` says for which backend, part and clock, and how parallel.
-        trigger: the trigger function.
+        results: give the trigger function, and the events of the test bench: the first thousand of the test background.
         folder: of the stage; also takes ``hls4ml.log``.
-        vectors: events (hardware integers) for the test bench; the first thousand are taken. None writes no vectors.
+        progress: not told anything.
 
     Raises:
         UnsupportedLayerError: the network holds layers that cannot be brought to firmware exactly.
@@ -32,15 +32,14 @@ def run(design: Design, trigger: TriggerFunction, folder: Path, vectors: NDArray
     """
     from l1trigger.convert import hls4ml, project
 
-    section = design.convert
+    section, trigger, vectors = design.convert, results.compress.trigger, results.data.test.inputs
     final, part = folder / "project", folder / "project.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     network = hls4ml.convert(trigger.network, section, project.network_name(trigger), part, folder / "hls4ml.log")
-    features = None if vectors is None or vectors.ndim < 3 else int(vectors.shape[-1])
+    features = None if vectors.ndim < 3 else int(vectors.shape[-1])
     project.write(trigger, network, section, part, features)
-    if vectors is not None:
-        project.write_vectors(trigger, vectors[:VECTORS], part)
+    project.write_vectors(trigger, vectors[:VECTORS], part)
     shutil.rmtree(final, ignore_errors=True)
     os.replace(part, final)
     return ConvertResult(

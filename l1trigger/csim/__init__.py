@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.csim.result import CsimResult
 from l1trigger.design import Design
+from l1trigger.run_folder import checkpoints
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
 
 if TYPE_CHECKING:
-    from l1trigger.compress.result import CompressResult
     from l1trigger.convert.result import ConvertResult
     from l1trigger.csim.compile import Executable
-    from l1trigger.data.events import DataSet
+    from l1trigger.results import Results
     from l1trigger.train.result import TrainResult
 
 LEVELS = ("quantized", "csim")
@@ -29,13 +29,7 @@ _BATCH = 50_000
 
 
 def run(
-    design: Design,
-    data: DataSet,
-    reference: TrainResult,
-    compressed: CompressResult,
-    converted: ConvertResult,
-    folder: Path,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    design: Design, results: Results, folder: Path, progress: Callable[[str], None] = lambda message: None
 ) -> CsimResult:
     """Scores of test background and signals at every level, and how the levels compare.
 
@@ -43,12 +37,9 @@ def run(
 
     Args:
         design: its section ``csim`` gives compiler, processes, events and time limit.
-        data: the data set; its test background and signals are simulated.
-        reference: the full-precision reference.
-        compressed: the quantized trigger.
-        converted: the HLS project.
-        folder: of the stage; also takes logs, the program, and chunks until the stage is done.
-        progress: called with (what, events done, events in all).
+        results: give test background and signals to simulate, the reference, the trigger and the HLS project.
+        folder: of the stage; the program, its log and finished chunks of events lie among its checkpoints.
+        progress: told how many events are done.
 
     Raises:
         DataError: a sample has no events.
@@ -57,9 +48,14 @@ def run(
     """
     from l1trigger.csim import compile, simulate
 
-    section, trigger = design.csim, compressed.trigger
-    executable = compile.build(converted, section, folder)
-    chunks = folder / "checkpoints" / "chunks"
+    section, trigger, reference, converted = design.csim, results.compress.trigger, results.train, results.convert
+    work = checkpoints(folder)
+    executable = compile.build(converted, section, work)
+    chunks = work / "chunks"
+
+    def count(what: str, done: int, total: int) -> None:
+        progress(f"{what}  {done:,} of {total:,} events")
+
     scores: dict[str, dict[str, NDArray[np.float64]]] = {"float": {}, "quantized": {}, "csim": {}}
     predictions: dict[str, dict[str, dict[str, NDArray[Any]]]] = {}
     outputs: dict[str, NDArray[np.int64]] = {}
@@ -68,15 +64,15 @@ def run(
     comparisons: list[Comparison] = []
     events = {level: 0 for level in LEVELS}
     seconds = {level: 0.0 for level in LEVELS}
-    for sample in data.evaluated:
+    for sample in results.data.evaluated:
         inputs = sample.inputs[: section.events]
         simulate.require_events(inputs, sample.name)
         began = time.monotonic()
-        quantized = _evaluate(trigger, inputs, progress, f"{sample.name} quantized")
+        quantized = _evaluate(trigger, inputs, count, f"{sample.name} quantized")
         seconds["quantized"] += time.monotonic() - began
         events["quantized"] += len(inputs)
         simulated = simulate.simulate(
-            executable, inputs, quantized.network.shape[1], section, chunks, progress, sample.name
+            executable, inputs, quantized.network.shape[1], section, chunks, count, sample.name
         )
         seconds["csim"] += simulated.seconds
         events["csim"] += simulated.events
@@ -90,7 +86,7 @@ def run(
                 for what, values in found.items():
                     predictions.setdefault(what, {}).setdefault(level, {})[sample.name] = values
         comparisons += _compare(
-            sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, folder
+            sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, work
         )
     shutil.rmtree(chunks, ignore_errors=True)
     return CsimResult(

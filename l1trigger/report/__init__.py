@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from l1trigger.compress.result import CompressResult
-    from l1trigger.convert.result import ConvertResult
-    from l1trigger.csim.result import CsimResult
-    from l1trigger.data.events import DataSet
     from l1trigger.design import Design
     from l1trigger.report.model import Report
-    from l1trigger.synth.result import SynthResult
-    from l1trigger.train.result import TrainResult
+    from l1trigger.results import Results
 
 JSON_NAME, HTML_NAME, FIGURES_NAME = "report.json", "report.html", "figures"
 
 
 def run(
-    design: Design,
-    data: DataSet,
-    trained: TrainResult,
-    compressed: CompressResult,
-    converted: ConvertResult,
-    simulated: CsimResult,
-    timings: Mapping[str, float],
-    quick: bool,
-    folder: Path,
-    synthesized: SynthResult | None = None,
+    design: Design, results: Results, folder: Path, progress: Callable[[str], None] = lambda message: None
 ) -> Report:
     """Writes ``report.json``, ``report.html`` and ``figures/`` into a folder, which may hold an earlier report.
 
@@ -39,15 +25,9 @@ def run(
 
     Args:
         design: that was run.
-        data: result of the stage ``data``.
-        trained: of ``train``.
-        compressed: of ``compress``.
-        converted: of ``convert``.
-        simulated: of ``csim``.
-        timings: seconds per stage.
-        quick: whether it was a quick run.
+        results: of all stages; ``synth`` may be missing.
         folder: that exists.
-        synthesized: result of ``synth``, where that was run.
+        progress: not told anything.
 
     Returns:
         The report.
@@ -57,9 +37,9 @@ def run(
     from l1trigger.report.build import build
     from l1trigger.report.measurement import measure
 
-    measured = measure(data, trained, compressed, simulated, synthesized)
-    report = build(design, data, trained, compressed, converted, simulated, timings, quick, measured, synthesized)
-    drawings = plots.drawings(measured, report, trained, compressed)
+    measured = measure(results)
+    report = build(design, results, measured)
+    drawings = plots.drawings(measured, report, results.train, results.compress)
     report = report.model_copy(update={"pictures": [d.picture for d in drawings]})
     with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as name:
         work = Path(name)

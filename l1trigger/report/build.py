@@ -27,8 +27,8 @@ from l1trigger.report.hls import hls_figures
 from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
 from l1trigger.report.model import BitExact, Confusion, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
+from l1trigger.results import Results
 from l1trigger.synth.result import LayerResources, SynthResult
-from l1trigger.train.result import TrainResult
 from l1trigger.units import crossing_rate_khz, cycles_to_ns
 
 PACKAGES = (
@@ -37,33 +37,17 @@ PACKAGES = (
 )
 
 
-def build(
-    design: Design,
-    data: DataSet,
-    trained: TrainResult,
-    compressed: CompressResult,
-    converted: ConvertResult,
-    simulated: CsimResult,
-    timings: Mapping[str, float],
-    quick: bool,
-    measured: Measurement | None = None,
-    synthesized: SynthResult | None = None,
-) -> Report:
+def build(design: Design, results: Results, measured: Measurement | None = None) -> Report:
     """The report without its pictures.
 
     Args:
         design: that was run.
-        data: result of the stage ``data``.
-        trained: of ``train``.
-        compressed: of ``compress``.
-        converted: of ``convert``.
-        simulated: of ``csim``.
-        timings: seconds per stage.
-        quick: whether it was a quick run.
+        results: of all stages; ``synth`` may be missing.
         measured: the scores joined with their events, where that was done before.
-        synthesized: result of ``synth``, where that was run.
     """
-    measured = measured or measure(data, trained, compressed, simulated, synthesized)
+    measured = measured or measure(results)
+    simulated, compressed = results.csim, results.compress
+    synthesized = results.synth if results.has("synth") else None
     figures = [
         *physics_figures(measured, design.compress.threshold.rate_khz),
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
@@ -74,11 +58,11 @@ def build(
     comparisons = [*simulated.comparisons, *(synthesized.comparisons if synthesized else [])]
     return Report(
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        quick=quick,
+        quick=results.quick,
         design=DesignRecord(name=design.name, digest=design.digest(), resolved=design.resolved()),
-        versions=_versions(data, converted, simulated),
-        timings=dict(timings),
-        data=_data_card(data, measured),
+        versions=_versions(results.data, results.convert, simulated),
+        timings=results.timings,
+        data=_data_card(results.data, measured),
         levels=list(measured.levels),
         figures=figures,
         bit_exact=[BitExact.model_validate(c.as_dict() | {"between": c.between}) for c in comparisons],

@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.compress.result import CompressResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
@@ -19,6 +18,7 @@ from l1trigger.physics import class_baselines, hit_baselines
 from l1trigger.physics.baselines import LinearModel, baseline_scores
 from l1trigger.physics.measure import scored
 from l1trigger.physics.roc import Scored, aligned
+from l1trigger.results import Results
 from l1trigger.synth.result import SynthResult
 from l1trigger.train.result import TrainResult
 
@@ -81,14 +81,13 @@ class Measurement:
         return self.levels[level][self.data.test.name]
 
 
-def measure(
-    data: DataSet, trained: TrainResult, compressed: CompressResult, simulated: CsimResult,
-    synthesized: SynthResult | None = None,
-) -> Measurement:
+def measure(results: Results) -> Measurement:
     """Cuts all levels to the events that every level has, and adds the baselines.
 
     The RTL is a level only if it saw every event that csim saw: it never takes events away from the other levels.
     """
+    data, trained, compressed, simulated = results.data, results.train, results.compress, results.csim
+    synthesized = results.synth if results.has("synth") else None
     scores, accepts = {**simulated.scores}, simulated.accepts
     absent = rtl_is_absent(simulated, synthesized)
     if synthesized is not None and not absent:

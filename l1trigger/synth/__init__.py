@@ -16,19 +16,18 @@ from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.design import Design
+from l1trigger.run_folder import checkpoints
 from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
 from l1trigger.synth.stopwatch import Laps
-from l1trigger.trigger import TriggerFunction
 
 if TYPE_CHECKING:
     from l1trigger.convert.result import ConvertResult
     from l1trigger.csim.result import CsimResult
-    from l1trigger.data.events import DataSet
+    from l1trigger.results import Results
     from l1trigger.sections import SynthSection
     from l1trigger.synth.lower import Logic
     from l1trigger.synth.vendor_tools import VendorResult
     from l1trigger.synth.verilator import Simulator
-    from l1trigger.train.result import TrainResult
 
 Streams = Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]
 """Sample name to what the RTL must give (score, decision and network outputs, as columns), the scores at level
@@ -40,8 +39,7 @@ ALIKE = "the outputs vary too little to tell the latency; simulate more events (
 
 
 def run(
-    design: Design, data: DataSet, trigger: TriggerFunction, converted: ConvertResult, simulated: CsimResult,
-    folder: Path, work: Path, progress: Callable[[str], None] = lambda what: None, trained: TrainResult | None = None,
+    design: Design, results: Results, folder: Path, progress: Callable[[str], None] = lambda message: None
 ) -> SynthResult:
     """Writes the RTL, simulates it with one new event per clock, and synthesizes it; asks a vendor's tool if wanted.
 
@@ -50,14 +48,10 @@ def run(
     Args:
         design: its section ``synth`` says how; ``convert`` is how the network was converted, and what is estimated;
             ``csim`` names the C++ compiler.
-        data: the data set; its test background and signals are simulated, as far as csim did.
-        trigger: the trigger function.
-        converted: gives part and clock.
-        simulated: result of csim, which the RTL must equal.
-        folder: of the stage; takes the RTL in ``rtl`` and the tools' logs.
-        work: for what is compiled; no part of the result.
-        progress: called with what is being done.
-        trained: tells what network outputs mean, e.g. an energy; where they mean something, they leave the RTL.
+        results: of all stages before. Test background and signals are simulated, as far as csim did, and must equal it;
+            where network outputs mean something to the reference, e.g. an energy, they leave the RTL.
+        folder: of the stage; takes the RTL in ``rtl`` and the tools' logs. What is compiled lies among its checkpoints.
+        progress: told what is being done.
 
     Raises:
         UnsupportedLayerError: the network has layers without logic; names all of them.
@@ -70,7 +64,8 @@ def run(
     from l1trigger.synth.devices import device
     from l1trigger.synth.streaming import stage
 
-    section = design.synth
+    section, trigger, converted, simulated = design.synth, results.compress.trigger, results.convert, results.csim
+    data, trained, work = results.data, results.train, checkpoints(folder)
     if section.route in {"hls", "both"}:
         vendor_tools.find(converted.backend, section.vendor)  # a tool that is not there is told before work starts
     corrections = calibration.load(Path(section.calibration)) if section.calibration else {}
@@ -86,7 +81,7 @@ def run(
     samples = {e.name: e.inputs[: section.events][: len(simulated.accepts[e.name])] for e in data.evaluated}
     layers = hls4ml.graph_layers(trigger.network, design.convert)
     predictions: Predictions | None = None
-    if trained is not None and trained.predicts and trigger.keeps_outputs:
+    if trained.predicts and trigger.keeps_outputs:
         predictions = trained.predictions
     if stage.applies(layers, section):
         found = stage.measure(

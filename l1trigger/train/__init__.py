@@ -7,29 +7,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 from l1trigger import plugins
-from l1trigger.data.events import DataSet, Events
+from l1trigger.data.events import Events
 from l1trigger.design import Design
 from l1trigger.errors import DesignError
 from l1trigger.models.architecture import Training
+from l1trigger.results import Results
+from l1trigger.run_folder import checkpoints
 from l1trigger.train import agreement
 from l1trigger.train.result import TrainResult
 
 
 def run(
-    design: Design, data: DataSet, work: Path, progress: Callable[[str], None] = lambda message: None
+    design: Design, results: Results, folder: Path, progress: Callable[[str], None] = lambda message: None
 ) -> TrainResult:
     """Trains the reference of a design.
 
     Args:
         design: what to train.
-        data: background to train and validate on; signals are not looked at.
-        work: folder in which an interrupted training finds its finished seeds and epochs again.
+        results: give the background to train and validate on; signals are not looked at.
+        folder: of the stage, in which an interrupted training finds its finished seeds and epochs again.
         progress: told what happens, one line at a time.
 
     Raises:
         DesignError: the design asks for what the architecture or the data do not give.
         DataError: a sample lacks what is to be learnt.
     """
+    data, work = results.data, checkpoints(folder)
     architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
     if hasattr(architecture, "check"):  # what only a later stage would refuse, told before anything is trained
         architecture.check(design)

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from l1trigger import frameworks
+from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, ObjectScaling
 from l1trigger.design import ConvertSection, CsimSection
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import QuantizedNetwork
+from l1trigger.results import Results
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.trigger import TriggerFunction
 
@@ -113,12 +115,23 @@ def reference() -> Any:
 
 
 def compressed(function: TriggerFunction) -> Any:
-    """What ``csim`` reads of the stage compress."""
+    """What later stages read of the stage compress."""
     return SimpleNamespace(trigger=function)
 
 
+def results(
+    data: DataSet, function: TriggerFunction, converted: Any, trained: Any = None, csim: CsimResult | None = None
+) -> Results:
+    """Results of the stages before csim or synth."""
+    return Results(
+        data=data, train=trained or reference(), compress=compressed(function), convert=converted, csim=csim
+    )
+
+
 def convert(function: TriggerFunction, folder: Path, vectors: np.ndarray | None = None, **section: Any) -> Any:
-    """Runs the stage convert."""
+    """Runs the stage convert; without vectors the test bench gets one event of zeros."""
     from l1trigger import convert as stage
 
-    return stage.run(design(convert=section), function, folder, vectors)
+    inputs = np.zeros((1, len(function.scaling)), np.int16) if vectors is None else vectors
+    before = Results(data=data_set(inputs, inputs), compress=compressed(function))
+    return stage.run(design(convert=section), before, folder)

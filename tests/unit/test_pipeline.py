@@ -16,9 +16,10 @@ from l1trigger.design import CompressSection, DataSection, Design, ModelSection,
 from l1trigger.errors import BudgetError, DataError, DesignError, RunFolderError
 from l1trigger.figures import Judgement
 from l1trigger.report.model import DataCard, DesignRecord, Report
-from l1trigger.run_folder import CHECKPOINTS, RunFolder, StageInputs, StageRecord
+from l1trigger.results import Results
+from l1trigger.run_folder import CHECKPOINTS, RunFolder, StageInputs, StageRecord, checkpoints
 from l1trigger.sections import SynthSection
-from l1trigger.stages import NAMES, STAGES, Display, Job, Stage
+from l1trigger.stages import NAMES, STAGES, Display, RunStage, Stage
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,25 @@ def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "get", lambda group, name, key="": type(name, (), {"Options": options[group]}))
 
 
-def text(job: Job, name: str, upstream: tuple[str, ...]) -> Text:
-    before = [(job.results.folder / u / "result.txt").read_text() for u in upstream]
-    return Text(f"{name}({','.join(before)})")
+def text(name: str, *upstream: str) -> RunStage:
+    """Work that writes its name and what the stages before wrote."""
+    def work(design: Design, results: Results, folder: Path, progress: object) -> Text:
+        before = [(results.folder / u / "result.txt").read_text() for u in upstream]
+        return Text(f"{name}({','.join(before)})")
+
+    return work
 
 
-def at_root(job: Job) -> None:
-    (job.folder / "report.json").write_text(json.dumps({"budget": [], "timings": dict(job.timings)}))
-    (job.folder / "figures").mkdir()
-    (job.folder / "figures" / "roc.png").write_text((job.results.folder / "compress" / "result.txt").read_text())
+def at_root(design: Design, results: Results, folder: Path, progress: object) -> None:
+    (folder / "report.json").write_text(json.dumps({"budget": [], "timings": results.timings}))
+    (folder / "figures").mkdir()
+    (folder / "figures" / "roc.png").write_text((results.folder / "compress" / "result.txt").read_text())
 
 
 STEPS = (
-    Stage("data", lambda job: text(job, "data", ()), ("data",)),
-    Stage("train", lambda job: text(job, "train", ("data",)), ("model", "train"), ("data",)),
-    Stage("compress", lambda job: text(job, "compress", ("train",)), ("name", "compress"), ("data", "train")),
+    Stage("data", text("data"), ("data",)),
+    Stage("train", text("train", "data"), ("model", "train"), ("data",)),
+    Stage("compress", text("compress", "train"), ("name", "compress"), ("data", "train")),
     Stage("report", at_root, (), ("compress",), at_root=True),
 )
 
@@ -156,8 +161,8 @@ def test_changed_input_file_redoes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_failed_stage_keeps_old_result(tmp_path: Path) -> None:
     run(tmp_path)
 
-    def fails(job: Job) -> Text:
-        (job.folder / "half.txt").write_text("half")
+    def fails(design: Design, results: Results, folder: Path, progress: object) -> Text:
+        (folder / "half.txt").write_text("half")
         raise DataError("x", "is bad")
 
     with pytest.raises(DataError):
@@ -169,14 +174,14 @@ def test_failed_stage_keeps_old_result(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_checkpoints_for_the_same_settings_only(tmp_path: Path) -> None:
-    def interrupted(job: Job) -> Text:
-        (job.checkpoints / "epoch").write_text("7")
-        (job.folder / "half.txt").write_text("half")
+    def interrupted(design: Design, results: Results, folder: Path, progress: object) -> Text:
+        (checkpoints(folder) / "epoch").write_text("7")
+        (folder / "half.txt").write_text("half")
         raise KeyboardInterrupt
 
-    def resumes(job: Job) -> Text:
-        found = job.checkpoints / "epoch"
-        assert not (job.folder / "half.txt").exists()
+    def resumes(design: Design, results: Results, folder: Path, progress: object) -> Text:
+        found = checkpoints(folder) / "epoch"
+        assert not (folder / "half.txt").exists()
         return Text(found.read_text() if found.exists() else "fresh")
 
     for changed, expected in ((design(), "7"), (design(epochs=2), "fresh")):
@@ -256,8 +261,8 @@ def test_runs_is_a_file(tmp_path: Path) -> None:
     ],
 )
 def test_full_disk(tmp_path: Path, error: Exception) -> None:
-    def fills(job: Job) -> Text:
-        (job.folder / "half.txt").write_text("half")
+    def fills(design: Design, results: Results, folder: Path, progress: object) -> Text:
+        (folder / "half.txt").write_text("half")
         raise error
 
     with pytest.raises(RunFolderError, match="is full. Remedy: free some space") as caught:
@@ -269,7 +274,7 @@ def test_full_disk(tmp_path: Path, error: Exception) -> None:
 
 
 def test_full_disk_while_writing_a_sample(tmp_path: Path) -> None:
-    def fills(job: Job) -> Text:
+    def fills(design: Design, results: Results, folder: Path, progress: object) -> Text:
         try:
             raise OSError(errno.ENOSPC, "No space left on device")
         except OSError as e:
@@ -390,8 +395,8 @@ def test_budget_is_judged_when_strict(tmp_path: Path) -> None:
         levels=[], figures=[], bit_exact=[], budget=[judgement, unjudged], layers=[], seeds=[],
     )
 
-    def misses(job: Job) -> None:
-        (job.folder / "report.json").write_text(report.to_json())
+    def misses(design: Design, results: Results, folder: Path, progress: object) -> None:
+        (folder / "report.json").write_text(report.to_json())
 
     stages = (*STEPS[:3], Stage("report", misses, (), ("compress",), at_root=True))
     done = pipeline.run(design(), tmp_path, stages=stages)

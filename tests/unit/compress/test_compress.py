@@ -11,6 +11,7 @@ from l1trigger.data.objects import CLASSES, maximum_table
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.quantize.outliers import make_outliers
+from l1trigger.results import Results
 from l1trigger.train.result import TrainResult
 
 SCHEMES = [
@@ -25,8 +26,8 @@ def data():
 
 def made(data, folder, raw):
     d = design.from_mapping(raw)
-    trained = train.run(d, data, folder / "train")
-    return d, trained, compress.run(d, data, trained, folder / "compress")
+    trained = train.run(d, Results(data=data), folder / "train")
+    return d, trained, compress.run(d, Results(data=data, train=trained), folder / "compress")
 
 
 @pytest.fixture(scope="module", params=SCHEMES, ids=lambda s: s[0])

@@ -45,9 +45,7 @@ def test_equal(case, tmp_path):
     function = toy.trigger(**CASES[case])
     inputs = toy.events(EVENTS, seed=11)
     converted = toy.convert(function, tmp_path, inputs[:10])
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:100]), toy.reference(), toy.compressed(function), converted, tmp_path
-    )
+    result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:100]), function, converted), tmp_path)
     assert [c.mismatches for c in result.comparisons] == [0] * 6
     assert result.comparisons[0].events == EVENTS
     if "beyond" in case:
@@ -61,9 +59,7 @@ def test_stream(tmp_path):
     function = toy.trigger(sizes=(4, 9), kernel="masked_squared_error")
     inputs = toy.events(EVENTS, seed=12)
     converted = toy.convert(function, tmp_path, None, io_type="io_stream")
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:10]), toy.reference(), toy.compressed(function), converted, tmp_path
-    )
+    result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:10]), function, converted), tmp_path)
     assert all(c.exact for c in result.comparisons)
 
 
@@ -72,7 +68,5 @@ def test_resource_strategy_on_vivado(tmp_path):
     inputs = toy.events(EVENTS, seed=13)
     converted = toy.convert(function, tmp_path, None, backend="Vivado", strategy="Resource", reuse_factor=3)
     assert converted.reuse_factors == {"dense_1": (3, 3), "dense_2": (3, 3)}
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:10]), toy.reference(), toy.compressed(function), converted, tmp_path
-    )
+    result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:10]), function, converted), tmp_path)
     assert all(c.exact for c in result.comparisons)

@@ -18,9 +18,7 @@ def test_equal(case, io_type, tmp_path):
     function = toy_cnn.trigger(written, **options)
     inputs = toy_cnn.images(EVENTS, len(function.scaling), seed=11)
     converted = toy.convert(function, tmp_path, inputs[:10], io_type=io_type)
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:10]), toy.reference(), toy.compressed(function), converted, tmp_path
-    )
+    result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:10]), function, converted), tmp_path)
     assert [c.mismatches for c in result.comparisons] == [0] * 6
     assert result.comparisons[0].events == EVENTS
     assert len(np.unique(result.scores["csim"]["background"])) > 10

@@ -14,10 +14,8 @@ from l1trigger.errors import BitMismatchError
 
 
 def stage(function, converted, folder, inputs, **values):
-    return csim.run(
-        toy.design(csim=values), toy.data_set(inputs, inputs[:50]), toy.reference(), toy.compressed(function),
-        converted, folder,
-    )
+    data = toy.data_set(inputs, inputs[:50])
+    return csim.run(toy.design(csim=values), toy.results(data, function, converted), folder)
 
 
 def spoil(path, pattern, replacement):
@@ -79,10 +77,8 @@ def test_predictions_at_every_level(tmp_path):
         predictions=lambda outputs: {"class": outputs.argmax(1), "energy": 2 * outputs[:, 1]},
     )
     inputs = toy.events(300)
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:50]), reference, toy.compressed(function),
-        toy.convert(function, tmp_path, inputs[:5]), tmp_path,
-    )
+    data, converted = toy.data_set(inputs, inputs[:50]), toy.convert(function, tmp_path, inputs[:5])
+    result = csim.run(toy.design(), toy.results(data, function, converted, trained=reference), tmp_path)
     network = function.evaluate(inputs).network
     assert {what: set(levels) for what, levels in result.predictions.items()} == {
         "class": {"float", "quantized", "csim"}, "energy": {"quantized", "csim"}

@@ -24,10 +24,8 @@ def test_equal(case, tmp_path):
     function = toy.trigger(**more)
     inputs = toy.clusters(EVENTS, seed=21)
     converted = toy_trigger.convert(function, tmp_path, inputs[:10], reuse_factor=reuse)
-    result = csim.run(
-        toy_trigger.design(csim={"processes": 1}), toy.data_set(inputs, inputs[:2]), toy_trigger.reference(),
-        toy_trigger.compressed(function), converted, tmp_path,
-    )
+    before = toy_trigger.results(toy.data_set(inputs, inputs[:2]), function, converted)
+    result = csim.run(toy_trigger.design(csim={"processes": 1}), before, tmp_path)
     assert [c.mismatches for c in result.comparisons] == [0] * 6
     assert result.comparisons[0].events == EVENTS and result.comparisons[0].outputs == 2 * EVENTS
     assert len(np.unique(result.scores["csim"]["background"])) > 10

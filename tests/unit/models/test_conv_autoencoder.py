@@ -13,6 +13,7 @@ from l1trigger.errors import DesignError
 from l1trigger.models import blocks, coders
 from l1trigger.models.conv_autoencoder import ConvAutoencoder
 from l1trigger.quantize import training
+from l1trigger.results import Results
 from l1trigger.scores import base
 from l1trigger.synth import lower
 
@@ -31,8 +32,8 @@ OBJECT_MODEL = {
 
 def made(raw, data, folder):
     d = design.from_mapping(raw)
-    trained = train.run(d, data, folder / "train")
-    return trained, compress.run(d, data, trained, folder / "compress")
+    trained = train.run(d, Results(data=data), folder / "train")
+    return trained, compress.run(d, Results(data=data, train=trained), folder / "compress")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def objects():
 
 
 def test_firmware_takes_the_layers_that_were_trained(regions, tmp_path):
-    trained = train.run(design.from_mapping(toy.raw_design("image_error")), regions, tmp_path)
+    trained = train.run(design.from_mapping(toy.raw_design("image_error")), Results(data=regions), tmp_path)
     options = ConvAutoencoder.Options.model_validate(trained.options)
     weights = trained.trainings[0].weights
     model = ConvAutoencoder.build(options)
@@ -72,7 +73,7 @@ def test_a_floor_keeps_the_order_and_no_longer_stretches_quiet_events(regions, t
     scores = {}
     for floor in (0.0, 1.0):
         raw = toy.raw_design("image_error", {"floor": floor, "zero_suppressed": True})
-        trained = train.run(design.from_mapping(raw), regions, tmp_path / f"{floor}")
+        trained = train.run(design.from_mapping(raw), Results(data=regions), tmp_path / f"{floor}")
         scores[floor] = trained.float_score(regions.train.inputs)
         weights = trained.trainings[0].weights
         error = np.exp(scores[floor] * float(weights["score_std"]) + float(weights["score_mean"]))
@@ -100,10 +101,8 @@ def test_images_are_exact_at_every_level(case, regions, tmp_path):
     truth = trigger.evaluate(inputs)
     assert len(np.unique(truth.score)) > 20
     converted = toy_trigger.convert(trigger, tmp_path / "convert", inputs[:10])
-    result = csim.run(
-        toy_trigger.design(), toy_trigger.data_set(inputs, inputs[:10]), toy_trigger.reference(),
-        toy_trigger.compressed(trigger), converted, tmp_path
-    )
+    before = toy_trigger.results(toy_trigger.data_set(inputs, inputs[:10]), trigger, converted)
+    result = csim.run(toy_trigger.design(), before, tmp_path)
     assert [c.mismatches for c in result.comparisons] == [0] * 6
     logic = lower.lower(trigger, SynthSection(), lower.ports(trigger.scaling))
     score, accept = logic.evaluate(inputs)
@@ -155,7 +154,7 @@ WRONG = {
 def test_what_does_not_fit_is_told_before_training(message, regions, tmp_path, monkeypatch):
     monkeypatch.setattr(ConvAutoencoder, "fit", lambda *a: pytest.fail("it was trained"))
     with pytest.raises(DesignError, match=message):
-        train.run(design.from_mapping(WRONG[message]), regions, tmp_path)
+        train.run(design.from_mapping(WRONG[message]), Results(data=regions), tmp_path)
 
 
 def test_the_decoder_counts_on_from_the_encoder():

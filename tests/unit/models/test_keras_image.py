@@ -9,6 +9,7 @@ from l1trigger import compress, design, frameworks, train
 from l1trigger.data.scaling import uniform
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.quantize import keras_graph
+from l1trigger.results import Results
 
 NETWORK = [
     {"conv": {"filters": 3, "padding": "same", "batch_norm": True}},
@@ -28,7 +29,7 @@ def made(folder, file, **options):
     raw["model"] = {"architecture": "keras_image", "file": str(file), "image": [6, 6, 1], "pixel": PIXEL,
                     "classes": 3, **options}
     d = design.from_mapping(raw)
-    return d, train.run(d, toy_images.data_set(300), folder / "train")
+    return d, train.run(d, Results(data=toy_images.data_set(300)), folder / "train")
 
 
 def test_a_float_graph_is_quantized_and_fine_tuned(tmp_path):
@@ -39,7 +40,7 @@ def test_a_float_graph_is_quantized_and_fine_tuned(tmp_path):
     x = trained.scaling.real(data.test.inputs).astype(np.float32).reshape(-1, 6, 6, 1)
     np.testing.assert_array_equal(trained.float_predictions(data.test.inputs)["class"],
                                   model.predict(x, verbose=0).argmax(1))
-    done = compress.run(d, data, trained, tmp_path / "compress")
+    done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
     assert [layer.name for layer in done.layers] == ["conv0", "conv1", "dense0"]
     assert len(np.unique(done.trigger.evaluate(data.test.inputs).score)) > 10
 
@@ -52,8 +53,8 @@ def test_without_classes_the_outputs_are_learned_again(tmp_path):
     raw["model"] = {"architecture": "keras_image", "file": str(tmp_path / "mine.h5"), "image": [6, 6, 1],
                     "pixel": PIXEL}
     d, data = design.from_mapping(raw), toy_images.data_set(300)
-    trained = train.run(d, data, tmp_path / "train")
-    done = compress.run(d, data, trained, tmp_path / "compress")
+    trained = train.run(d, Results(data=data), tmp_path / "train")
+    done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
     score = done.trigger.value(done.trigger.evaluate(data.test.inputs).score)
     assert np.corrcoef(score, trained.float_score(data.test.inputs))[0, 1] > 0.9
 
@@ -65,7 +66,7 @@ def test_a_qkeras_graph_goes_to_firmware_as_it_is(tmp_path):
     model.save(tmp_path / "mine.h5")
     d, trained = made(tmp_path, tmp_path / "mine.h5")
     data = toy_images.data_set(300)
-    done = compress.run(d, data, trained, tmp_path / "compress")
+    done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
     given = trained.scaling.firmware(data.test.inputs).astype(np.float32).reshape(-1, 6, 6, 1)
     got = done.trigger.network.output_type.value(done.trigger.evaluate(data.test.inputs).network)
     np.testing.assert_array_equal(got, model.predict(given, verbose=0))  # float32 is exact at these widths

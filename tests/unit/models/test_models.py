@@ -7,6 +7,7 @@ from l1trigger.data.scaling import ObjectInputs
 from l1trigger.errors import DataError, DesignError, UnsupportedLayerError
 from l1trigger.models import dense
 from l1trigger.models.autoencoder import Autoencoder, AutoencoderOptions
+from l1trigger.results import Results
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +77,8 @@ def test_qkeras_file_goes_to_firmware_as_it_is(data, tmp_path, suffix):
     path = tmp_path / f"mine{suffix}"
     model = save_qkeras(path)
     d = design.from_mapping(keras_design(path))
-    trained = train.run(d, data, tmp_path / "t")
-    compressed = compress.run(d, data, trained, tmp_path / "c")
+    trained = train.run(d, Results(data=data), tmp_path / "t")
+    compressed = compress.run(d, Results(data=data, train=trained), tmp_path / "c")
     x = trained.scaling.firmware(data.test.inputs)
     expected = model.predict(x.astype(np.float32), verbose=0)  # accumulators are below 24 bits: float32 is exact
     got = compressed.trigger.evaluate(data.test.inputs).network * compressed.trigger.network.output_type.lsb
@@ -90,11 +91,11 @@ def test_keras_file_is_distilled_like_a_trained_model(data, tmp_path):
     path = tmp_path / "float.keras"
     k.Sequential([k.layers.Input((57,)), k.layers.Dense(8, "relu"), k.layers.Dense(57)]).save(path)
     d = design.from_mapping(keras_design(path, output="reconstruction"))
-    trained = train.run(d, data, tmp_path / "t")
+    trained = train.run(d, Results(data=data), tmp_path / "t")
     score = trained.float_score(data.train.inputs)
     assert abs(score.mean()) < 1e-9
     assert score.std() == pytest.approx(1)
-    compressed = compress.run(d, data, trained, tmp_path / "c")
+    compressed = compress.run(d, Results(data=data, train=trained), tmp_path / "c")
     assert compressed.trigger.evaluate(data.test.inputs).score.std() > 0
 
 
@@ -104,16 +105,16 @@ def test_layers_that_cannot_go_to_firmware_are_named(data, tmp_path):
     layers = [k.layers.Dense(8, "tanh"), k.layers.Reshape((8, 1)), k.layers.LSTM(4, name="memory"), k.layers.Dense(1)]
     k.Sequential([k.layers.Input((57,)), *layers]).save(path)
     with pytest.raises(UnsupportedLayerError, match=r"activation tanh.*memory \(LSTM\).*Remedy"):
-        train.run(design.from_mapping(keras_design(path)), data, tmp_path / "t")
+        train.run(design.from_mapping(keras_design(path)), Results(data=data), tmp_path / "t")
 
 
 def test_qkeras_without_output_quantizer_says_what_to_add(data, tmp_path):
     path = tmp_path / "open.h5"
     save_qkeras(path, last=False)
     d = design.from_mapping(keras_design(path))
-    trained = train.run(d, data, tmp_path / "t")
+    trained = train.run(d, Results(data=data), tmp_path / "t")
     with pytest.raises(UnsupportedLayerError, match="begin and end with a QActivation"):
-        compress.run(d, data, trained, tmp_path / "c")
+        compress.run(d, Results(data=data, train=trained), tmp_path / "c")
 
 
 def test_missing_or_damaged_model_file(data, tmp_path):
@@ -122,7 +123,7 @@ def test_missing_or_damaged_model_file(data, tmp_path):
     broken = tmp_path / "broken.h5"
     broken.write_bytes(b"not a model")
     with pytest.raises(DataError, match=r"broken\.h5.*cannot be read as a Keras model"):
-        train.run(design.from_mapping(keras_design(broken)), data, tmp_path / "t")
+        train.run(design.from_mapping(keras_design(broken)), Results(data=data), tmp_path / "t")
 
 
 def test_interrupted_training_goes_on(data, tmp_path):
@@ -137,9 +138,9 @@ def test_interrupted_training_goes_on(data, tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train.run(d, data, tmp_path, stop_after_first)
+        train.run(d, Results(data=data), tmp_path, stop_after_first)
     assert len(seen) == 1
-    train.run(d, data, tmp_path, seen.append)
+    train.run(d, Results(data=data), tmp_path, seen.append)
     assert [m.split("epoch ")[1].split()[0] for m in seen] == ["1/3", "2/3", "3/3"]
 
 
@@ -147,7 +148,10 @@ def test_tensorflow_with_keras_3_is_noticed():
     import subprocess
     import sys
 
-    code = "import tensorflow, l1trigger.frameworks as k\ntry: k.keras()\nexcept Exception as e: print(type(e).__name__, e)"
+    code = (
+        "import tensorflow, l1trigger.frameworks as k\ntry: k.keras()\n"
+        "except Exception as e: print(type(e).__name__, e)"
+    )
     env = {"PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)

@@ -7,6 +7,7 @@ import toy_garnet as toy
 from l1trigger import design, train
 from l1trigger.data.events import DataSet
 from l1trigger.errors import DesignError
+from l1trigger.results import Results
 
 
 @pytest.mark.parametrize("places", [4, 16])
@@ -21,5 +22,5 @@ def test_hits_of_data_and_network_differ(places, tmp_path):
     })
     says = f"model: garnet takes 32 numbers per event, but the data have {places} x 4.*model.hits.*data.max_hits"
     with pytest.raises(DesignError, match=says) as caught:
-        train.run(asked, data, tmp_path)
+        train.run(asked, Results(data=data), tmp_path)
     assert caught.value.exit_code == 2

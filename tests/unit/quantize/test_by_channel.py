@@ -56,9 +56,7 @@ def test_lists_and_fitted_points_reach_the_exported_network(tmp_path):
     assert kinds["conv0"]["module"] == "qkeras.quantizers" and kinds["conv0"]["class_name"] == "quantized_bits"
     inputs = toy_cnn.images(1000, len(function.scaling), seed=5)
     converted = toy.convert(function, tmp_path, inputs[:10])
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:10]), toy.reference(), toy.compressed(function), converted, tmp_path
-    )
+    result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:10]), function, converted), tmp_path)
     assert {c.mismatches for c in result.comparisons} == {0}
     assert len(np.unique(result.scores["csim"]["background"])) > 10
 

@@ -98,9 +98,7 @@ def mismatches(folder, layer, signed):
     function = TriggerFunction("toy", scaling, network, "student", kind, 0)
     inputs = toy_cnn.images(300, math.prod((6, 6)), seed=3)
     converted = toy.convert(function, folder, inputs[:5])
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:5]), toy.reference(), toy.compressed(function), converted, folder
-    )
+    result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:5]), function, converted), folder)
     return result.comparisons[0].mismatches
 
 

@@ -11,6 +11,7 @@ from l1trigger import compress, design, frameworks, train
 from l1trigger.compress.result import CompressResult
 from l1trigger.quantize import fine_tune, keras_graph, post_training
 from l1trigger.quantize.dense_layers import DenseLayer, float_model
+from l1trigger.results import Results
 from l1trigger.sections import (
     CompressSection,
     FineTuneSection,
@@ -120,8 +121,8 @@ def test_both_methods_through_the_stage(tmp_path):
     for method in ("qat", "ptq"):
         raw = tiny.raw_design(method=method, quantization={"weights": 4}, pruning={"structured": {"fraction": 0.25}})
         d = design.from_mapping(raw)
-        trained = train.run(d, data, tmp_path / method / "train")
-        found[method] = compress.run(d, data, trained, tmp_path / method / "compress")
+        trained = train.run(d, Results(data=data), tmp_path / method / "train")
+        found[method] = compress.run(d, Results(data=data, train=trained), tmp_path / method / "compress")
     figures = {f.name: f for f in found["qat"].post_training_figures}
     assert set(figures) >= {"post_training_auc", "post_training_mean_auc"}
     assert figures["post_training_mean_auc"].conditions["bias_correction"] == "on"

@@ -13,6 +13,7 @@ from l1trigger.errors import DesignError
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import keras_graph, structured
 from l1trigger.quantize.dense_layers import DenseLayer, output_type
+from l1trigger.results import Results
 from l1trigger.sections import PruningSection, StructuredSection
 
 SAME = {"conv": {"filters": 4, "padding": "same"}}
@@ -139,9 +140,7 @@ def test_csim_is_exact_behind_it(tmp_path):
     function = toy_cnn.of_model(small)
     inputs = toy_cnn.images(1000, len(function.scaling), seed=11)
     converted = toy.convert(function, tmp_path, inputs[:10])
-    result = csim.run(
-        toy.design(), toy.data_set(inputs, inputs[:10]), toy.reference(), toy.compressed(function), converted, tmp_path
-    )
+    result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:10]), function, converted), tmp_path)
     assert {c.mismatches for c in result.comparisons} == {0}
     assert len(np.unique(result.scores["csim"]["background"])) > 10
 
@@ -149,8 +148,8 @@ def test_csim_is_exact_behind_it(tmp_path):
 def test_the_stage_tells_what_it_removed(tmp_path):
     data = tiny.dataset()
     d = design.from_mapping(tiny.raw_design(pruning={"structured": 0.5}))
-    trained = train.run(d, data, tmp_path / "train")
-    done = compress.run(d, data, trained, tmp_path / "compress")
+    trained = train.run(d, Results(data=data), tmp_path / "train")
+    done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
     *hidden, output = done.layers
     assert all(layer.units_removed == layer.units // 2 > 0 for layer in hidden) and output.units_removed == 0
     done.save(tmp_path)

@@ -19,6 +19,8 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.layer_summary import LayerSummary
 from l1trigger.models.architecture import Training
 from l1trigger.network import QuantizedNetwork
+from l1trigger.results import Results
+from l1trigger.synth.result import SynthResult
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
 
@@ -143,10 +145,12 @@ class Stages:
             comparisons, 12.3, {"csim": 81_234.0, "quantized": 20_345.0}, 2, "g++ 12.2.0",
         )
 
-    @property
-    def results(self) -> tuple:
-        """In the order of the arguments of ``report.run``."""
-        return self.data, self.trained, self.compressed, self.converted, self.simulated
+    def results(self, synth: SynthResult | None = None, quick: bool = False, **timings: float) -> Results:
+        """The same as values of a run."""
+        return Results(
+            quick=quick, timings=timings, data=self.data, train=self.trained, compress=self.compressed,
+            convert=self.converted, csim=self.simulated, synth=synth,
+        )
 
 
 class _Score:

@@ -14,8 +14,8 @@ def drawings():
     patch = pytest.MonkeyPatch()
     synthetic.stand_in(patch.setattr)
     stages = synthetic.Stages(synthetic.data_set(4000, 300))
-    measured = measure(stages.data, stages.trained, stages.compressed, stages.simulated)
-    report = build(synthetic.design(), *stages.results, {}, False, measured)
+    measured = measure(stages.results())
+    report = build(synthetic.design(), stages.results(), measured)
     patch.undo()
     return plots.drawings(measured, report, stages.trained, stages.compressed)
 

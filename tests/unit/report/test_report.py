@@ -65,7 +65,7 @@ def written(tmp_path_factory, stages):
 
     every = plots.drawings
     patch.setattr(plots, "drawings", lambda *a: every(*a)[:1])
-    report.run(synthetic.design(), *stages.results, TIMINGS, False, folder)
+    report.run(synthetic.design(), stages.results(**TIMINGS), folder)
     patch.undo()
     return folder
 
@@ -135,7 +135,7 @@ def test_figures_equal_a_fresh_computation(written, stages):
 
 
 def test_a_second_build_gives_the_same_figures(written, stages):
-    again = build(synthetic.design(), *stages.results, TIMINGS, False)
+    again = build(synthetic.design(), stages.results(**TIMINGS))
     first = load_report(written / "report.json")
     assert again.figures == first.figures
     assert again.budget == first.budget
@@ -159,7 +159,7 @@ def test_seeds_spread(written):
 
 def test_mismatches_missed_budgets_and_quick_runs_are_visible():
     stages = synthetic.Stages(synthetic.data_set(4000, 300), mismatch=True)
-    r = build(synthetic.design(bit_mismatches=Limit(max=0)), *stages.results, TIMINGS, True)
+    r = build(synthetic.design(bit_mismatches=Limit(max=0)), stages.results(quick=True, **TIMINGS))
     assert r.exact is False and r.within_budget is False
     text = Page(html.render(r, {})).text
     assert "Not bit-exact" in text and "Over budget" in text and "Quick run" in text
@@ -168,7 +168,7 @@ def test_mismatches_missed_budgets_and_quick_runs_are_visible():
 
 def test_without_zero_bias_and_with_fewer_csim_events():
     stages = synthetic.Stages(synthetic.data_set(3000, 300, zero_bias=False), csim_events=200)
-    r = build(synthetic.design(rate_khz=Limit(max=10)), *stages.results, TIMINGS, False)
+    r = build(synthetic.design(rate_khz=Limit(max=10)), stages.results(**TIMINGS))
     assert [s.evaluated for s in r.data.samples if s.role == "signal"] == [200] * 4
     assert r.within_budget is None and "not a zero-bias sample" in r.budget[0].reason
     page = Page(html.render(r, {})).text
@@ -180,7 +180,7 @@ def test_an_interrupted_report_leaves_the_old_one(written, stages, monkeypatch):
     monkeypatch.setattr(html, "render", lambda *a: 1 / 0)
     monkeypatch.setattr("l1trigger.report.plots.write", lambda *a: {})
     with pytest.raises(ZeroDivisionError):
-        report.run(synthetic.design(), *stages.results, TIMINGS, False, written)
+        report.run(synthetic.design(), stages.results(**TIMINGS), written)
     assert (written / "report.json").read_text() == before
     assert sorted(p.name for p in written.iterdir()) == ["figures", "report.html", "report.json"]
 
@@ -211,7 +211,7 @@ def test_missing_and_broken_files(tmp_path):
 
 
 def test_no_number_that_json_lacks_is_written(stages):
-    r = build(synthetic.design(), *stages.results, TIMINGS, False)
+    r = build(synthetic.design(), stages.results(**TIMINGS))
     bad = r.model_copy(update={"timings": {"data": float("nan")}})
     with pytest.raises(ValueError, match="JSON compliant"):
         bad.to_json()

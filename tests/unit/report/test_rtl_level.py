@@ -36,7 +36,7 @@ def rtl(stages, n: int | None = None, flipped: int = 0) -> SynthResult:
 
 def made(stages, synthesized, **budget):
     design = synthetic.design(**budget) if budget else synthetic.design()
-    return build(design, *stages.results, {}, False, synthesized=synthesized)
+    return build(design, stages.results(synthesized))
 
 
 def test_figures_come_from_the_scores_of_the_rtl(few):
@@ -79,14 +79,14 @@ def test_page_shows_four_levels_or_says_why_not(few, tmp_path, monkeypatch):
     monkeypatch.setattr(plots, "drawings", lambda *a: every(*a)[:1])
     (tmp_path / "four").mkdir()
     (tmp_path / "three").mkdir()
-    report.run(synthetic.design(), *few.results, {}, False, tmp_path / "four", rtl(few))
-    report.run(synthetic.design(), *few.results, {}, False, tmp_path / "three", rtl(few, 200))
+    report.run(synthetic.design(), few.results(rtl(few)), tmp_path / "four")
+    report.run(synthetic.design(), few.results(rtl(few, 200)), tmp_path / "three")
     assert "float → quantized → csim → rtl" in (tmp_path / "four" / "report.html").read_text()
     assert "Level rtl is not among them: the RTL saw fewer" in (tmp_path / "three" / "report.html").read_text()
 
 
 def test_roc_draws_all_levels(few):
-    measured = measure(few.data, few.trained, few.compressed, few.simulated, rtl(few))
+    measured = measure(few.results(rtl(few)))
     drawn = plots.drawings(measured, made(few, rtl(few)), few.trained, few.compressed)
     roc = next(d for d in drawn if d.picture.name == "roc_A4l")
     with style.style():

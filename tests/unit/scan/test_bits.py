@@ -8,6 +8,7 @@ import toy_images
 
 from l1trigger import design, train
 from l1trigger.errors import DesignError
+from l1trigger.results import Results
 from l1trigger.scan import bits
 from l1trigger.scan.bits_plot import draw
 
@@ -17,7 +18,7 @@ def start(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         toy_images.install(patch)
         d, data = design.from_mapping(toy_images.raw_design()), toy_images.data_set(600)
-        yield d, data, train.run(d, data, tmp_path_factory.mktemp("train"))
+        yield d, data, train.run(d, Results(data=data), tmp_path_factory.mktemp("train"))
 
 
 def test_points_are_every_combination():

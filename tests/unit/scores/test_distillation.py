@@ -8,6 +8,7 @@ import toy_images
 from l1trigger import compress, design, frameworks, train
 from l1trigger.errors import DesignError
 from l1trigger.models.classification import Classification
+from l1trigger.results import Results
 from l1trigger.scores.distillation import Teacher
 from l1trigger.sections import DistillationSection
 
@@ -46,7 +47,7 @@ def trained(tmp_path_factory):
         toy_images.install(patch)
         d = design.from_mapping(toy_images.raw_design())
         folder = tmp_path_factory.mktemp("teacher")
-        found = train.run(d, toy_images.data_set(), folder)
+        found = train.run(d, Results(data=toy_images.data_set()), folder)
         (folder / "train").mkdir(exist_ok=True)
         found.save(folder / "train")
         yield found, folder
@@ -63,7 +64,7 @@ def test_a_small_network_learns_from_another_run(trained, tmp_path, monkeypatch)
         "distillation": {"teacher": str(folder), "temperature": 2.0},
     }
     data = toy_images.data_set()
-    made = compress.run(design.from_mapping(raw), data, found, tmp_path)
+    made = compress.run(design.from_mapping(raw), Results(data=data, train=found), tmp_path)
     assert [(layer.name, layer.weights) for layer in made.layers] == [("dense0", 36 * 4), ("output", 12)]
     agree = []
     for events in data.evaluated:
@@ -81,4 +82,6 @@ def test_teachers_that_do_not_fit(trained, monkeypatch, tmp_path):
         teacher.targets(inputs, np.zeros((4, 2), np.float32))
     with pytest.raises(DesignError, match=r"compress\.distillation: student learns nothing but.*leave it out"):
         d = design.from_mapping(tiny.raw_design(distillation={"weight": 0.5}))
-        compress.run(d, tiny.dataset(), train.run(d, tiny.dataset(), tmp_path), tmp_path)
+        data = tiny.dataset()
+        reference = train.run(d, Results(data=data), tmp_path)
+        compress.run(d, Results(data=data, train=reference), tmp_path)

@@ -55,7 +55,7 @@ def run(function, data, csim, folder, trained=None, **section) -> SynthResult:
         convert=ConvertSection(), synth=SynthSection(**section), csim=SimpleNamespace(compiler="g++")
     )
     converted = SimpleNamespace(part=PART, clock_ns=5.0)
-    return synth.run(design, data, function, converted, csim, folder, folder / "work", trained=trained)
+    return synth.run(design, toy.results(data, function, converted, csim=csim, trained=trained), folder)
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +247,7 @@ def test_both_routes_side_by_side(tiny, tmp_path):
     design = SimpleNamespace(convert=ConvertSection(), synth=section, csim=SimpleNamespace(compiler="g++"))
     converted = ConvertResult(project, "toy_trigger", "Vitis", PART, 5.0, {}, {})
     function, data, csim = tiny
-    result = synth.run(design, data, function, converted, csim, tmp_path, tmp_path / "work")
+    result = synth.run(design, toy.results(data, function, converted, csim=csim), tmp_path)
     latency = {(f.level, str(f.source)): f.value for f in hardware_figures(result)
                if f.name == "latency_cycles" and "module" not in f.conditions}
     assert latency == {("rtl", "verilator"): 2, (None, "csynth"): 12}

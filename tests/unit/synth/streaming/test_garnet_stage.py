@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import toy_garnet as toy
+import toy_trigger
 
 from l1trigger import synth
 from l1trigger.convert import hls4ml
@@ -130,7 +131,7 @@ def measured_stage(function, data, folder, reference=None, trained=None, **more)
         convert=ConvertSection(), synth=section(4, **more), csim=SimpleNamespace(compiler="g++")
     )
     converted = SimpleNamespace(part=PART, clock_ns=CLOCK_NS, backend="Vitis")
-    return synth.run(design, data, function, converted, simulated, folder, folder / "work", trained=trained)
+    return synth.run(design, toy_trigger.results(data, function, converted, csim=simulated, trained=trained), folder)
 
 
 @pytest.fixture(scope="module")

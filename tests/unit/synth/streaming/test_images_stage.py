@@ -30,7 +30,7 @@ def measured(tmp_path_factory):
         convert=ConvertSection(), synth=SynthSection(pixels_per_clock=4), csim=SimpleNamespace(compiler="g++")
     )
     converted = SimpleNamespace(part="xcvu9p-flga2104-2-e", clock_ns=5.0, backend="Vitis")
-    return function, data, synth.run(design, data, function, converted, simulated, folder, folder / "work")
+    return function, data, synth.run(design, toy_trigger.results(data, function, converted, csim=simulated), folder)
 
 
 def test_exact_and_measured(measured):
