@@ -90,7 +90,8 @@ class Cnn(supervised.Supervised):
 
     @classmethod
     def fit(
-        cls, options: CnnOptions, section: TrainSection, data: DataSet, seed: int, work: Path, progress: training.Progress
+        cls, options: CnnOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
+        progress: training.Progress,
     ) -> Training:
         """Trains on classes, or on labels and energies."""
         frameworks.seed_everything(seed)

@@ -147,7 +147,8 @@ def test_tensorflow_with_keras_3_is_noticed():
     import subprocess
     import sys
 
-    code = "import tensorflow, l1trigger.frameworks as k\ntry: k.keras()\nexcept Exception as e: print(type(e).__name__, e)"
+    code = "import tensorflow, l1trigger.frameworks as k\ntry: k.keras()\n"
+    code += "except Exception as e: print(type(e).__name__, e)"
     env = {"PATH": "/usr/bin:/bin", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=True)
