@@ -142,7 +142,7 @@ class FigureMaker:
     def __call__(
         self, name: str, value: float | Estimate | None, reason: str | None = None, *, unit: str = "",
         interval: tuple[float, float] | None = None, method: str | None = None, conditions: Conditions | None = None,
-        **more: str | float | int,
+        **more: str | float,
     ) -> Figure:
         """One figure; ``value`` may bring its interval, ``conditions`` and keywords are joined."""
         if isinstance(value, Estimate):

@@ -54,9 +54,9 @@ def _keras() -> Any:
 def tensorflow() -> Any:
     """The tensorflow module, imported only after Keras 2 has been chosen."""
     keras()
-    import tensorflow as module
+    import tensorflow as tf
 
-    return module
+    return tf
 
 
 def qkeras() -> Any:
@@ -73,7 +73,7 @@ def seed_everything(seed: int) -> None:
     """Seeds Python, NumPy and TensorFlow."""
     k = keras()
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (Keras and QKeras draw from it)
     k.utils.set_random_seed(seed)
 
 

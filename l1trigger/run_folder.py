@@ -10,7 +10,6 @@ import contextlib
 import errno
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -188,7 +187,7 @@ class RunFolder:
             for item in sorted(work.iterdir()):
                 if item.is_dir():
                     remove(self.path / item.name)
-                os.replace(item, self.path / item.name)
+                item.replace(self.path / item.name)
         write_atomically(work / _RECORD, record.to_json())
         self.recover(name)
 
@@ -198,8 +197,8 @@ class RunFolder:
         if StageRecord.read(work) is not None:
             if final.exists():
                 remove(old)
-                os.replace(final, old)
-            os.replace(work, final)
+                final.replace(old)
+            work.replace(final)
         remove(old)
 
     def abandon(self, name: str) -> None:
@@ -228,7 +227,7 @@ def write_atomically(path: Path, text: str) -> None:
     part = path.with_name(path.name + ".part")
     try:
         part.write_text(text)
-        os.replace(part, path)
+        part.replace(path)
     except OSError:
         part.unlink(missing_ok=True)
         raise

@@ -90,7 +90,7 @@ def stderr_to(path: Path | str) -> Iterator[None]:
     sys.stderr.flush()
     before = os.dup(2)
     try:
-        with open(path, "ab") as log:
+        with Path(path).open("ab") as log:
             os.dup2(log.fileno(), 2)
         yield
     finally:

@@ -28,4 +28,4 @@ class ClearErrors(TyperGroup):
 
 def _say(text: str) -> None:
     sys.stdout.flush()
-    print(f"l1trigger: {text}", file=sys.stderr)
+    typer.echo(f"l1trigger: {text}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,7 +40,7 @@ def run(
     project.write(trigger, network, section, part, features)
     project.write_vectors(trigger, vectors[:VECTORS], part)
     shutil.rmtree(final, ignore_errors=True)
-    os.replace(part, final)
+    part.replace(final)
     return ConvertResult(
         project=final, top=project.top_name(trigger), backend=section.backend, part=section.part,
         clock_ns=section.clock_ns, layer_types={layer.name: dict(layer.types) for layer in network.layers},

@@ -127,7 +127,7 @@ def _weights(node: Any, types: Mapping[str, FixedPoint], unknown: dict[str, str]
     for role, variable in node.weights.items():
         data = np.asarray(variable.data, np.float64)
         if node.get_attr("_weights_transposed", False):
-            data = _untransposed(node.class_name, role, data)
+            data = _untransposed(role, data)
         if role in types:
             data = types[role].quantize(data)
         elif not data.any():
@@ -138,7 +138,7 @@ def _weights(node: Any, types: Mapping[str, FixedPoint], unknown: dict[str, str]
     return found
 
 
-def _untransposed(kind: str, role: str, data: NDArray[np.float64]) -> NDArray[np.float64]:
+def _untransposed(role: str, data: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights as they were before hls4ml's Resource strategy put their outputs first."""
     if role not in ("weight", "depthwise", "pointwise"):
         return data

@@ -62,8 +62,8 @@ def run(
     predicts = reference.predicts and trigger.keeps_outputs
     accepts: dict[str, NDArray[np.bool_]] = {}
     comparisons: list[Comparison] = []
-    events = {level: 0 for level in LEVELS}
-    seconds = {level: 0.0 for level in LEVELS}
+    events = dict.fromkeys(LEVELS, 0)
+    seconds = dict.fromkeys(LEVELS, 0.0)
     for sample in results.data.evaluated:
         inputs = sample.inputs[: section.events]
         simulate.require_events(inputs, sample.name)

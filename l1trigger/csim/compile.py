@@ -77,7 +77,7 @@ def build(converted: ConvertResult, section: CsimSection, folder: Path) -> Execu
     _compile(compiler, converted, section.time_limit_s, target, folder / "compile.log")
     seconds = round(time.monotonic() - began, 3)
     record.write_text(json.dumps({"compile_s": seconds, "compiler": version, "flags": FLAGS}))
-    os.replace(target / "csim.part", program)
+    (target / "csim.part").replace(program)
     return Executable(program, digest, version, seconds)
 
 

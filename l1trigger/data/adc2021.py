@@ -11,7 +11,6 @@ lepton, and the few events that pass are used several times, turned by exact sym
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -70,8 +69,10 @@ PLAN = (*COCKTAIL, *SIGNALS)
 APPROXIMATIONS = (
     *detector.APPROXIMATIONS,
     "leading-order Pythia8; processes are mixed by the published fractions, not by cross section",
-    "QCD is flavour creation of b and c quarks only (no gluon splitting); its heavy hadrons decay up to "
-    f"{_RE_DECAYS} times until a lepton above {_RE_DECAY_PT:g} GeV appears",
+    (
+        "QCD is flavour creation of b and c quarks only (no gluon splitting); its heavy hadrons decay up to "
+        f"{_RE_DECAYS} times until a lepton above {_RE_DECAY_PT:g} GeV appears"
+    ),
     "the public production mode of the charged Higgs boson is not stated; hctn is made with a top quark",
 )
 
@@ -229,7 +230,7 @@ def save_chunk(chunk: Chunk, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as f:
             np.savez_compressed(f, rows=chunk.rows, meta=np.array(json.dumps(meta)))
-        os.replace(part, path)
+        part.replace(path)
     except OSError as e:
         part.unlink(missing_ok=True)
         raise DataError(path, f"could not be written ({e})", "free some disk space or choose another folder") from e
@@ -302,7 +303,7 @@ def write(path: Path, rows: NDArray[np.floating], event_id: NDArray[np.int64], c
             f.create_dataset(ID_KEY, data=event_id.astype(np.int64), **packed)
             f.create_dataset("Particles_Names", data=np.array(["Pt", "Eta", "Phi", "Class"], dtype="S"))
             f.create_dataset("Particles_Classes", data=np.array(detector.CLASS_NAMES, dtype="S"))
-        os.replace(part, path)
+        part.replace(path)
     except OSError as e:
         part.unlink(missing_ok=True)
         raise DataError(path, f"could not be written ({e})", "free some disk space or choose another folder") from e

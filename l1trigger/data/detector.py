@@ -37,8 +37,10 @@ _MOMENTUM_SHARE = {211: 0.57, 321: 0.05}  # smallest share of the momentum that 
 APPROXIMATIONS = (
     "no forward calorimeter (|eta| > 3), no out-of-time pile-up, no electronic noise or spikes",
     "showers stay in one tower: no sharing between towers",
-    "hadronic response 1 - 0.55 exp(-E/8 GeV) and a 40 % share of hadrons that are minimum ionizing in the "
-    "electromagnetic part are guesses; jets are on the raw level-1 scale",
+    (
+        "hadronic response 1 - 0.55 exp(-E/8 GeV) and a 40 % share of hadrons that are minimum ionizing in the "
+        "electromagnetic part are guesses; jets are on the raw level-1 scale"
+    ),
     "muon pT resolution is Gaussian in 1/pT (14/20/24 %) without mis-measurement tails; no punch-through",
     "pions and kaons that decay in flight keep their calorimeter deposit",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +61,7 @@ def plot(description: Description, path: Path) -> Path:
         part = path.with_name(path.name + ".part")
         try:
             figure.savefig(part, format=path.suffix.lstrip(".") or "png", dpi=110)
-            os.replace(part, path)
+            part.replace(path)
         except (OSError, ValueError) as e:
             part.unlink(missing_ok=True)
             raise DataError(path, f"could not be written ({e})", "name a .png, .pdf or .svg file") from e

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,7 +97,7 @@ def save_events(events: Events, path: Path, layout: str = "objects", compression
             f.create_dataset("row", data=events.row, **packed)
             for name, values in events.truth.items():
                 f.create_dataset(f"{TRUTH}/{name}", data=values, **packed)
-        os.replace(part, path)
+        part.replace(path)
     except OSError as e:
         part.unlink(missing_ok=True)
         raise DataError(path, f"could not be written ({e})", "free some disk space or choose another folder") from e

@@ -21,8 +21,10 @@ from l1trigger.errors import MissingExtraError
 COLUMNS = 4
 """Columns of an object: pT [GeV], eta, phi [rad], class id."""
 APPROXIMATIONS = (
-    "resolutions, efficiencies and thresholds follow the usual fast-simulation parametrization of a CMS-like "
-    "detector; the constants were not checked against an experiment's card",
+    (
+        "resolutions, efficiencies and thresholds follow the usual fast-simulation parametrization of a CMS-like "
+        "detector; the constants were not checked against an experiment's card"
+    ),
     "no magnetic field but for a cut on loopers: neutral and charged particles keep their direction",
     "no jets that fake leptons, no photon conversions, no tau identification",
 )

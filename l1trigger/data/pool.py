@@ -10,7 +10,6 @@ of a class stands for the same cross section, which is all that exact weights ne
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -241,7 +240,7 @@ def save_chunk(chunk: PoolChunk, path: Path) -> None:
             muon_start=chunk.muon_start, muons=chunk.muons, pthat=chunk.pthat, tag=chunk.tag,
             collision=chunk.collision, fraction=chunk.fraction, meta=np.array(json.dumps(meta)),
         )
-    os.replace(part, path)
+    part.replace(path)
 
 
 def load_chunk(path: Path) -> PoolChunk:

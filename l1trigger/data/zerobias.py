@@ -211,11 +211,15 @@ def data_card(spec: SampleSpec, pileup: float, seed: int, counts: list[int] | No
             *detector.APPROXIMATIONS,
             "mean pile-up is constant; each pool row is turned in phi and mirrored in eta at random",
             "13 TeV; hard-scattering slices are leading order with a K factor of 0.965 at 20-30 GeV",
-            "objects of equal pT are ordered by position, as a sorter in firmware would: the last e/gamma slots, full "
-            "of soft candidates, favour small phi",
+            (
+                "objects of equal pT are ordered by position, as a sorter in firmware would: the last e/gamma slots, "
+                "full of soft candidates, favour small phi"
+            ),
             "raw level-1 energy scale: neither jets nor e/gamma are calibrated",
-            "soft collisions with a visible particle above 40 GeV are dropped: about four in a million, from "
-            "fragmentation of soft systems",
+            (
+                "soft collisions with a visible particle above 40 GeV are dropped: about four in a million, from "
+                "fragmentation of soft systems"
+            ),
         ],
     }
 

@@ -164,7 +164,7 @@ def load_model(content: bytes, name: str) -> Any:
         try:
             return k.models.load_model(path, custom_objects=custom, compile=False)
         except (ValueError, OSError, TypeError, KeyError, AttributeError) as first:
-            import keras as keras3
+            import keras as keras3  # noqa: TID251 (a file of Keras 3 is read with it)
 
             try:
                 return keras3.saving.load_model(path, compile=False)

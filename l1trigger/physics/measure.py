@@ -153,7 +153,7 @@ def comparison_figures(
 
 def _samples(scores: Samples | Mapping[str, Scored], data: DataSet) -> dict[str, Scored]:
     ready = {k: v for k, v in scores.items() if isinstance(v, Scored)}
-    return ready if ready else scored({k: v for k, v in scores.items() if not isinstance(v, Scored)}, data)
+    return ready or scored({k: v for k, v in scores.items() if not isinstance(v, Scored)}, data)
 
 
 def _paired(

@@ -35,8 +35,10 @@ def accuracy_table(book: Book) -> Table:
 
 _PER_CLASS = {
     "efficiency": ("Efficiency by class", "Fraction of the events of a class that are found."),
-    "purity": ("Purity by class", "Fraction of the events taken for a class that are of it, in the proportions of the "
-               "test events and signals."),
+    "purity": (
+        "Purity by class",
+        "Fraction of the events taken for a class that are of it, in the proportions of the test events and signals.",
+    ),
 }
 
 

@@ -47,7 +47,7 @@ def _conditions(j: Judgement) -> str:
     return ", ".join(f"{k} {_plain(v)}" for k, v in j.conditions.items()) or "all"
 
 
-def _plain(value: str | float | int) -> str:
+def _plain(value: str | float) -> str:
     return value if isinstance(value, str) else number(float(value))
 
 

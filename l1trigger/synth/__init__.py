@@ -73,8 +73,10 @@ def run(
     guess = hls_estimate.of_network(trigger.network, design.convert)
     result = SynthResult(converted.part, converted.clock_ns, route=section.route, hls=guess, corrections=corrections)
     if section.route in {"none", "hls"}:
-        told = _vendor(section, converted, folder, work, progress)
-        return replace(result, reason=f"synth.route is {section.route}", vendor=told)
+        return replace(
+            result, reason=f"synth.route is {section.route}",
+            vendor=_vendor(section, converted, folder, work, progress),
+        )
     family = device(converted.part).family
     clock = Laps()
     progress("logic")

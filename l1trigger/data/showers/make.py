@@ -180,11 +180,15 @@ def _card(
 
 _EXTRA = (
     "neutral pions start at a distance and decay there at once; all other particles start at the calorimeter",
-    "a muon leaves less than the threshold in most layers (8 hits on average): many of its clusters are centred on a "
-    "soft shower",
+    (
+        "a muon leaves less than the threshold in most layers (8 hits on average): many of its clusters are centred on "
+        "a soft shower"
+    ),
 )
 _TABLES = (
-    "tables made from formulas and xraylib in place of Geant4's data sets: bremsstrahlung below 1 GeV (in Born's "
-    "approximation below 50 MeV), photoelectric effect without shells, schematic neutrons below 20 MeV, no excited "
-    "nuclei",
+    (
+        "tables made from formulas and xraylib in place of Geant4's data sets: bremsstrahlung below 1 GeV (in Born's "
+        "approximation below 50 MeV), photoelectric effect without shells, schematic neutrons below 20 MeV, no excited "
+        "nuclei"
+    ),
 )

@@ -7,7 +7,6 @@ them by energy again, an order that is fixed also between equal energies (``hits
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def save(events: Events, path: Path) -> None:
                     name, data=values, chunks=(max(len(values), 1),), compression="gzip", compression_opts=9,
                     shuffle=True,
                 )
-        os.replace(part, path)
+        part.replace(path)
     except OSError as e:
         part.unlink(missing_ok=True)
         raise DataError(path, f"could not be written ({e})", "free some disk space or choose another folder") from e

@@ -156,7 +156,7 @@ def save_chunk(chunk: ShowerChunk, path: Path) -> None:
             f, pdg=p.pdg, true_energy=p.energy, x=p.x, y=p.y, start=d.start, cell=d.cell, energy=d.energy,
             number=chunk.number, meta=np.array(json.dumps(chunk.meta)),
         )
-    os.replace(part, path)
+    part.replace(path)
 
 
 def load_chunk(path: Path) -> ShowerChunk:

@@ -108,7 +108,7 @@ def test_workflows_are_yaml_that_runs_and_compares(service: str, tmp_path: Path)
     out = tmp_path / "repository"
     out.mkdir()
     assert call("ci", service, "--design", design, "--out", out)[0] == 0
-    assert len([p for p in out.rglob("*.yml")]) == 1
+    assert len(list(out.rglob("*.yml"))) == 1
 
 
 @pytest.mark.parametrize("service", ["github", "gitlab"])

@@ -1,9 +1,9 @@
 """The stage as a whole: what is in the project, what it says of itself, and what it refuses."""
 
 import io
-import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,10 +30,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(function, folder):
-    here = os.getcwd()
+    here = Path.cwd()
     before = sys.stdout
     converted = toy.convert(function, folder, toy.events(1200))
-    assert os.getcwd() == here and sys.stdout is before
+    assert Path.cwd() == here and sys.stdout is before
     return converted
 
 
@@ -176,17 +176,17 @@ def test_whatever_hls4ml_raises_becomes_one_error(function, tmp_path, monkeypatc
 
 
 def test_keras_mask_is_taken_off_again():
-    import keras
+    import keras  # noqa: TID251 (Keras 3, which the mask is for)
 
     version = keras.__version__
-    with pytest.raises(RuntimeError), hls4ml.keras_mask():
+    with pytest.raises(RuntimeError), hls4ml.keras_mask():  # noqa: PT012 (the mask is seen inside)
         assert keras.__version__ == "2.15.0"
         raise RuntimeError
     assert keras.__version__ == version
 
 
 def test_log_is_written_also_on_failure(tmp_path):
-    with pytest.raises(RuntimeError), hls4ml.printing_into(tmp_path / "log"):
+    with pytest.raises(RuntimeError), hls4ml.printing_into(tmp_path / "log"):  # noqa: PT012 (printed before)
         print("almost")
         raise RuntimeError
     assert (tmp_path / "log").read_text() == "almost\n"

@@ -1,4 +1,4 @@
-import os
+import subprocess
 import time
 
 import pytest
@@ -39,7 +39,7 @@ def test_does_not_depend_on_the_current_directory(executable, project, tmp_path,
     assert not list(project.project.rglob("weights/*.txt"))
     monkeypatch.chdir(tmp_path)
     toy.events(3).tofile("inputs.bin")
-    assert os.system(f"{executable.path} inputs.bin 0 3 out.bin") == 0
+    assert subprocess.run([executable.path, "inputs.bin", "0", "3", "out.bin"], check=False).returncode == 0
     assert (tmp_path / "out.bin").stat().st_size == 3 * 17
 
 

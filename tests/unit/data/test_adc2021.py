@@ -154,7 +154,7 @@ def swap_classes(rows):
     return rows
 
 
-@pytest.mark.parametrize("change, message", [
+@pytest.mark.parametrize(("change", "message"), [
     (break_value(np.nan), r"pT in dataset 'Particles' is not finite \(nan\) in event 7 .* Remedy: remove these"),
     (break_value(np.inf), r"pT in dataset 'Particles' is not finite \(inf\) in event 7"),
     (break_value(-3), r"pT in dataset 'Particles' is negative \(-3\.0\) in event 7"),
@@ -216,7 +216,7 @@ def test_splits_do_not_depend_on_the_order():
     order = np.random.default_rng(1).permutation(500)
     assert np.array_equal(splits.content_id(rows[order]), ids[order])
     assert len(np.unique(ids)) == 500
-    assert [len(set(class_of_row()[i].name for i in r)) for r in ([0], range(1, 5))] == [1, 1]
+    assert [len({class_of_row()[i].name for i in r}) for r in ([0], range(1, 5))] == [1, 1]
 
 
 def test_rotation_is_a_symmetry():

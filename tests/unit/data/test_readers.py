@@ -176,7 +176,7 @@ def test_objects_that_are_not_sorted_are_named(tmp_path):
         readers.check_sorted(tmp_path / "f", "dataset 'x'", objects, 100)
 
 
-@pytest.mark.parametrize("bad, text", [(np.nan, "not finite"), (np.inf, "not finite"), (-1.0, "negative")])
+@pytest.mark.parametrize(("bad", "text"), [(np.nan, "not finite"), (np.inf, "not finite"), (-1.0, "negative")])
 def test_bad_values_are_named(tmp_path, bad, text):
     values = np.ones((5, 2))
     values[3, 1] = bad

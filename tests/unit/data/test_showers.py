@@ -435,4 +435,4 @@ def test_geant4_gives_the_same_showers_again(tmp_path, monkeypatch):
     assert response[0] == pytest.approx(GEV, rel=0.15)
     assert 0 < response[1] < response[0]
     assert a.meta["g4data"] == geant4_tables.NAME
-    assert os.listdir(tmp_path / "a" / "hard") == ["chunk_0000.npz"]
+    assert [p.name for p in (tmp_path / "a" / "hard").iterdir()] == ["chunk_0000.npz"]

@@ -187,7 +187,7 @@ JETS = int(np.flatnonzero(events()["jet_pt"][1])[20])
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
-@pytest.mark.parametrize("damage, message", [
+@pytest.mark.parametrize(("damage", "message"), [
     (change("jet_pt", JETS, np.nan), rf"pt in \w+ 'jet_pt' is not finite \(nan\) in event {JETS} .* Remedy: remove"),
     (change("jet_pt", JETS, -2.0), rf"pt in \w+ 'jet_pt' is negative \(-2\.0\) in event {JETS}"),
     (change("jet_eta", JETS, np.inf), rf"eta in \w+ 'jet_eta' is not finite \(inf\) in event {JETS}"),

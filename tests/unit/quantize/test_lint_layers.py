@@ -44,7 +44,7 @@ def options():
 
 def test_options_that_are_refused_before_training():
     for what, m in options().items():
-        found = [f for f in lint.lint_layers.options(PARALLEL, m)]
+        found = list(lint.lint_layers.options(PARALLEL, m))
         assert [(f.severity, f.where) for f in found] == [("error", "bad")] and found[0].remedy
         assert what in found[0].message
         with pytest.raises(UnsupportedLayerError, match=f"bad: .*{what}.*Remedy"):

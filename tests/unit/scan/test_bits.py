@@ -45,11 +45,13 @@ def test_more_bits_are_better_and_nothing_is_done_twice(start, tmp_path, monkeyp
         return bits.study(*start, "upstream", wanted, tmp_path, told.append, **more)
 
     wanted = bits.points([2, 6], ["qat", "ptq"], [0.0, 0.5])
+
+    def interrupted(text):
+        told.append(text)
+        if "4/8" in text:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        def interrupted(text):
-            told.append(text)
-            if "4/8" in text:
-                raise KeyboardInterrupt
         bits.study(*start, "upstream", wanted, tmp_path, interrupted, epochs=3)
     assert len(json.loads((tmp_path / "bits.json").read_text())["points"]) == 3
     found = study(wanted, epochs=3)

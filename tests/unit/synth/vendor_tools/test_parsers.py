@@ -170,7 +170,7 @@ def test_a_cut_off_report_is_an_error_or_says_what_is_missing(path, tmp_path):
         try:
             found = read(part, path.name)
         except ReportError as e:
-            assert path.name in str(e) and "Remedy" in str(e)
+            assert path.name in str(e) and "Remedy" in str(e)  # noqa: PT017 (an error is one of two answers)
             refused += 1
             continue
         for name, value in found.values.items():
