@@ -23,7 +23,7 @@ def run(
         design: its section ``convert`` says for which backend, part and clock, and how parallel.
         results: give the trigger function, and the events of the test bench: the first thousand of the test background.
         folder: of the stage; also takes ``hls4ml.log``.
-        progress: not told anything.
+        progress: told what is being done.
 
     Raises:
         UnsupportedLayerError: the network holds layers that cannot be brought to firmware exactly.
@@ -35,6 +35,7 @@ def run(
     final, part = folder / "project", folder / "project.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    progress("conversion by hls4ml")
     network = hls4ml.convert(trigger.network, section, project.network_name(trigger), part, folder / "hls4ml.log")
     features = None if vectors.ndim < 3 else int(vectors.shape[-1])
     project.write(trigger, network, section, part, features)

@@ -21,7 +21,7 @@ def run(
         design: its section ``data`` names the source.
         results: not read; this stage is the first.
         folder: of the stage; nothing is written there before the result is saved.
-        progress: not told anything.
+        progress: told which source is read.
 
     Raises:
         DesignError: there is no such source.
@@ -29,6 +29,7 @@ def run(
     """
     from l1trigger import plugins
 
+    progress(f"events of the source {design.data.source}")
     data: DataSet = plugins.get("l1trigger.sources", design.data.source, "data.source")().load(design.data)
     return data
 

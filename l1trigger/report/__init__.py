@@ -27,7 +27,7 @@ def run(
         design: that was run.
         results: of all stages; ``synth`` may be missing.
         folder: that exists.
-        progress: not told anything.
+        progress: told what is being done.
 
     Returns:
         The report.
@@ -37,10 +37,12 @@ def run(
     from l1trigger.report.build import build
     from l1trigger.report.measurement import measure
 
+    progress("figures of every level")
     measured = measure(results)
     report = build(design, results, measured)
     drawings = plots.drawings(measured, report, results.train, results.compress)
     report = report.model_copy(update={"pictures": [d.picture for d in drawings]})
+    progress(f"{len(drawings)} pictures")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as name:
         work = Path(name)
         images = plots.write(drawings, work / FIGURES_NAME)
