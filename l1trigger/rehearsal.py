@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from l1trigger import plugins
+from l1trigger.contracts.source import SOURCES
 from l1trigger.design import Design
 from l1trigger.pipeline import at_most
 
@@ -38,7 +38,7 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
     """
     small = at_most(design, LIMITS)
     progress("data")
-    data = _few(plugins.get("l1trigger.sources", design.data.source, "data.source")().load(small.data))
+    data = _few(SOURCES.of(small.data).load())
     from l1trigger import compress, train
     from l1trigger.quantize import lint
 

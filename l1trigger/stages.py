@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from l1trigger import plugins
+from l1trigger.contracts.source import SOURCES
 from l1trigger.design import Design
 from l1trigger.package_files import firmware_folder
 from l1trigger.results import Results
 from l1trigger.run_folder import CHECKPOINTS
 
-if TYPE_CHECKING:
-    from l1trigger.data.events import DataSet
 
 class Result(Protocol):
     """What a stage gives: a frozen value that can be written into a folder."""
@@ -72,9 +70,7 @@ class Job:
 
 
 def _data(job: Job) -> Result:
-    source = plugins.get("l1trigger.sources", job.design.data.source)()
-    data: DataSet = source.load(job.design.data)
-    return data
+    return SOURCES.of(job.design.data).load()
 
 
 def _train(job: Job) -> Result:
@@ -153,7 +149,7 @@ class Stage:
 
 _KERAS = ("numpy", "tensorflow", "tf-keras")
 STAGES = (
-    Stage("data", _data, ("data",), (), ("numpy", "h5py")),
+    Stage("data", _data, ("data",), (), ("numpy", "h5py", "scikit-learn")),
     Stage("train", _train, ("task", "model", "train"), ("data",), _KERAS),
     Stage("compress", _compress, ("name", "compress"), ("data", "train"),
           (*_KERAS, "qkeras", "tensorflow-model-optimization")),
