@@ -18,8 +18,11 @@ import yaml
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from l1trigger import plugins
+from l1trigger.contracts.architecture import ARCHITECTURES
+from l1trigger.contracts.score import SCORES
+from l1trigger.contracts.source import SOURCES
 from l1trigger.errors import DesignError, nearest
+from l1trigger.plugins import Group
 from l1trigger.sections import (
     PARTS,
     CompressSection,
@@ -76,12 +79,8 @@ class Design(Section):
         return _digest(self.resolved())
 
 
-PLUGIN_SECTIONS = {
-    "data": ("l1trigger.sources", "source"),
-    "model": ("l1trigger.models", "architecture"),
-    "compress": ("l1trigger.scores", "score"),
-}
-"""Section to the group of the plugins that fill it, and the key that names the plugin."""
+PLUGIN_SECTIONS: Mapping[str, Group[Any]] = {g.section: g for g in (SOURCES, ARCHITECTURES, SCORES)}
+"""Section to the group of the plugins that fill it."""
 
 
 def _digest(values: Any) -> str:
@@ -145,11 +144,11 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
 
 def _options_class(section: str, given: Any, file: Path | None) -> type[Section]:
     """The options of the plugin that a section names."""
-    group, key = PLUGIN_SECTIONS[section]
-    if not isinstance(given, Mapping) or key not in given:
-        raise DesignError(file, f"{section}.{key}", "is missing", f"name one of: {', '.join(plugins.names(group))}")
+    group = PLUGIN_SECTIONS[section]
+    if not isinstance(given, Mapping) or group.key not in given:
+        raise DesignError(file, f"{section}.{group.key}", "is missing", f"name one of: {', '.join(group.names())}")
     try:
-        options: type[Section] = plugins.get(group, str(given[key]), f"{section}.{key}").Options
+        options: type[Section] = group.get(str(given[group.key])).Options
     except DesignError as e:
         raise DesignError(file, e.key, e.expectation, e.remedy) from e.__cause__
     return options
@@ -255,12 +254,12 @@ def _override(raw: dict[str, Any], item: str) -> None:
 def json_schema() -> dict[str, Any]:
     """JSON schema of design files, with the options of all installed plugins."""
     schema = Design.model_json_schema()
-    for section, (group, key) in PLUGIN_SECTIONS.items():
+    for section, group in PLUGIN_SECTIONS.items():
         options = []
-        for name in plugins.names(group):
-            one = plugins.get(group, name, section).Options.model_json_schema(ref_template="#/$defs/{model}")
+        for name in group.names():
+            one = group.get(name).Options.model_json_schema(ref_template="#/$defs/{model}")
             schema["$defs"] |= one.pop("$defs", {})
-            one["properties"][key] = {"const": name}
+            one["properties"][group.key] = {"const": name}
             schema["$defs"][f"{section}_{name}"] = one
             options.append({"$ref": f"#/$defs/{section}_{name}"})
         schema["properties"][section] = {"oneOf": options}

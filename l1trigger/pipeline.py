@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from l1trigger import artefacts, plugins
-from l1trigger.design import PLUGIN_SECTIONS, Design, Section
+from l1trigger import artefacts
+from l1trigger.design import Design, Section
 from l1trigger.errors import BudgetError, DesignError, RunFolderError, nearest
 from l1trigger.results import Results
 from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
@@ -163,20 +163,10 @@ def _source_digests(stage: Stage) -> dict[str, str]:
     }
 
 
-def _fingerprint(design: Design, section: str) -> str:
-    """Digest of the files that a section names, where its plugin gives one."""
-    if section == "synth" and design.synth.calibration is not None:
-        return _file_digest(Path(design.synth.calibration))
-    if section not in PLUGIN_SECTIONS:
-        return ""
-    group, key = PLUGIN_SECTIONS[section]
-    options = getattr(design, section)
-    plugin = plugins.get(group, getattr(options, key), section)()
-    if hasattr(plugin, "fingerprint"):
-        return str(plugin.fingerprint(options))
-    if hasattr(plugin, "files"):
-        return " ".join(_file_digest(Path(f)) for f in plugin.files(options))
-    return ""
+def _fingerprint(design: Design, name: str) -> str:
+    """Digest of the files that a section names."""
+    section = getattr(design, name)
+    return " ".join(_file_digest(f) for f in section.files()) if isinstance(section, Section) else ""
 
 
 def _file_digest(path: Path) -> str:

@@ -21,6 +21,23 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
+    def files(self) -> tuple[Path, ...]:
+        """Every file whose content is read, also by sections inside; a stage is run again when one has changed.
+
+        A section that names files adds them to those that its base gives.
+        """
+        inside = (_sections_in(getattr(self, name)) for name in type(self).model_fields)
+        return tuple(file for sections in inside for section in sections for file in section.files())
+
+
+def _sections_in(value: Any) -> tuple[Section, ...]:
+    """The sections among a value and, where it holds several, its items."""
+    if isinstance(value, Section):
+        return (value,)
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    return tuple(s for item in value for s in _sections_in(item)) if isinstance(value, tuple) else ()
+
 
 class DataSection(Section):
     """Base of the options of data sources; a source adds its own keys.
@@ -221,6 +238,12 @@ class DistillationSection(Section):
     weight: float = Field(0.5, gt=0, le=1)
     temperature: float = Field(2.0, gt=0)
 
+    def files(self) -> tuple[Path, ...]:
+        """The teacher's training."""
+        folder = self.teacher / "train" if self.teacher else None
+        own = (folder / "train.json", *sorted(folder.glob("weights_seed*.npz"))) if folder else ()
+        return (*super().files(), *own)
+
 
 class FineTuneSection(Section):
     """Quantization-aware training, starting from the float weights; 0 epochs round them and leave it at that."""
@@ -381,6 +404,10 @@ class SynthSection(Section):
         if self.stages is not None and self.latency_cutoff_ns is not None:
             raise ValueError("give stages or latency_cutoff_ns, not both")
         return self
+
+    def files(self) -> tuple[Path, ...]:
+        """The calibration."""
+        return (*super().files(), *([Path(self.calibration)] if self.calibration else []))
 
 
 class Limit(Section):

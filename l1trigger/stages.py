@@ -103,7 +103,7 @@ def _stage(
 
 _KERAS = ("numpy", "tensorflow", "tf-keras")
 STAGES = (
-    _stage("data", ("data",), (), ("numpy", "h5py")),
+    _stage("data", ("data",), (), ("numpy", "h5py", "scikit-learn")),
     _stage("train", ("task", "model", "train"), ("data",), _KERAS),
     _stage("compress", ("name", "compress"), ("data", "train"),
           (*_KERAS, "qkeras", "tensorflow-model-optimization")),

@@ -9,38 +9,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import plugins
+from l1trigger.contracts.score import SCORES, Score
 from l1trigger.data.objects import present
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import QuantizedNetwork
-
-
-class Score(Protocol):
-    """What a plugin of the group ``l1trigger.scores`` provides, beside ``Options`` and ``compress``."""
-
-    kernel: str
-    """Name of the C++ function in ``firmware/hls/scores.h``."""
-
-    def score_type(self, scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
-        """Fixed-point type of the score."""
-
-    def raw(
-        self, x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
-    ) -> NDArray[np.int64]:
-        """Scores as integers of ``score_type``.
-
-        Args:
-            x: network inputs (events, inputs).
-            present: whether the input belongs to an object that is there (its pT is not 0), same shape.
-            output: network outputs (events, outputs).
-            score_type: type of the score.
-        """
 
 
 @dataclass(frozen=True)
@@ -79,15 +57,14 @@ class TriggerFunction:
     threshold: int
 
     @property
-    def score_plugin(self) -> Score:
+    def score_plugin(self) -> type[Score[Any]]:
         """The score itself."""
-        plugin: Score = plugins.get("l1trigger.scores", self.score)()
-        return plugin
+        return SCORES.get(self.score)
 
     @property
     def keeps_outputs(self) -> bool:
         """Whether the network's outputs mean what those of the reference mean."""
-        return bool(getattr(self.score_plugin, "keeps_outputs", False))
+        return self.score_plugin.keeps_outputs
 
     def evaluate(self, inputs: NDArray[Any]) -> TriggerOutputs:
         """The level ``quantized``: the function computed by QKeras and exact integer arithmetic.
@@ -97,7 +74,8 @@ class TriggerFunction:
         """
         x = self.scaling.firmware(inputs)
         raw = self.network.raw(x)
-        score = self.score_plugin.raw(x, present(inputs), self.network.output_type.value(raw), self.score_type)
+        output = self.network.output_type.value(raw)
+        score = self.score_plugin.kernel.raw(x, present(inputs), output, self.score_type)
         return TriggerOutputs(raw, score, score > self.threshold)
 
     def value(self, score: NDArray[np.int64]) -> NDArray[np.float64]:

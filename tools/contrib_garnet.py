@@ -29,7 +29,7 @@ def main() -> None:
     options = {n: list(v) if isinstance(v, tuple) else v for n, v in found.options.items()}
     section = {"model": {"architecture": "garnet", "contrib_file": str(given.file), **options}}
     print(yaml.safe_dump(section, sort_keys=False, default_flow_style=None), end="")
-    inputs = Showers().load(ShowersOptions(max_hits=found.vertices)).test.inputs[: given.events]
+    inputs = Showers(ShowersOptions(max_hits=found.vertices)).load().test.inputs[: given.events]
     x = HitInputs().scaling(found.vertices).real(inputs).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
         told = deviation(given.file, x.reshape(-1, found.vertices, found.features), Path(folder))

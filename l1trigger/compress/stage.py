@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from l1trigger import plugins
 from l1trigger.compress.measured import quantized_figures
 from l1trigger.compress.result import CompressResult
+from l1trigger.contracts.score import SCORES
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, ThresholdSection
@@ -30,28 +30,32 @@ def compress(
 ) -> CompressResult:
     """See ``l1trigger.compress.run``."""
     require_fit(design, data)
-    plugin = plugins.get("l1trigger.scores", design.compress.score, "compress.score")()
-    if design.compress.distillation is not None and not getattr(plugin, "keeps_outputs", False):
+    score = SCORES.of(design.compress)
+    if design.compress.distillation is not None and not score.keeps_outputs:
         raise DesignError(
             None, "compress.distillation", f"{design.compress.score} learns nothing but the reference's score or "
             "outputs already", "leave it out",
         )
+
+    def named(name: str) -> Callable[[str], None]:
+        return lambda message: progress(name + message)
+
     results = {}
     for which, training in enumerate(trained.trainings):
         name = f"seed {training.seed}: " if len(trained.trainings) > 1 else ""
-        made = _ready_made(trained, which) or plugin.compress(
-            design, data, trained, which, work / f"seed{training.seed}", lambda m, n=name: progress(n + m)
+        made = _ready_made(trained, which) or score.compress(
+            data, trained, which, work / f"seed{training.seed}", named(name)
         )
         trigger = TriggerFunction(
             design.name, trained.scaling, made.network, design.compress.score,
-            plugin.score_type(trained.scaling, made.network), 0,
+            score.kernel.score_type(trained.scaling, made.network), 0,
         )
         results[which] = (trigger, made)
     trigger, made = results[trained.best]
     progress("threshold")
     trigger = replace(trigger, threshold=find_threshold(design.compress.threshold, trigger, data))
     value = np.array([trigger.threshold * trigger.score_type.lsb])
-    float_threshold = float(plugin.float_value(value, trained, trained.best)[0])
+    float_threshold = float(score.float_value(value, trained, trained.best)[0])
     figures: tuple[Figure, ...] = ()
     if len(results) > 1:
         figures = tuple(
@@ -63,10 +67,7 @@ def compress(
 
 def _ready_made(trained: TrainResult, which: int) -> Compressed | None:
     """The network of a reference that is quantized already, such as a user's QKeras model."""
-    architecture = plugins.get("l1trigger.models", trained.architecture)
-    if not hasattr(architecture, "quantized_network"):
-        return None
-    network = architecture.quantized_network(trained.options, trained.trainings[which].weights, trained.scaling)
+    network = trained.network.quantized_network(trained.trainings[which].weights)
     return None if network is None else Compressed(network, summarize(network), {})
 
 

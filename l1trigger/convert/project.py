@@ -17,7 +17,6 @@ from l1trigger.data.objects import FEATURES
 from l1trigger.design import ConvertSection
 from l1trigger.fixed_point import Overflow, Rounding
 from l1trigger.package_files import firmware_folder
-from l1trigger.scores import kernels
 from l1trigger.trigger import TriggerFunction
 
 _HEADERS = ("bits.h", "network.h", "scores.h", "trace_globals.h", "weights.h")
@@ -97,7 +96,7 @@ def write_vectors(trigger: TriggerFunction, vectors: NDArray[Any], project: Path
 def _values(
     trigger: TriggerFunction, network: HlsNetwork, section: ConvertSection, features: int
 ) -> dict[str, object]:
-    kernel = kernels.kernel(trigger.score_plugin)
+    kernel = trigger.score_plugin.kernel
     exact = replace(
         kernel.score_type(trigger.scaling, trigger.network), rounding=Rounding.TRN, overflow=Overflow.WRAP
     )

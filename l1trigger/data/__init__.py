@@ -27,11 +27,10 @@ def run(
         DesignError: there is no such source.
         DataError: a file is missing or damaged, or a sample has no events.
     """
-    from l1trigger import plugins
+    from l1trigger.contracts.source import SOURCES
 
     progress(f"events of the source {design.data.source}")
-    data: DataSet = plugins.get("l1trigger.sources", design.data.source, "data.source")().load(design.data)
-    return data
+    return SOURCES.of(design.data).load()
 
 
 __all__ = ["run"]

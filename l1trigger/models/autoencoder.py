@@ -2,60 +2,60 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Architecture, Progress, Training, Weights
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
 from l1trigger.models import coders, dense
-from l1trigger.models.architecture import Training
 from l1trigger.quantize import training
 
 _SMALLEST = 1e-6
 """Added to an error before its logarithm is taken."""
 
 
-class AutoencoderOptions(dense.DenseAutoencoderOptions):
-    """Options of the architecture ``autoencoder``, beside those of all dense ones.
-
-    Attributes:
-        clip_latent: clips the latent variables to [-1, 1]. An autoencoder that cannot extrapolate cannot reconstruct
-            events far from the background, which is what its error is to tell.
-        error: how differences are added up to the error: squared, where the largest decides, or absolute.
-    """
+class AutoencoderOptions(dense.DenseAutoencoderOptions, coders.ErrorOptions):
+    """Options of the architecture ``autoencoder``: those of all dense ones, and of the error."""
 
     architecture: str = "autoencoder"
-    clip_latent: bool = False
-    error: Literal["squared", "absolute"] = "squared"
 
 
-class Autoencoder:
-    """57 - 32 - 16 - latent - 16 - 32 - 57 by default.
+OptionsT = TypeVar("OptionsT", bound=coders.ErrorOptions)
+
+
+class ErrorAutoencoder(Architecture[OptionsT]):
+    """Base of autoencoders whose score is their error.
 
     The loss is the error of (pT, eta, phi) in network units, summed over the objects that are there; the
     angles are bounded to their physical range. The score is the logarithm of that error, standardized on the
     training background: monotonic in the error, and easier to regress.
     """
 
-    Options: Any = AutoencoderOptions
-    coder: ClassVar[Any] = coders.DenseCoder
+    @abstractmethod
+    def coder(self) -> coders.Coder:
+        """Encoder and decoder of a new model."""
 
-    @classmethod
-    def scaling(cls, options: Any) -> InputScaling:
+    @property
+    def floor(self) -> float:
+        """Added to the error before its logarithm is taken, in units of its median on the training background."""
+        return 0.0
+
+    @property
+    def scaling(self) -> InputScaling:
         """Scaling of the network's inputs."""
-        scaling: InputScaling = cls.coder(options).scaling
-        return scaling
+        return self.coder().scaling
 
-    @classmethod
-    def build(cls, options: Any) -> Any:
+    def build(self) -> Any:
         """The Keras model: inputs x and mask, output the masked error; layers up to ``decoded`` are the network."""
-        k, coder = frameworks.keras(), cls.coder(options)
+        k, coder, options = frameworks.keras(), self.coder(), self.options
         x = k.Input((len(coder.scaling),), name="x")
         mask = k.Input((len(coder.scaling),), name="mask")
         z = k.layers.Dense(options.latent, name="latent")(coder.encode(x))
@@ -68,23 +68,19 @@ class Autoencoder:
         )([x, decoded, mask])
         return k.Model([x, mask], error)
 
-    @classmethod
-    def fit(
-        cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: training.Progress,
-    ) -> Training:
+    def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
         """Trains on the background and standardizes the score."""
         frameworks.seed_everything(seed)
-        coder: coders.Coder = cls.coder(options)
+        coder = self.coder()
         train, validation = coder.batch(data.train.inputs), coder.batch(data.validation.inputs)
-        model = cls.build(options)
+        model = self.build()
         model.compile(training.cosine(section, len(train[0])), loss=lambda _, error: error)
         zeros = np.zeros(len(train[0]), np.float32), np.zeros(len(validation[0]), np.float32)
         history = training.fit(
             model, (list(train), zeros[0]), (list(validation), zeros[1]), section, work, progress
         )
         error = _errors(model, train)
-        floor = _SMALLEST + getattr(options, "floor", 0.0) * float(np.median(error))
+        floor = _SMALLEST + self.floor * float(np.median(error))
         log_error = np.log(error + floor)
         weights = training.weights_by_name(model)
         weights["score_floor"] = np.array(floor, np.float32)
@@ -92,28 +88,30 @@ class Autoencoder:
         weights["score_std"] = np.array(log_error.std(), np.float32)
         return Training(seed, weights, history, min(history["val_loss"]))
 
-    @classmethod
-    def firmware_layers(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
-    ) -> Any:
-        """Layers that a score brings to firmware: the whole autoencoder for its squared error; else None."""
-        if score != "reconstruction_error" or options["error"] != "squared":
-            return None
-        model = cls.build(AutoencoderOptions.model_validate(options))
-        training.set_weights(model, weights)
-        clipped = ("latent",) if options["clip_latent"] else ()
-        return dense.folded_dense(model, linear=("latent", "decoded"), clipped=clipped)
-
-    @classmethod
-    def float_score(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], scaling: InputScaling,
-        inputs: NDArray[Any],
-    ) -> NDArray[np.float64]:
+    def float_score(self, weights: Weights, inputs: NDArray[Any]) -> NDArray[np.float64]:
         """Standardized logarithm of the masked reconstruction error."""
-        own = cls.Options.model_validate(options)
-        model = cls.build(own)
+        model = self.build()
         training.set_weights(model, weights)
-        return standardized(_errors(model, cls.coder(own).batch(inputs)), weights)
+        return standardized(_errors(model, self.coder().batch(inputs)), weights)
+
+
+class Autoencoder(ErrorAutoencoder[AutoencoderOptions]):
+    """57 - 32 - 16 - latent - 16 - 32 - 57 by default."""
+
+    Options = AutoencoderOptions
+
+    def coder(self) -> coders.Coder:
+        """Dense layers on trigger objects."""
+        return coders.DenseCoder(self.options)
+
+    def layers(self, weights: Weights, score: str) -> Any:
+        """Layers that a score brings to firmware: the whole autoencoder for its squared error; else None."""
+        if score != "reconstruction_error" or self.options.error != "squared":
+            return None
+        model = self.build()
+        training.set_weights(model, weights)
+        clipped = ("latent",) if self.options.clip_latent else ()
+        return dense.folded_dense(model, linear=("latent", "decoded"), clipped=clipped)
 
 
 def standardized(error: NDArray[np.float64], weights: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:

@@ -1,50 +1,41 @@
-"""What networks share that learn classes: one logit per class, class 0 being the one that the trigger looks for."""
+"""One output, a logit, per class; class 0 is the one that the trigger looks for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Loss, Truth
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import Events
-from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DataError
 
 TASK = "classification"
-KERNEL = "margin"
-"""The score kernel that compares the first output with the others."""
 
 
-class Classification:
-    """Base of architectures with one output, a logit, per class.
+@dataclass(frozen=True)
+class Classes(Truth):
+    """The class of each event.
 
-    The architecture's options have ``classes``, their number, and the architecture has ``float_outputs``; one that
-    can do other things as well overrides ``class_count``.
+    Attributes:
+        class_count: number of classes.
     """
 
-    float_outputs: Callable[..., NDArray[np.float64]]
+    class_count: int
 
-    @staticmethod
-    def class_count(options: Any) -> int:
-        """Number of classes that the outputs stand for; 0 where they stand for something else."""
-        return int(options.classes)
-
-    @classmethod
-    def targets(cls, options: Any, events: Events) -> NDArray[np.float32]:
+    def targets(self, events: Events) -> NDArray[np.float32]:
         """One for the true class and zero for the others (events, classes).
 
         Raises:
             DataError: the sample has no true classes, or one that the network has no output for.
         """
-        count = cls.class_count(options)
-        return np.eye(count, dtype=np.float32)[true_classes(events, count)]
+        return np.eye(self.class_count, dtype=np.float32)[true_classes(events, self.class_count)]
 
-    @staticmethod
-    def loss(options: Any) -> Callable[[Any, Any], Any]:
+    def loss(self) -> Loss:
         """Cross entropy of the softmax of the logits, per event; targets may be probabilities of another network."""
         tf = frameworks.tensorflow()
 
@@ -53,28 +44,13 @@ class Classification:
 
         return entropy
 
-    @classmethod
-    def float_score(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], scaling: InputScaling,
-        inputs: NDArray[Any],
-    ) -> NDArray[np.float64]:
-        """The margin of class 0."""
-        return margin(cls.float_outputs(options, weights, scaling, inputs))
+    def score(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The margin of class 0: its logit minus the largest of the others."""
+        return np.asarray(outputs[:, 0] - outputs[:, 1:].max(axis=1), np.float64)
 
-    @staticmethod
-    def predictions(options: Mapping[str, Any], outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
+    def predictions(self, outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
         """The class of the largest of the outputs (events, classes), the first of equals."""
-        return {CLASS: predicted(outputs)}  # named like the truth
-
-
-def margin(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """First of the outputs (events, classes) minus the largest of the others."""
-    return np.asarray(outputs[:, 0] - outputs[:, 1:].max(axis=1), np.float64)
-
-
-def predicted(outputs: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Index of the largest of the outputs (events, classes), the first of equals."""
-    return np.asarray(outputs.argmax(axis=1), np.int64)
+        return {CLASS: np.asarray(outputs.argmax(axis=1), np.int64)}  # named like the truth
 
 
 def true_classes(events: Events, count: int) -> NDArray[np.int64]:
@@ -97,5 +73,3 @@ def true_classes(events: Events, count: int) -> NDArray[np.int64]:
             "give model.classes as many classes as the data have, or leave such events out",
         )
     return np.asarray(true, np.int64)
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Progress, SupervisedArchitecture, Training, Truth, Weights
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
-from l1trigger.design import Design, QuantizationSection, TrainSection
+from l1trigger.design import Design, TrainSection
 from l1trigger.models import blocks, classification, images, supervised
-from l1trigger.models.architecture import Training
 from l1trigger.network import as_inputs, batch_size
-from l1trigger.quantize import keras_graph, lint, training
+from l1trigger.quantize import lint, training
 
 OUTPUT = "output"
 """Name of the last layer, which the architecture adds."""
@@ -50,131 +49,75 @@ class CnnOptions(images.ImageOptions):
         return self
 
 
-class Cnn(supervised.Supervised):
+class Cnn(SupervisedArchitecture[CnnOptions]):
     """Layers of a design on an image, and a second input if wanted, with the outputs that the task needs."""
 
     Options = CnnOptions
 
-    @staticmethod
-    def scaling(options: CnnOptions) -> InputScaling:
+    @property
+    def scaling(self) -> InputScaling:
         """Scaling of the network's inputs."""
-        return images.scaling(options)
+        return images.scaling(self.options)
 
-    @classmethod
-    def check(cls, design: Design) -> None:
+    @property
+    def truth(self) -> Truth:
+        """Classes, or type and energy."""
+        own = self.options
+        if own.classes:
+            return classification.Classes(own.classes)
+        return supervised.LabelAndEnergy(own.energy_unit_gev, own.class_loss_weight)
+
+    def check(self, design: Design) -> None:
         """Builds the network, so that layers that do not fit together are told before anything is trained.
 
         Raises:
             DesignError: they do not.
             UnsupportedLayerError: firmware cannot have one of them as it is.
         """
-        assert isinstance(design.model, CnnOptions)
-        lint.require_float(design.convert, cls.build(design.model))
+        lint.require_float(design.convert, self.build())
 
-    @staticmethod
-    def check_shape(options: CnnOptions, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
         """Checks the shape of an event of the data; see ``images.require_image``."""
-        images.require_image(options, shape)
+        images.require_image(self.options.image, shape, self.options.features)
 
-    @staticmethod
-    def class_count(options: CnnOptions) -> int:
-        """Number of classes; 0 where the outputs are type and energy."""
-        return options.classes or 0
-
-    @staticmethod
-    def build(options: CnnOptions) -> Any:
+    def build(self) -> Any:
         """The Keras model: image, and features where there are any, in network units; outputs (events, outputs)."""
-        inputs, h = images.model(options, options.layers)
-        last = blocks.Layer(dense=blocks.Dense(units=options.classes or 2, relu=False, name=OUTPUT))
+        inputs, h = images.model(self.options, self.options.layers)
+        last = blocks.Layer(dense=blocks.Dense(units=self.options.classes or 2, relu=False, name=OUTPUT))
         return frameworks.keras().Model(inputs, blocks.build([last], h))
 
-    @classmethod
-    def fit(
-        cls, options: CnnOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: training.Progress,
-    ) -> Training:
+    def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
         """Trains on classes, or on labels and energies."""
         frameworks.seed_everything(seed)
-        model = cls.build(options)
-        inputs, targets = cls.examples(options, data.train, seed)
-        model.compile(training.cosine(section, len(inputs)), loss=cls.loss(options))
-        scaling = cls.scaling(options)
+        model, truth = self.build(), self.truth
+        inputs, targets = self.examples(data.train, seed)
+        model.compile(training.cosine(section, len(inputs)), loss=truth.loss())
+        scaling = self.scaling
 
         def given(hardware: NDArray[np.int16]) -> Any:
             return as_inputs(model, scaling.real(hardware).astype(np.float32))
 
-        validation = given(data.validation.inputs), cls.targets(options, data.validation)
+        validation = given(data.validation.inputs), truth.targets(data.validation)
         history = training.fit(model, (given(inputs), targets), validation, section, work, progress)
         return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
-    @classmethod
-    def examples(cls, options: CnnOptions, events: Events, seed: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-        """Hardware integers and targets to train on."""
-        rng = np.random.default_rng(seed)
-        copies = [_turned(events.inputs, rng) for _ in range(options.symmetric_copies - 1)]
-        targets = cls.targets(options, events)
-        return np.concatenate([events.inputs, *copies]), np.tile(targets, (options.symmetric_copies, 1))
+    def examples(self, events: Events, seed: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """Hardware integers and targets to train on, with mirrored and transposed copies."""
+        rng, copies = np.random.default_rng(seed), self.options.symmetric_copies
+        turned = [_turned(events.inputs, rng) for _ in range(copies - 1)]
+        return np.concatenate([events.inputs, *turned]), np.tile(self.truth.targets(events), (copies, 1))
 
-    @classmethod
-    def targets(cls, options: CnnOptions, events: Events) -> NDArray[np.float32]:
-        """What the outputs should be; see ``Classification`` and ``Supervised``."""
-        return _Classes.targets(options, events) if options.classes else super().targets(options, events)
-
-    @classmethod
-    def loss(cls, options: CnnOptions) -> Callable[[Any, Any], Any]:
-        """Of (target, output), per event; see ``Classification`` and ``Supervised``."""
-        return _Classes.loss(options) if options.classes else super().loss(options)
-
-    @classmethod
-    def float_outputs(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], scaling: InputScaling,
-        inputs: NDArray[Any],
-    ) -> NDArray[np.float64]:
+    def float_outputs(self, weights: Weights, inputs: NDArray[Any]) -> NDArray[np.float64]:
         """Outputs of the full-precision network (events, outputs)."""
-        model = cls.build(CnnOptions.model_validate(options))
-        training.set_weights(model, weights)
-        x = as_inputs(model, scaling.real(inputs).astype(np.float32))
+        model = self.layers(weights)
+        x = as_inputs(model, self.scaling.real(inputs).astype(np.float32))
         return np.asarray(model.predict(x, batch_size=batch_size(model), verbose=0), np.float64)
 
-    @classmethod
-    def float_score(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], scaling: InputScaling,
-        inputs: NDArray[Any],
-    ) -> NDArray[np.float64]:
-        """The margin of class 0, or the logit."""
-        outputs = cls.float_outputs(options, weights, scaling, inputs)
-        return classification.margin(outputs) if options["classes"] else outputs[:, supervised.LOGIT]
-
-    @classmethod
-    def predictions(
-        cls, options: Mapping[str, Any], outputs: NDArray[np.float64]
-    ) -> dict[str, NDArray[Any]]:
-        """Classes, or energies [GeV], of network outputs (events, outputs)."""
-        if options["classes"]:
-            return _Classes.predictions(options, outputs)
-        return super().predictions(options, outputs)
-
-    @classmethod
-    def quantized_model(
-        cls, options: CnnOptions, weights: Mapping[str, NDArray[np.float32]], section: QuantizationSection,
-        internal: Mapping[str, int], x: NDArray[np.float64],
-    ) -> Any:
-        """The QKeras model with the float weights in it.
-
-        Args:
-            options: of the architecture.
-            weights: of the float model.
-            section: bit widths of all layers and of single ones.
-            internal: none; nothing is computed inside a layer.
-            x: firmware inputs on which ranges are seen (events, inputs).
-        """
-        model = cls.build(options)
+    def layers(self, weights: Weights, score: str = "") -> Any:
+        """The trained Keras model, whatever the score."""
+        model = self.build()
         training.set_weights(model, weights)
-        return keras_graph.quantized(model, section, cls.scaling(options).network_type, x)
-
-
-class _Classes(classification.Classification):
-    """The half of the architecture that learns classes."""
+        return model
 
 
 def _turned(inputs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:

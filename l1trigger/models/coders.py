@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,40 @@ from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
 from l1trigger.design import Design, ModelSection
 from l1trigger.errors import DesignError
-from l1trigger.models import blocks, dense, images
+from l1trigger.models import blocks, dense
 from l1trigger.quantize import lint, training
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Network inputs, and how much each counts in the error; both (events, inputs)."""
+
+
+class ErrorOptions(ModelSection):
+    """What all autoencoders have that are scored by their error.
+
+    Attributes:
+        latent: size of the narrowest layer.
+        clip_latent: clips the latent variables to [-1, 1]. An autoencoder that cannot extrapolate cannot reconstruct
+            events far from the background, which is what its error is to tell.
+        error: how differences are added up to the error: squared, where the largest decides, or absolute.
+    """
+
+    latent: int = Field(8, ge=1)
+    clip_latent: bool = False
+    error: Literal["squared", "absolute"] = "squared"
+
+
+class DivergenceOptions(ModelSection):
+    """What all variational autoencoders have.
+
+    Attributes:
+        latent: size of the narrowest layer.
+        beta: weight of the Kullback-Leibler term once it is fully on.
+        warm_up: fraction of the epochs during which that weight rises from zero.
+    """
+
+    latent: int = Field(8, ge=1)
+    beta: float = Field(0.02, ge=0)
+    warm_up: float = Field(0.5, gt=0, le=1)
 
 
 class Coder(Protocol):
@@ -170,20 +199,17 @@ def firmware_model(
     return model
 
 
-def check_shape(options: ConvAutoencoderOptions, shape: tuple[int, ...]) -> None:
-    """Checks the shape of an event of the data; see ``images.require_image``."""
-    images.require_image(images.ImageOptions(architecture=options.architecture, image=options.image), shape)
-
-
-def check(design: Design) -> None:
+def check(design: Design, options: ConvAutoencoderOptions) -> None:
     """Whether encoder, decoder and score of a convolutional autoencoder fit together.
+
+    Args:
+        design: that the network is part of.
+        options: of the network.
 
     Raises:
         DesignError: they do not; says what.
         UnsupportedLayerError: firmware cannot have one of the layers as it is.
     """
-    options = design.model
-    assert isinstance(options, ConvAutoencoderOptions)
     k, coder = frameworks.keras(), ConvCoder(options)
     part = "encoder"
     try:

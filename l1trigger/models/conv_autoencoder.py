@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from l1trigger.models import coders
-from l1trigger.models.autoencoder import Autoencoder
+from l1trigger.contracts.architecture import Weights
+from l1trigger.design import Design
+from l1trigger.models import coders, images
+from l1trigger.models.autoencoder import ErrorAutoencoder
 
 
-class ConvAutoencoderOptions(coders.ConvAutoencoderOptions):
-    """Options of the architecture ``conv_autoencoder``, beside those of all convolutional ones.
+class ConvAutoencoderOptions(coders.ConvAutoencoderOptions, coders.ErrorOptions):
+    """Options of the architecture ``conv_autoencoder``, beside those of all convolutional ones, and of the error.
 
     Attributes:
-        clip_latent, error: as of the architecture ``autoencoder``.
         floor: added to the error before its logarithm is taken, in units of its median on the training background. The
             order of events stays; but quiet ones, in which there is nothing to find, no longer stretch the score that a
             student has to follow.
     """
 
     architecture: str = "conv_autoencoder"
-    clip_latent: bool = False
-    error: Literal["squared", "absolute"] = "squared"
     floor: float = Field(0.0, ge=0)
 
 
-class ConvAutoencoder(Autoencoder):
+class ConvAutoencoder(ErrorAutoencoder[ConvAutoencoderOptions]):
     """The autoencoder with encoder and decoder from lists of layers; loss and score are the same.
 
     The published one for 19 x 3 objects has 16 filters of 3 x 3, an average over 3 x 1, 32 filters of 3 x 1, another
@@ -39,16 +35,27 @@ class ConvAutoencoder(Autoencoder):
     """
 
     Options = ConvAutoencoderOptions
-    coder: ClassVar[Any] = coders.ConvCoder
-    check = staticmethod(coders.check)
-    check_shape = staticmethod(coders.check_shape)
 
-    @classmethod
-    def firmware_layers(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
-    ) -> Any:
+    def coder(self) -> coders.Coder:
+        """Layers on an image."""
+        return coders.ConvCoder(self.options)
+
+    @property
+    def floor(self) -> float:
+        """See the options."""
+        return self.options.floor
+
+    def check(self, design: Design) -> None:
+        """Whether encoder, decoder and score fit together; see ``coders.check``."""
+        coders.check(design, self.options)
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Checks the shape of an event of the data; see ``images.require_image``."""
+        images.require_image(self.options.image, shape)
+
+    def layers(self, weights: Weights, score: str) -> Any:
         """Keras model that a score brings to firmware: the whole autoencoder for its squared error; else None."""
-        own = ConvAutoencoderOptions.model_validate(options)
+        own = self.options
         if score not in ("reconstruction_error", "image_error") or own.error != "squared" or own.clip_latent:
             return None
-        return coders.firmware_model(own, weights, cls.build(own), "latent", decoded=True)
+        return coders.firmware_model(own, weights, self.build(), "latent", decoded=True)

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
-
-from l1trigger.models import coders
-from l1trigger.models.variational_autoencoder import VariationalAutoencoder
+from l1trigger.contracts.architecture import Weights
+from l1trigger.design import Design
+from l1trigger.models import coders, images
+from l1trigger.models.variational_autoencoder import NormAutoencoder
 
 
-class ConvVariationalAutoencoderOptions(coders.ConvAutoencoderOptions):
-    """Options of the architecture ``conv_variational_autoencoder``, beside those of all convolutional ones.
-
-    Attributes:
-        beta, warm_up: as of the architecture ``variational_autoencoder``.
-    """
+class ConvVariationalAutoencoderOptions(coders.ConvAutoencoderOptions, coders.DivergenceOptions):
+    """Options of the architecture ``conv_variational_autoencoder``, of all convolutional and all variational ones."""
 
     architecture: str = "conv_variational_autoencoder"
-    beta: float = Field(0.02, ge=0)
-    warm_up: float = Field(0.5, gt=0, le=1)
 
 
-class ConvVariationalAutoencoder(VariationalAutoencoder):
+class ConvVariationalAutoencoder(NormAutoencoder[ConvVariationalAutoencoderOptions]):
     """The variational autoencoder with encoder and decoder from lists of layers; loss and score are the same."""
 
     Options = ConvVariationalAutoencoderOptions
-    coder: ClassVar[Any] = coders.ConvCoder
-    check = staticmethod(coders.check)
-    check_shape = staticmethod(coders.check_shape)
 
-    @classmethod
-    def firmware_layers(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
-    ) -> Any:
+    def coder(self) -> coders.Coder:
+        """Layers on an image."""
+        return coders.ConvCoder(self.options)
+
+    def check(self, design: Design) -> None:
+        """Whether encoder, decoder and score fit together; see ``coders.check``."""
+        coders.check(design, self.options)
+
+    def check_shape(self, shape: tuple[int, ...]) -> None:
+        """Checks the shape of an event of the data; see ``images.require_image``."""
+        images.require_image(self.options.image, shape)
+
+    def layers(self, weights: Weights, score: str) -> Any:
         """Keras model that a score brings to firmware: the encoder for the norm of its means; None for others."""
         if score != "latent_norm":
             return None
-        own = ConvVariationalAutoencoderOptions.model_validate(options)
-        return coders.firmware_model(own, weights, cls.build(own)[0], "mean", decoded=False)
+        return coders.firmware_model(self.options, weights, self.build()[0], "mean", decoded=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from l1trigger.contracts.architecture import Progress, Training
 from l1trigger.data.events import DataSet
 from l1trigger.design import Design, TrainSection
 from l1trigger.errors import DesignError
@@ -19,7 +20,6 @@ from l1trigger.garnet import layers as garnet_layers
 from l1trigger.garnet import quantized as garnet_quantized
 from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.models import hits
-from l1trigger.models.architecture import Training
 from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitInputs, HitOptions, symmetric_copy
 from l1trigger.quantize import training
 
@@ -62,48 +62,41 @@ class GarNetOptions(HitOptions):
             raise ValueError("all sizes must be at least 1")
         return self
 
+    def files(self) -> tuple[Path, ...]:
+        """The trained model, where there is one."""
+        return (*super().files(), *([self.contrib_file] if self.contrib_file else []))
 
-class GarNet(hits.HitNetwork):
+
+class GarNet(hits.HitNetwork[GarNetOptions]):
     """GarNet layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy."""
 
     Options = GarNetOptions
     graph: ClassVar[str] = "garnet"
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
 
-    @staticmethod
-    def check(design: Design) -> None:
+    def check(self, design: Design) -> None:
         """Whether HLS and RTL can go through the vertices as the design asks.
 
         Raises:
             DesignError: a number of steps, or of vertices per clock, does not divide the number of vertices.
         """
-        assert isinstance(design.model, GarNetOptions)
         steps = {"convert.reuse_factor": design.convert.reuse_factor}
         if design.synth.route in ("rtl", "both"):
             steps["synth.vertices_per_clock"] = design.synth.vertices_per_clock
         for key, value in steps.items():
-            if design.model.hits % value:
-                raise DesignError(None, key, f"{value} does not divide the {design.model.hits} vertices (model.hits)",
+            if self.options.hits % value:
+                raise DesignError(None, key, f"{value} does not divide the {self.options.hits} vertices (model.hits)",
                                   "take a power of two up to the number of vertices")
 
-    @staticmethod
-    def build(options: GarNetOptions) -> Any:
+    def build(self) -> Any:
         """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units)."""
+        options = self.options
         return hits.model(options, garnet_layers.classes().GarNetStack(
             options.aggregators, options.propagate, options.filters, options.variant, options.activation,
             options.collapse, MASK_FEATURE, name="garnet",
         ))
 
-    @staticmethod
-    def files(options: GarNetOptions) -> tuple[Path, ...]:
-        """Files that a training reads."""
-        return () if options.contrib_file is None else (options.contrib_file,)
-
-    @classmethod
-    def fit(
-        cls, options: GarNetOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: training.Progress,
-    ) -> Training:
+    def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
         """Trains on labels and energies, or takes the weights of ``contrib_file``.
 
         Raises:
@@ -111,22 +104,22 @@ class GarNet(hits.HitNetwork):
             DataError: the file cannot be read.
             UnsupportedLayerError: it has layers that cannot be brought to firmware.
         """
-        if options.contrib_file is None:
-            return super().fit(options, section, data, seed, work, progress)
-        model = cls.build(options)
-        contrib.assign(_contrib(options, options.contrib_file), model)
-        model.compile(loss=cls.loss(options))
-        x = cls.scaling(options).real(data.validation.inputs).astype(np.float32)
-        loss = float(model.evaluate(x, cls.targets(options, data.validation), batch_size=section.batch_size, verbose=0))
-        progress(f"model of {options.contrib_file}")
+        file, truth = self.options.contrib_file, self.truth
+        if file is None:
+            return super().fit(section, data, seed, work, progress)
+        model = self.build()
+        contrib.assign(_contrib(self.options, file), model)
+        model.compile(loss=truth.loss())
+        x = self.scaling.real(data.validation.inputs).astype(np.float32)
+        loss = float(model.evaluate(x, truth.targets(data.validation), batch_size=section.batch_size, verbose=0))
+        progress(f"model of {file}")
         return Training(seed, training.weights_by_name(model), {}, loss)
 
-    @staticmethod
     def fit_graph(
-        options: GarNetOptions, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64],
-        collapsed_bits: int,
+        self, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64], collapsed_bits: int
     ) -> tuple[Any, Fitted]:
         """The class ``QGarNetStack`` and what it is made from; see ``HitNetwork``."""
+        options = self.options
         fitted = garnet_fit.fit(
             cells, [garnet_fit.Bits(**b) for b in bits], x, activation=options.activation, collapse=options.collapse,
             collapsed_bits=collapsed_bits, mask_feature=MASK_FEATURE, folded=options.fold,

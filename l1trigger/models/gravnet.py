@@ -60,27 +60,26 @@ class GravNetOptions(HitOptions):
         return self
 
 
-class GravNet(hits.HitNetwork):
+class GravNet(hits.HitNetwork[GravNetOptions]):
     """GravNet layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy."""
 
     Options = GravNetOptions
     graph: ClassVar[str] = "gravnet"
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
 
-    @staticmethod
-    def build(options: GravNetOptions) -> Any:
+    def build(self) -> Any:
         """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units)."""
+        options = self.options
         return hits.model(options, gravnet_layers.classes().GravNetStack(
             options.coordinates, options.propagate, options.filters, options.neighbours, options.loops,
             options.falloff, options.activation, options.collapse, MASK_FEATURE, name="gravnet",
         ))
 
-    @staticmethod
     def fit_graph(
-        options: GravNetOptions, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64],
-        collapsed_bits: int,
+        self, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64], collapsed_bits: int
     ) -> tuple[Any, Fitted]:
         """The class ``QGravNetStack`` and what it is made from; see ``HitNetwork``."""
+        options = self.options
         fitted = gravnet_fit.fit(
             cells, [gravnet_fit.Bits(**b) for b in bits], x,
             graph=gravnet_fit.Graph(options.neighbours, options.loops, options.falloff),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Progress, SupervisedArchitecture, Training
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
 from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
@@ -19,7 +20,6 @@ from l1trigger.errors import DesignError, nearest
 from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.models import dense, supervised
-from l1trigger.models.architecture import Training
 from l1trigger.quantize import dense_layers, training
 from l1trigger.quantize.dense_layers import DenseLayer
 
@@ -27,6 +27,7 @@ FEATURES = ("x", "y", "layer", "energy")
 MASK_FEATURE = FEATURES.index("energy")
 SAMPLE = 2000
 """Events on which the ranges inside graph layers are seen."""
+_BATCH = 4096
 
 
 class HitInputs(Section):
@@ -82,94 +83,91 @@ class HitOptions(ModelSection):
         return self
 
 
-class HitNetwork(supervised.Supervised):
+OptionsT = TypeVar("OptionsT", bound=HitOptions)
+
+
+class HitNetwork(SupervisedArchitecture[OptionsT]):
     """Base of networks that take hits and give the logit of e/gamma against pion, and the energy.
 
     Attributes:
         graph: name of the graph layers, in the Keras model and, with a number each, in the design.
-        internal_bits: widths inside them that ``compress.internal`` can change.
     """
 
     graph: ClassVar[str]
-    internal_bits: ClassVar[Mapping[str, int]]
 
-    @staticmethod
+    @abstractmethod
+    def build(self) -> Any:
+        """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units)."""
+
     @abstractmethod
     def fit_graph(
-        options: Any, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64],
-        collapsed_bits: int,
+        self, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64], collapsed_bits: int
     ) -> tuple[Any, Fitted]:
         """The Keras class of the quantized graph layers, and what it is made from.
 
         Args:
-            options: of the architecture.
             cells: float weights of each layer, by name.
             bits: widths of each layer, by role.
             x: firmware inputs on which ranges are seen (events, V, 4).
             collapsed_bits: width of the result.
         """
 
-    @staticmethod
-    def scaling(options: Any) -> InputScaling:
+    @property
+    def scaling(self) -> InputScaling:
         """Scaling of the network's inputs."""
-        scaling: InputScaling = options.inputs.scaling(options.hits)
-        return scaling
+        return self.options.inputs.scaling(self.options.hits)
 
-    @classmethod
-    def fit(
-        cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: training.Progress,
-    ) -> Training:
+    @property
+    def truth(self) -> supervised.LabelAndEnergy:
+        """Particle type and energy."""
+        return supervised.LabelAndEnergy(self.options.energy_unit_gev, self.options.class_loss_weight)
+
+    def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
         """Trains on labels and energies."""
         frameworks.seed_everything(seed)
-        scaling = cls.scaling(options)
-        inputs, targets = cls.examples(options, data.train, seed)
-        validation = cls.targets(options, data.validation)
-        model = cls.build(options)
-        model.compile(training.cosine(section, len(inputs)), loss=cls.loss(options))
+        scaling = self.scaling
+        inputs, targets = self.examples(data.train, seed)
+        validation = self.truth.targets(data.validation)
+        model = self.build()
+        model.compile(training.cosine(section, len(inputs)), loss=self.truth.loss())
         history = training.fit(
             model, (scaling.real(inputs).astype(np.float32), targets),
             (scaling.real(data.validation.inputs).astype(np.float32), validation), section, work, progress,
         )
         return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
-    @classmethod
-    def examples(
-        cls, options: Any, events: Events, seed: int
-    ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    def float_outputs(self, weights: Mapping[str, NDArray[Any]], inputs: NDArray[Any]) -> NDArray[np.float64]:
+        """Outputs of the full-precision network (events, 2)."""
+        model = self.build()
+        training.set_weights(model, weights)
+        x = self.scaling.real(inputs).astype(np.float32)
+        return np.asarray(model.predict(x, batch_size=_BATCH, verbose=0), np.float64)
+
+    def examples(self, events: Events, seed: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
         """Hardware integers and targets to train on: every shower in several random orientations.
 
         The cells form a square grid around the cluster, so that mirroring x or y and exchanging them changes nothing.
         """
         rng = np.random.default_rng(seed)
-        copies = [symmetric_copy(events.inputs, rng) for _ in range(options.symmetric_copies - 1)]
-        targets = cls.targets(options, events)
-        return np.concatenate([events.inputs, *copies]), np.tile(targets, (options.symmetric_copies, 1))
+        copies = [symmetric_copy(events.inputs, rng) for _ in range(self.options.symmetric_copies - 1)]
+        targets = self.truth.targets(events)
+        return np.concatenate([events.inputs, *copies]), np.tile(targets, (self.options.symmetric_copies, 1))
 
-    @classmethod
     def quantized_model(
-        cls, options: Any, weights: Mapping[str, NDArray[np.float32]], section: QuantizationSection,
-        internal: Mapping[str, int], x: NDArray[np.float64],
+        self, weights: Mapping[str, NDArray[Any]], section: QuantizationSection, internal: Mapping[str, int],
+        x: NDArray[np.float64],
     ) -> Any:
-        """The QKeras model with the float weights in it.
-
-        Args:
-            options: of the architecture.
-            weights: of the float model.
-            section: widths of weights, biases and activations, and of single layers (``garnet0`` ..., ``head0`` ...).
-            internal: widths inside the graph layers; see ``internal_bits``.
-            x: firmware inputs on which ranges are seen (events, hits * 4).
-        """
-        model = cls.build(options)
+        """The QKeras model; single layers are ``garnet0`` ..., ``head0`` ... . See ``SupervisedArchitecture``."""
+        model = self.build()
         training.set_weights(model, weights)
-        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer(cls.graph).cells]
+        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer(self.graph).cells]
         head = dense.folded_dense(model, linear=("output",))
-        few = x[:SAMPLE].reshape(-1, options.hits, len(FEATURES))
+        few = x[:SAMPLE].reshape(-1, self.options.hits, len(FEATURES))
         inside = {k: v for k, v in internal.items() if k != "collapsed"}
-        bits = [{**w, **inside} for w in _widths(section, cls.graph, len(cells), head)]
-        stack_class, fitted = cls.fit_graph(options, cells, bits, few, internal["collapsed"])
-        layer = stack_class(**fitted.arguments, name=cls.graph)
-        return _quantized(options, layer, fitted, head, section, cls.scaling(options))
+        bits = [{**w, **inside} for w in _widths(section, self.graph, len(cells), head)]
+        stack_class, fitted = self.fit_graph(cells, bits, few, internal["collapsed"])
+        layer = stack_class(**fitted.arguments, name=self.graph)
+        return _quantized(self.options, layer, fitted, head, section, self.scaling)
 
 
 def symmetric_copy(inputs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:

@@ -52,20 +52,20 @@ def model(options: ImageOptions, layers: Sequence[blocks.Layer], key: str = "mod
     return (x if features is None else [x, features]), y
 
 
-def require_image(options: ImageOptions, shape: Sequence[int]) -> None:
+def require_image(image: tuple[int, ...], shape: Sequence[int], features: int = 0) -> None:
     """Checks that events are images as the network takes them.
 
     Args:
-        options: of the network.
+        image: height, width and channels that the network takes.
         shape: of one event of the data.
+        features: how many numbers the network takes beside the image.
 
     Raises:
         DesignError: they have another shape.
     """
     found = tuple(shape) if len(shape) != 2 else (*shape, 1)
-    wanted: tuple[int, ...] = options.image
-    if options.features:  # image and features come as one vector
-        wanted = (math.prod(wanted) + options.features,)
+    # Image and features come as one vector.
+    wanted = (math.prod(image) + features,) if features else image
     if found != wanted:
         turned = sorted(found) == sorted(wanted) and len(found) == len(wanted) == 3
         raise DesignError(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from l1trigger import frameworks, network
+from l1trigger.contracts.architecture import STORED, Architecture, Progress, Training, Weights
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import present
 from l1trigger.data.scaling import InputScaling, ObjectInputs
@@ -19,16 +19,53 @@ from l1trigger.design import ModelSection, TrainSection
 from l1trigger.errors import DataError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.models import dense
-from l1trigger.models.architecture import Training
 from l1trigger.network import QuantizedNetwork
-from l1trigger.quantize import training
 from l1trigger.quantize.dense_layers import DenseLayer
 from l1trigger.quantize.quantizers import fixed_point
+
+FILE = "file"
+"""Name of the weight that holds the file."""
 
 _PASSED_OVER = ("InputLayer", "Dropout", "GaussianNoise", "Flatten")
 
 
-class KerasFileOptions(ModelSection):
+class OwnModelOptions(ModelSection):
+    """What architectures have that take a user's own model.
+
+    Attributes:
+        file: the model, trained on inputs in network units.
+    """
+
+    file: Path
+
+    @field_validator("file")
+    @classmethod
+    def _exists(cls, file: Path, info: ValidationInfo) -> Path:
+        """Whether there is a file of the right kind; after the training, which holds all of it, none is needed."""
+        if info.context != STORED and not file.is_file():
+            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the current folder")
+        if file.suffix not in (".keras", ".h5"):
+            raise ValueError(f"{file} is neither a .keras nor an .h5 file")
+        return file
+
+    def files(self) -> tuple[Path, ...]:
+        """The model's."""
+        return (*super().files(), self.file)
+
+    def content(self) -> Weights:
+        """What a training keeps of the model: the bytes of its file."""
+        return {FILE: np.frombuffer(self.file.read_bytes(), np.uint8)}
+
+    def model(self, weights: Weights) -> Any:
+        """The Keras model that a training kept.
+
+        Raises:
+            DataError: neither Keras 2 nor Keras 3 can read it.
+        """
+        return load_model(weights[FILE].astype(np.uint8).tobytes(), str(self.file))
+
+
+class KerasFileOptions(OwnModelOptions):
     """Options of the architecture ``keras_file``.
 
     Attributes:
@@ -38,30 +75,11 @@ class KerasFileOptions(ModelSection):
     """
 
     architecture: str = "keras_file"
-    file: Path
     output: Literal["score", "reconstruction", "latent"] = "score"
     inputs: ObjectInputs = Field(default_factory=ObjectInputs)
 
-    @field_validator("file")
-    @classmethod
-    def _exists(cls, file: Path) -> Path:
-        return cls.readable(file)
 
-    @staticmethod
-    def readable(file: Path) -> Path:
-        """The file itself.
-
-        Raises:
-            ValueError: it is not there, or of another kind.
-        """
-        if not file.is_file():
-            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the current folder")
-        if file.suffix not in (".keras", ".h5"):
-            raise ValueError(f"{file} is neither a .keras nor an .h5 file")
-        return file
-
-
-class KerasFile:
+class KerasFile(Architecture[KerasFileOptions]):
     """Sequences of dense layers, batch normalization, ReLU and QKeras quantizers.
 
     A QKeras model goes to firmware as it is; its float level is the same network without quantizers. A Keras model
@@ -70,56 +88,42 @@ class KerasFile:
 
     Options = KerasFileOptions
 
-    @staticmethod
-    def scaling(options: KerasFileOptions) -> InputScaling:
+    @property
+    def scaling(self) -> InputScaling:
         """Scaling of the network's inputs."""
-        return options.inputs.scaling()
+        return self.options.inputs.scaling()
 
-    @classmethod
-    def fit(
-        cls, options: KerasFileOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: training.Progress,
-    ) -> Training:
+    def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
         """Takes the file as it is; the scores are standardized where they are errors.
 
         Raises:
             DataError: the file cannot be read, or its input has another shape.
             UnsupportedLayerError: it has layers that cannot be brought to firmware.
         """
-        content = np.frombuffer(options.file.read_bytes(), np.uint8)
-        weights: dict[str, NDArray[Any]] = {"file": content, "score_mean": np.zeros(()), "score_std": np.ones(())}
-        layers = cls.firmware_layers(options.model_dump(), weights)
-        inputs = options.inputs.scaling()
-        if layers[0].kernel.shape[0] != len(inputs):
+        weights = {**self.options.content(), "score_mean": np.zeros(()), "score_std": np.ones(())}
+        found, wanted = self.layers(weights)[0].kernel.shape[0], len(self.scaling)
+        if found != wanted:
             raise DataError(
-                options.file, f"takes {layers[0].kernel.shape[0]} inputs, the data have {len(inputs)}",
+                self.options.file, f"takes {found} inputs, the data have {wanted}",
                 "train it on the 57 numbers of the trigger objects",
             )
-        if options.output == "reconstruction":
-            log_error = cls.float_score(options.model_dump(), weights, inputs, data.train.inputs)
+        if self.options.output == "reconstruction":
+            log_error = self.float_score(weights, data.train.inputs)
             weights |= {"score_mean": np.array(log_error.mean()), "score_std": np.array(log_error.std())}
-        progress(f"model of {options.file}")
+        progress(f"model of {self.options.file}")
         return Training(seed, weights, {}, 0.0)
 
-    @classmethod
-    def firmware_layers(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], score: str = ""
-    ) -> list[DenseLayer]:
-        """The float layers of the file, batch normalization folded in."""
-        name = str(options["file"])
-        return float_layers(load_model(weights["file"].astype(np.uint8).tobytes(), name), name)
+    def layers(self, weights: Weights, score: str = "") -> list[DenseLayer]:
+        """The float layers of the file, batch normalization folded in, whatever the score."""
+        return float_layers(self.options.model(weights), str(self.options.file))
 
-    @classmethod
-    def float_score(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], scaling: InputScaling,
-        inputs: NDArray[Any],
-    ) -> NDArray[np.float64]:
+    def float_score(self, weights: Weights, inputs: NDArray[Any]) -> NDArray[np.float64]:
         """The model's score, or what follows from its outputs: log of the masked error, or sum of squares."""
-        x = scaling.real(inputs)
+        x = self.scaling.real(inputs)
         y = x
-        for layer in cls.firmware_layers(options, weights):
+        for layer in self.layers(weights):
             y = layer(y)
-        match options["output"]:
+        match self.options.output:
             case "score":
                 return np.asarray(y[:, 0], np.float64)
             case "latent":
@@ -127,17 +131,13 @@ class KerasFile:
         log_error = np.log((present(inputs) * np.square(x - y)).sum(1) + 1e-6)
         return np.asarray((log_error - float(weights["score_mean"])) / float(weights["score_std"]))
 
-    @classmethod
-    def quantized_network(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[Any]], scaling: InputScaling
-    ) -> QuantizedNetwork | None:
+    def quantized_network(self, weights: Weights) -> QuantizedNetwork | None:
         """The file's model itself where it is a QKeras model, else None.
 
         Raises:
             UnsupportedLayerError: it does not begin and end with a quantizer, or a quantizer scales itself.
         """
-        name = str(options["file"])
-        model = load_model(weights["file"].astype(np.uint8).tobytes(), name)
+        name, model = str(self.options.file), self.options.model(weights)
         kinds = [type(layer).__name__ for layer in model.layers if type(layer).__name__ not in _PASSED_OVER]
         if not any(k.startswith("Q") for k in kinds):
             return None

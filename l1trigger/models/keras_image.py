@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Loss, Progress, SupervisedArchitecture, Training, Truth, Weights
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design, TrainSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.models import classification, images
-from l1trigger.models.architecture import Training
-from l1trigger.models.keras_file import KerasFileOptions, load_model
+from l1trigger.models.keras_file import OwnModelOptions, load_model
 from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
-from l1trigger.quantize import keras_graph, lint, training
+from l1trigger.quantize import keras_graph, lint
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.quantize.quantizers import fixed_point
 
-Weights = Mapping[str, NDArray[Any]]
 
-
-class KerasImageOptions(images.ImageOptions):
+class KerasImageOptions(images.ImageOptions, OwnModelOptions):
     """Options of the architecture ``keras_image``; shape and scaling of the inputs are those of other image networks.
 
     Attributes:
@@ -36,16 +35,35 @@ class KerasImageOptions(images.ImageOptions):
     """
 
     architecture: str = "keras_image"
-    file: Path
     classes: int | None = Field(None, ge=2)
 
-    @field_validator("file")
-    @classmethod
-    def _exists(cls, file: Path) -> Path:
-        return KerasFileOptions.readable(file)
+
+@dataclass(frozen=True)
+class OwnOutputs(Truth):
+    """What the full-precision network itself says of each event; its first output is the score.
+
+    Attributes:
+        outputs: of hardware integers.
+    """
+
+    outputs: Callable[[NDArray[Any]], NDArray[np.float64]]
+
+    def targets(self, events: Events) -> NDArray[np.float32]:
+        """Outputs of the full-precision network (events, outputs)."""
+        return self.outputs(events.inputs).astype(np.float32)
+
+    def loss(self) -> Loss:
+        """The squared difference, the mean over the outputs."""
+        tf = frameworks.tensorflow()
+
+        return lambda target, output: tf.reduce_mean(tf.square(target - output), axis=-1)
+
+    def score(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The first output."""
+        return outputs[:, 0]
 
 
-class KerasImage:
+class KerasImage(SupervisedArchitecture[KerasImageOptions]):
     """Convolution, pooling, sums, concatenation, dense layers; a second input takes the features.
 
     A QKeras model goes to firmware as it is; its float level is the same network without quantizers. A Keras model is
@@ -54,28 +72,23 @@ class KerasImage:
 
     Options = KerasImageOptions
 
-    @staticmethod
-    def scaling(options: KerasImageOptions) -> InputScaling:
+    @property
+    def scaling(self) -> InputScaling:
         """Scaling of the network's inputs."""
-        return images.scaling(options)
+        return images.scaling(self.options)
 
-    @staticmethod
-    def files(options: KerasImageOptions) -> tuple[Path, ...]:
-        """Files that a training reads."""
-        return (options.file,)
+    @property
+    def truth(self) -> Truth:
+        """Classes, or the file's own outputs."""
+        if self.options.classes:
+            return classification.Classes(self.options.classes)
+        return OwnOutputs(lambda inputs: self.float_outputs(self.options.content(), inputs))
 
-    @staticmethod
-    def class_count(options: KerasImageOptions) -> int:
-        """Number of classes; 0 where the first output is a score."""
-        return options.classes or 0
-
-    @staticmethod
-    def check_shape(options: KerasImageOptions, shape: tuple[int, ...]) -> None:
+    def check_shape(self, shape: tuple[int, ...]) -> None:
         """Checks the shape of an event of the data; see ``images.require_image``."""
-        images.require_image(options, shape)
+        images.require_image(self.options.image, shape, self.options.features)
 
-    @classmethod
-    def check(cls, design: Design) -> None:
+    def check(self, design: Design) -> None:
         """Reads the file, and whether firmware can have its network.
 
         Raises:
@@ -83,12 +96,10 @@ class KerasImage:
             DesignError: its inputs or outputs are not those of the design.
             UnsupportedLayerError: it has layers, options or quantizers that cannot be brought to firmware.
         """
-        options = design.model
-        assert isinstance(options, KerasImageOptions)
-        name = str(options.file)
+        options, name = self.options, str(self.options.file)
         model = load_model(options.file.read_bytes(), name)
         shapes = [tuple(t.shape[1:]) for t in model.inputs]
-        if sum(map(math.prod, shapes)) != len(cls.scaling(options)) or options.image not in shapes:
+        if sum(map(math.prod, shapes)) != len(self.scaling) or options.image not in shapes:
             given = " and ".join(" x ".join(map(str, s)) for s in shapes)
             raise DesignError(None, "model.image", f"{name} takes {given}, not {' x '.join(map(str, options.image))}",
                               "write the model's own input shape, and model.features for a second input")
@@ -101,83 +112,30 @@ class KerasImage:
         else:
             lint.require_float(design.convert, model, name)
 
-    @classmethod
-    def fit(
-        cls, options: KerasImageOptions, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: training.Progress,
-    ) -> Training:
+    def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
         """Takes the file as it is."""
-        progress(f"model of {options.file}")
-        return Training(seed, {"file": np.frombuffer(options.file.read_bytes(), np.uint8)}, {}, 0.0)
+        progress(f"model of {self.options.file}")
+        return Training(seed, self.options.content(), {}, 0.0)
 
-    @staticmethod
-    def float_model(options: KerasImageOptions, weights: Weights) -> Any:
-        """The file's network without quantizers."""
-        return without_quantizers(load_model(weights["file"].astype(np.uint8).tobytes(), str(options.file)))
+    def layers(self, weights: Weights, score: str = "") -> Any:
+        """The file's network without quantizers, whatever the score."""
+        return without_quantizers(self.options.model(weights))
 
-    @classmethod
-    def float_outputs(
-        cls, options: Mapping[str, Any], weights: Weights, scaling: InputScaling, inputs: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    def float_outputs(self, weights: Weights, inputs: NDArray[Any]) -> NDArray[np.float64]:
         """Outputs of the full-precision network (events, outputs)."""
-        model = cls.float_model(KerasImageOptions.model_construct(**options), weights)
-        x = as_inputs(model, scaling.real(inputs).astype(np.float32))
+        model = self.layers(weights)
+        x = as_inputs(model, self.scaling.real(inputs).astype(np.float32))
         outputs = np.asarray(model.predict(x, batch_size=batch_size(model), verbose=0), np.float64)
         return outputs.reshape(len(inputs), -1)
 
-    @classmethod
-    def float_score(
-        cls, options: Mapping[str, Any], weights: Weights, scaling: InputScaling, inputs: NDArray[Any]
-    ) -> NDArray[np.float64]:
-        """The margin of class 0, or the first output."""
-        outputs = cls.float_outputs(options, weights, scaling, inputs)
-        return classification.margin(outputs) if options["classes"] else outputs[:, 0]
-
-    @staticmethod
-    def predictions(options: Mapping[str, Any], outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-        """Classes of network outputs (events, outputs); nothing where the first one is a score."""
-        return classification.Classification.predictions(options, outputs) if options["classes"] else {}
-
-    @classmethod
-    def examples(
-        cls, options: KerasImageOptions, events: Events, seed: int
-    ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
-        """Hardware integers and targets to fine-tune on."""
-        return events.inputs, cls.targets(options, events)
-
-    @classmethod
-    def targets(cls, options: KerasImageOptions, events: Events) -> NDArray[np.float32]:
-        """True classes, or the outputs of the full-precision network (events, outputs)."""
-        if options.classes:
-            return _Classes.targets(options, events)
-        weights = {"file": np.frombuffer(options.file.read_bytes(), np.uint8)}
-        outputs = cls.float_outputs(options.model_dump(), weights, cls.scaling(options), events.inputs)
-        return outputs.astype(np.float32)
-
-    @staticmethod
-    def loss(options: KerasImageOptions) -> Callable[[Any, Any], Any]:
-        """Of (target, output), per event: cross entropy of classes, or the squared difference."""
-        if options.classes:
-            return classification.Classification.loss(options)
-        import tensorflow as tf
-
-        return lambda target, output: tf.reduce_mean(tf.square(target - output), axis=-1)
-
-    @classmethod
-    def quantized_network(
-        cls, options: Mapping[str, Any], weights: Weights, scaling: InputScaling
-    ) -> QuantizedNetwork | None:
+    def quantized_network(self, weights: Weights) -> QuantizedNetwork | None:
         """The file's model itself where it is a QKeras model, else None."""
-        model = load_model(weights["file"].astype(np.uint8).tobytes(), str(options["file"]))
+        model = self.options.model(weights)
         if not is_quantized(model):
             return None
         first = fixed_point(next(la for la in model.layers if type(la).__name__ == "QActivation").quantizer)
         assert first is not None  # ``check`` would have refused it
         return QuantizedNetwork.from_keras(model, first, output_type(model))
-
-
-class _Classes(classification.Classification):
-    """The half of the architecture that learns classes."""
 
 
 def is_quantized(model: Any) -> bool:

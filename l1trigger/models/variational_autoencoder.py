@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Architecture, Progress, Training, Weights
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
 from l1trigger.models import coders, dense
-from l1trigger.models.architecture import Training
 from l1trigger.quantize import training
 
 
-class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions):
-    """Options of the architecture ``variational_autoencoder``, beside those of all dense ones.
-
-    Attributes:
-        beta: weight of the Kullback-Leibler term once it is fully on.
-        warm_up: fraction of the epochs during which that weight rises from zero.
-    """
+class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions, coders.DivergenceOptions):
+    """Options of the architecture ``variational_autoencoder``: those of all dense ones, and of all variational ones."""
 
     architecture: str = "variational_autoencoder"
     latent: int = Field(8, ge=1)
-    beta: float = Field(0.02, ge=0)
-    warm_up: float = Field(0.5, gt=0, le=1)
 
 
-class VariationalAutoencoder:
-    """Encoder to means and log variances, decoder as in ``Autoencoder``.
+OptionsT = TypeVar("OptionsT", bound=coders.DivergenceOptions)
+
+
+class NormAutoencoder(Architecture[OptionsT]):
+    """Base of variational autoencoders, whose score is the squared norm of the latent means.
+
+    The encoder gives means and log variances; the decoder is that of ``ErrorAutoencoder``.
 
     Reconstruction error and Kullback-Leibler divergence are both sums, over inputs and over latent dimensions, so
     that beta weighs one nat against one unit of squared error; a divergence that is averaged less than the error
@@ -42,21 +40,20 @@ class VariationalAutoencoder:
     reconstruct before it is pulled to the prior.
     """
 
-    Options: Any = VariationalAutoencoderOptions
-    coder: ClassVar[Any] = coders.DenseCoder
+    @abstractmethod
+    def coder(self) -> coders.Coder:
+        """Encoder and decoder of a new model."""
 
-    @classmethod
-    def scaling(cls, options: Any) -> InputScaling:
+    @property
+    def scaling(self) -> InputScaling:
         """Scaling of the network's inputs."""
-        scaling: InputScaling = cls.coder(options).scaling
-        return scaling
+        return self.coder().scaling
 
-    @classmethod
-    def build(cls, options: Any) -> tuple[Any, Any]:
+    def build(self) -> tuple[Any, Any]:
         """The training model (x, mask -> [error, divergence]) and the encoder (x -> latent means)."""
         tf = frameworks.tensorflow()
 
-        k, coder = frameworks.keras(), cls.coder(options)
+        k, coder, options = frameworks.keras(), self.coder(), self.options
         x = k.Input((len(coder.scaling),), name="x")
         mask = k.Input((len(coder.scaling),), name="mask")
         h = coder.encode(x)
@@ -78,17 +75,12 @@ class VariationalAutoencoder:
         )([mean, log_var])
         return k.Model([x, mask], [error, divergence]), k.Model(x, mean)
 
-    @classmethod
-    def fit(
-        cls, options: Any, section: TrainSection, data: DataSet, seed: int, work: Path,
-        progress: training.Progress,
-    ) -> Training:
+    def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
         """Trains on the background."""
         frameworks.seed_everything(seed)
-        k = frameworks.keras()
-        coder: coders.Coder = cls.coder(options)
+        k, coder, options = frameworks.keras(), self.coder(), self.options
         train, validation = coder.batch(data.train.inputs), coder.batch(data.validation.inputs)
-        model, encoder = cls.build(options)
+        model, encoder = self.build()
         beta = k.backend.variable(0.0)
 
         def nats(_: Any, divergence: Any) -> Any:
@@ -114,26 +106,28 @@ class VariationalAutoencoder:
         weights["score_std"] = np.array(score.std(), np.float32)
         return Training(seed, weights, history, history["val_loss"][-1])
 
-    @classmethod
-    def firmware_layers(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], score: str
-    ) -> Any:
+    def float_score(self, weights: Weights, inputs: NDArray[Any]) -> NDArray[np.float64]:
+        """Sum of squares of the latent means."""
+        model, encoder = self.build()
+        training.set_weights(model, weights)
+        x, _ = self.coder().batch(inputs)
+        means = encoder.predict(x, batch_size=8192, verbose=0).astype(np.float64)
+        return np.asarray(np.square(means).sum(1))
+
+
+class VariationalAutoencoder(NormAutoencoder[VariationalAutoencoderOptions]):
+    """57 - 32 - 16 - latent - 16 - 32 - 57 by default."""
+
+    Options = VariationalAutoencoderOptions
+
+    def coder(self) -> coders.Coder:
+        """Dense layers on trigger objects."""
+        return coders.DenseCoder(self.options)
+
+    def layers(self, weights: Weights, score: str) -> Any:
         """Layers that a score brings to firmware: the encoder for the norm of its means; None for other scores."""
         if score != "latent_norm":
             return None
-        model, encoder = cls.build(VariationalAutoencoderOptions.model_validate(options))
+        model, encoder = self.build()
         training.set_weights(model, weights)
         return dense.folded_dense(encoder, linear=("mean",))
-
-    @classmethod
-    def float_score(
-        cls, options: Mapping[str, Any], weights: Mapping[str, NDArray[np.float32]], scaling: InputScaling,
-        inputs: NDArray[Any],
-    ) -> NDArray[np.float64]:
-        """Sum of squares of the latent means."""
-        own = cls.Options.model_validate(options)
-        model, encoder = cls.build(own)
-        training.set_weights(model, weights)
-        x, _ = cls.coder(own).batch(inputs)
-        means = encoder.predict(x, batch_size=8192, verbose=0).astype(np.float64)
-        return np.asarray(np.square(means).sum(1))

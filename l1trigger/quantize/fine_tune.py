@@ -16,6 +16,7 @@ from l1trigger.network import as_inputs
 from l1trigger.quantize.training import read_history
 
 _FLOAT = ("Dense", "Conv1D", "Conv2D")
+_DEPTHWISE = "DepthwiseConv2D"
 _MASKS = 40  # how often the mask is renewed while the sparsity rises
 
 
@@ -50,6 +51,8 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
         target = sparsity.get(layer.name, 0.0)
         if not target:
             return layer
+        if type(layer).__name__ == _DEPTHWISE:  # tfmot has nothing of it to prune unless it says so itself
+            layer.get_prunable_weights = lambda: [layer.depthwise_kernel]
         schedule = tfmot.sparsity.keras.PolynomialDecay(0.0, target, 0, end, frequency=max(1, end // _MASKS))
         return tfmot.sparsity.keras.prune_low_magnitude(layer, schedule)
 
@@ -58,9 +61,7 @@ def prune(model: Any, section: PruningSection, steps: int) -> Any:
 
 def _is_prunable(layer: Any) -> bool:
     """Whether a layer has weights to prune; QKeras' activations call themselves prunable, but have none."""
-    if type(layer).__name__ == "DepthwiseConv2D":  # tfmot has nothing of it to prune unless it says so itself
-        layer.get_prunable_weights = lambda: [layer.depthwise_kernel]
-    return type(layer).__name__ in _FLOAT or bool(getattr(layer, "get_prunable_weights", list)())
+    return type(layer).__name__ in (*_FLOAT, _DEPTHWISE) or bool(getattr(layer, "get_prunable_weights", list)())
 
 
 def fine_tune(

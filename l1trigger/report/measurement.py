@@ -107,12 +107,10 @@ def measure(results: Results) -> Measurement:
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
     thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
     accepts = {n: accepts[n][:k] for n, k in counts.items()}
-    plugin = compressed.trigger.score_plugin
+    score = compressed.trigger.score_plugin
 
     def float_value(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        # A score that says nothing about it is in units of the float score already.
-        convert = getattr(plugin, "float_value", None)
-        return values if convert is None else np.asarray(convert(values, trained, trained.best), np.float64)
+        return score.float_value(values, trained, trained.best)
 
     tools = _tools(simulated, synthesized)
     predictions = {what: levels | trivial_predictions.get(what, {}) for what, levels in predictions.items()}

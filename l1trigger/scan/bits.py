@@ -19,13 +19,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from l1trigger import plugins
 from l1trigger.compress.measured import float_figures, quantized_figures
+from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
 from l1trigger.errors import DesignError, nearest
 from l1trigger.figures import Figure
-from l1trigger.quantize.compressed import Compressed
 from l1trigger.run_folder import remove, write_atomically
 from l1trigger.sections import PruningSection, QuantizationSection, StructuredSection
 from l1trigger.train.result import TrainResult
@@ -230,13 +229,13 @@ def _measure(
     progress: Callable[[str], None],
 ) -> Measured:
     began = time.monotonic()
-    plugin = plugins.get("l1trigger.scores", design.compress.score, "compress.score")()
-    if point.method == "ptq" and not getattr(plugin, "keeps_outputs", False):
+    score = SCORES.of(design.compress)
+    if point.method == "ptq" and not score.keeps_outputs:
         work = work / digest[:16]  # what else such a score trains stops early, and would go on when it starts again
-    made: Compressed = plugin.compress(design, data, trained, trained.best, work, progress)
+    made = score.compress(data, trained, trained.best, work, progress)
     trigger = TriggerFunction(
         design.name, trained.scaling, made.network, design.compress.score,
-        plugin.score_type(trained.scaling, made.network), 0,
+        score.kernel.score_type(trained.scaling, made.network), 0,
     )
     progress("measuring")
     figures = tuple(quantized_figures(trigger, data, trained))

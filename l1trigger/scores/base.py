@@ -1,59 +1,27 @@
-"""What every score plugin does alike: its kernel in firmware, and compressing a dense network for it."""
+"""What scores share: how a network is quantized, fine-tuned and pruned for them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import plugins
+from l1trigger.contracts.score import Progress
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import CompressSection
 from l1trigger.errors import DesignError
-from l1trigger.fixed_point import FixedPoint
 from l1trigger.layer_summary import Units
 from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.quantize import dense_layers, fine_tune, keras_graph, post_training, structured
 from l1trigger.quantize.compressed import Compressed
 from l1trigger.quantize.image_outliers import make_image_outliers, symmetric_copies
 from l1trigger.quantize.outliers import make_outliers
-from l1trigger.scores.kernels import KERNELS
 from l1trigger.train.result import TrainResult
-
-Progress = Callable[[str], None]
-
-
-
-
-class KernelScore:
-    """Base of scores whose firmware form is one of ``kernels.KERNELS``.
-
-    Attributes:
-        kernel: name of it.
-        keeps_outputs: whether the network's outputs mean what those of the reference mean, e.g. an energy.
-    """
-
-    kernel: ClassVar[str]
-    keeps_outputs: ClassVar[bool] = False
-
-    def score_type(self, scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
-        """Fixed-point type of the score, wide enough to hold it exactly."""
-        return KERNELS[self.kernel].score_type(scaling, network)
-
-    def raw(
-        self, x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
-    ) -> NDArray[np.int64]:
-        """Scores as integers of ``score_type``; see ``trigger.Score``."""
-        return KERNELS[self.kernel].raw(x, present, output, score_type)
-
-    def float_value(self, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:
-        """A firmware score in units of the float score; the same where the network was trained on those units."""
-        return value
 
 
 def quantized(
@@ -152,8 +120,7 @@ def firmware_layers(trained: TrainResult, which: int, score: str, wanted: str) -
     Raises:
         DesignError: the architecture has no such layers.
     """
-    architecture = plugins.get("l1trigger.models", trained.architecture)
-    layers = architecture.firmware_layers(trained.options, trained.trainings[which].weights, score)
+    layers = trained.network.layers(trained.trainings[which].weights, score)
     if layers is None:
         raise DesignError(
             None, "compress.score", f"{score} needs an architecture that gives {wanted}, not {trained.architecture}",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
+from l1trigger.scores import kernels
 from l1trigger.scores.classifier import Classifier, ClassifierOptions
 
 
@@ -21,4 +20,4 @@ class ClassMargin(Classifier):
     """
 
     Options = ClassMarginOptions
-    kernel: ClassVar[str] = "margin"
+    kernel = kernels.MARGIN

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from l1trigger import plugins
+from l1trigger.contracts.architecture import SupervisedArchitecture
+from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
-from l1trigger.design import CompressSection, Design, DistillationSection
-from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
-from l1trigger.quantize import compressed, keras_graph, training
-from l1trigger.scores import base, distillation
+from l1trigger.design import CompressSection, DistillationSection
+from l1trigger.errors import DesignError, nearest
+from l1trigger.quantize import compressed
+from l1trigger.scores import base, distillation, kernels
 from l1trigger.scores.distillation import SmallNetwork, Teacher
 from l1trigger.train.result import TrainResult
 
@@ -34,47 +32,46 @@ class ClassifierOptions(CompressSection):
     internal: dict[str, int] = Field(default_factory=dict)
 
 
-class Classifier(base.KernelScore):
+class Classifier(Score[ClassifierOptions]):
     """The network itself, quantized and fine-tuned on the labels that it was trained on."""
 
     Options = ClassifierOptions
-    kernel: ClassVar[str] = "identity"
+    kernel = kernels.IDENTITY
     keeps_outputs: ClassVar[bool] = True
 
     def compress(
-        self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
+        self, data: DataSet, trained: TrainResult, which: int, work: Path, progress: Progress
     ) -> compressed.Compressed:
         """Quantizes, prunes and fine-tunes the network.
 
         Raises:
             DesignError: the architecture does not learn from labels, or a width is not known or not possible.
         """
-        options = design.compress
-        assert isinstance(options, ClassifierOptions)
-        architecture = plugins.get("l1trigger.models", trained.architecture)
-        if not (hasattr(architecture, "quantized_model") or hasattr(architecture, "float_model")):
+        options = self.options
+        architecture = trained.network
+        if not isinstance(architecture, SupervisedArchitecture):
             raise DesignError(
                 None, "compress.score", f"{options.score} needs an architecture that learns labels, not "
                 f"{trained.architecture}", "take model.architecture garnet, or a score for anomalies",
             )
         training = trained.trainings[which]
-        own = architecture.Options.model_validate(trained.options)
-        inputs, targets = architecture.examples(own, data.train, training.seed)
+        truth = architecture.truth
+        inputs, targets = architecture.examples(data.train, training.seed)
         x = trained.scaling.firmware(inputs)
-        loss, teacher = architecture.loss(own), _teacher(options, trained, which, architecture, own)
+        loss, teacher = truth.loss(), _teacher(options, trained, which, bool(truth.class_count))
         if teacher is not None:
             loss, targets = teacher.loss(loss), teacher.targets(inputs, targets)
         internal = internal_bits(options, architecture)
-        network = float_model(architecture, own, training.weights)
+        network = architecture.layers(training.weights, options.score)
         if network is None:
             require_keras_layers(options, trained.architecture)
-            model = architecture.quantized_model(own, training.weights, options.quantization, internal, x)
+            model = architecture.quantized_model(training.weights, options.quantization, internal, x)
             return base.fine_tuned(
                 model, trained.scaling, options, x, targets, loss, training.seed, work, progress
             )
         if options.student is not None and teacher is not None:
             inside = data.validation.inputs
-            validation = teacher.targets(inside, architecture.targets(own, data.validation))
+            validation = teacher.targets(inside, truth.targets(data.validation))
             network, _ = distillation.small_network(
                 options.student, network, loss, (x, targets), (trained.scaling.firmware(inside), validation),
                 training.seed, work / "float", progress,
@@ -84,31 +81,15 @@ class Classifier(base.KernelScore):
         )
 
 
-def _teacher(
-    options: ClassifierOptions, trained: TrainResult, which: int, architecture: Any, own: Any
-) -> Teacher | None:
+def _teacher(options: ClassifierOptions, trained: TrainResult, which: int, classes: bool) -> Teacher | None:
     """Whose outputs the network learns beside the truth; None where it learns the truth alone."""
     section = options.distillation or (DistillationSection() if options.student is not None else None)
     if section is None:
         return None
-    classes = bool(architecture.class_count(own)) if hasattr(architecture, "class_count") else False
     return Teacher.of(section, trained, which, classes)
 
 
-def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.float32]]) -> Any:
-    """The trained Keras model of an architecture; None where it has layers of its own, which it quantizes itself."""
-    if hasattr(architecture, "float_model"):
-        return architecture.float_model(own, weights)
-    model = architecture.build(own)
-    training.set_weights(model, weights)
-    try:
-        keras_graph.points(model)
-    except UnsupportedLayerError:
-        return None
-    return model
-
-
-def require_keras_layers(options: CompressSection, architecture: str) -> None:
+def require_keras_layers(options: ClassifierOptions, architecture: str) -> None:
     """Checks that nothing is asked for that needs a network of Keras' own layers.
 
     Raises:
@@ -116,7 +97,7 @@ def require_keras_layers(options: CompressSection, architecture: str) -> None:
     """
     for key, asked in {
         "pruning.structured": options.pruning.structured is not None, "method": options.method == "ptq",
-        "student": getattr(options, "student", None) is not None,
+        "student": options.student is not None,
     }.items():
         if asked:
             raise DesignError(
@@ -125,13 +106,13 @@ def require_keras_layers(options: CompressSection, architecture: str) -> None:
             )
 
 
-def internal_bits(options: ClassifierOptions, architecture: Any) -> dict[str, int]:
+def internal_bits(options: ClassifierOptions, architecture: SupervisedArchitecture[Any]) -> dict[str, int]:
     """Widths inside an architecture's layers, with its defaults for what the design leaves out.
 
     Raises:
         DesignError: a name is not known, or a width is not possible.
     """
-    known: dict[str, int] = dict(getattr(architecture, "internal_bits", {}))
+    known = dict(architecture.internal_bits)
     for name, width in options.internal.items():
         key = f"compress.internal.{name}"
         if name not in known:

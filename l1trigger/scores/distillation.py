@@ -5,7 +5,7 @@ Soft targets at a temperature for classes (arXiv:1503.02531), squared difference
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import frameworks, plugins
+from l1trigger import frameworks
+from l1trigger.contracts.architecture import Loss, SupervisedArchitecture
 from l1trigger.design import DistillationSection, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks
@@ -21,8 +22,6 @@ from l1trigger.network import as_inputs
 from l1trigger.quantize import training
 from l1trigger.sections import Section
 from l1trigger.train.result import TrainResult
-
-Loss = Callable[[Any, Any], Any]
 
 
 class SmallNetwork(Section):
@@ -64,8 +63,8 @@ class Teacher:
         if section.teacher is None:
             return cls(section, trained, which, classes)
         found = TrainResult.load(section.teacher / "train")
-        architecture = plugins.get("l1trigger.models", found.architecture)
-        if len(found.scaling) != len(trained.scaling) or not hasattr(architecture, "float_outputs"):
+        supervised = isinstance(found.network, SupervisedArchitecture)
+        if len(found.scaling) != len(trained.scaling) or not supervised:
             raise DesignError(
                 None, "compress.distillation.teacher", f"{section.teacher} takes {len(found.scaling)} inputs where "
                 f"{len(trained.scaling)} are there, or gives a score alone", "name a run of the same task and data",
@@ -82,9 +81,7 @@ class Teacher:
         Raises:
             DesignError: the teacher has another number of outputs.
         """
-        r = self.reference
-        architecture = plugins.get("l1trigger.models", r.architecture)
-        outputs = architecture.float_outputs(r.options, r.trainings[self.which].weights, r.scaling, inputs)
+        outputs = self.reference.float_outputs(inputs, self.which)
         if outputs.shape != truth.shape:
             raise DesignError(
                 None, "compress.distillation.teacher", f"has {outputs.shape[1]} outputs, the network {truth.shape[1]}",

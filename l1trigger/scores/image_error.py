@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.scores import kernels
 from l1trigger.scores.reconstruction_error import ReconstructionError, ReconstructionErrorOptions
 
 
@@ -20,7 +21,7 @@ class ImageError(ReconstructionError):
     """Quantized encoder and decoder; the firmware adds the squared differences of all pixels, empty ones too."""
 
     Options = ImageErrorOptions
-    kernel: ClassVar[str] = "squared_error"
+    kernel = kernels.SQUARED_ERROR
 
     @staticmethod
     def counted(inputs: NDArray[Any]) -> NDArray[np.bool_]:

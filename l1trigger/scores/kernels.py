@@ -2,19 +2,18 @@
 
 Every kernel is exact in full width and cast to the score type once, at the end. The sums here are float64: each
 term is a multiple of one power of two, and full widths are held below 54 bits, so no sum is ever rounded. The C++
-twins lie in ``firmware/hls/scores.h``.
+twins lie in ``firmware/hls/scores.h``; the twins in RTL, named ``..._logic``, take variables of one event.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.contracts.score import ScoreKernel
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
@@ -22,26 +21,6 @@ from l1trigger.network import QuantizedNetwork
 
 _CHUNK = 65_536
 _EXACT_BITS = 53
-
-RawScore = Callable[[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64], FixedPoint], NDArray[np.int64]]
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A score function with its two forms.
-
-    Attributes:
-        name: of the score in words.
-        cpp: name of the function template in ``firmware/hls/scores.h``.
-        raw: scores as integers of a score type, from network inputs, presence, network outputs and that type.
-        score_type: type that holds every score without loss.
-    """
-
-    name: str
-    cpp: str
-    raw: RawScore
-    score_type: Callable[[InputScaling, QuantizedNetwork], FixedPoint]
-
 
 def identity(
     x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
@@ -149,28 +128,41 @@ def _unsigned(largest: int, fraction: int) -> FixedPoint:
     return FixedPoint(width, width - fraction, False, Rounding.TRN, Overflow.SAT)
 
 
-KERNELS: dict[str, Kernel] = {
-    k.cpp: k
-    for k in (
-        Kernel("first network output", "identity", identity, identity_type),
-        Kernel("first network output minus the largest of the others", "margin", margin, margin_type),
-        Kernel("sum of squared outputs", "sum_of_squares", sum_of_squares, sum_of_squares_type),
-        Kernel("squared error of present objects", "masked_squared_error", masked_squared_error, squared_error_type),
-        Kernel("squared error of all inputs", "squared_error", squared_error, squared_error_type),
-    )
-}
-"""All kernels by their C++ name, which a score plugin names in its attribute ``kernel``."""
+def _identity_logic(hardware: Any, x: Any, output: Any) -> Any:
+    return output[:1]
 
 
-def kernel(plugin: Any) -> Kernel:
-    """The kernel of a score plugin.
+def _margin_logic(hardware: Any, x: Any, output: Any) -> Any:
+    return output[:1] - np.max(output[1:], keepdims=True)
 
-    Raises:
-        DesignError: the plugin names a kernel that has no C++ form.
-    """
-    from l1trigger.errors import nearest
 
-    name = str(plugin.kernel)
-    if name not in KERNELS:
-        raise DesignError(None, "compress.score", f"there is no score kernel '{name}'", nearest(name, KERNELS))
-    return KERNELS[name]
+def _sum_of_squares_logic(hardware: Any, x: Any, output: Any) -> Any:
+    return np.sum(output**2, keepdims=True)
+
+
+def _masked_squared_error_logic(hardware: Any, x: Any, output: Any) -> Any:
+    there = np.repeat(hardware[::3].to_bool("any"), 3)
+    return np.sum(np.where(there, x - output, 0.0) ** 2, keepdims=True)
+
+
+def _squared_error_logic(hardware: Any, x: Any, output: Any) -> Any:
+    return np.sum((x - output) ** 2, keepdims=True)
+
+
+IDENTITY = ScoreKernel("identity", identity, identity_type, _identity_logic)
+"""The first network output."""
+MARGIN = ScoreKernel("margin", margin, margin_type, _margin_logic, compares_classes=True)
+"""The first network output minus the largest of the others."""
+SUM_OF_SQUARES = ScoreKernel("sum_of_squares", sum_of_squares, sum_of_squares_type, _sum_of_squares_logic)
+"""The sum of the squared network outputs."""
+MASKED_SQUARED_ERROR = ScoreKernel(
+    "masked_squared_error", masked_squared_error, squared_error_type, _masked_squared_error_logic, needs_inputs=True
+)
+"""The squared error of the objects that are there."""
+SQUARED_ERROR = ScoreKernel(
+    "squared_error", squared_error, squared_error_type, _squared_error_logic, needs_inputs=True
+)
+"""The squared error of all inputs."""
+
+KERNELS = {k.cpp: k for k in (IDENTITY, MARGIN, SUM_OF_SQUARES, MASKED_SQUARED_ERROR, SQUARED_ERROR)}
+"""All kernels by their C++ name."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
-from l1trigger.design import CompressSection, Design
+from l1trigger.design import CompressSection
 from l1trigger.quantize import compressed
-from l1trigger.scores import base
+from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
 
 
@@ -26,22 +26,21 @@ class LatentNormOptions(CompressSection):
     outliers: float = Field(0.5, ge=0, le=5)
 
 
-class LatentNorm(base.KernelScore):
+class LatentNorm(Score[LatentNormOptions]):
     """Quantized encoder; the firmware squares and adds its outputs."""
 
     Options = LatentNormOptions
-    kernel: ClassVar[str] = "sum_of_squares"
+    kernel = kernels.SUM_OF_SQUARES
 
     def compress(
-        self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
+        self, data: DataSet, trained: TrainResult, which: int, work: Path, progress: Progress
     ) -> compressed.Compressed:
         """Quantizes, prunes and fine-tunes the encoder to reproduce the float latent means.
 
         Raises:
             DesignError: the reference has no latent means.
         """
-        options = design.compress
-        assert isinstance(options, LatentNormOptions)
+        options = self.options
         training = trained.trainings[which]
         stack = base.firmware_layers(trained, which, "latent_norm", "latent means (e.g. variational_autoencoder)")
         events = base.with_outliers(data, options.outliers, training.seed)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import present
-from l1trigger.design import CompressSection, Design
+from l1trigger.design import CompressSection
 from l1trigger.models.autoencoder import standardized
 from l1trigger.quantize import compressed
-from l1trigger.scores import base
+from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
 
 
@@ -30,11 +31,11 @@ class ReconstructionErrorOptions(CompressSection):
     outliers: float = Field(0.5, ge=0, le=5)
 
 
-class ReconstructionError(base.KernelScore):
+class ReconstructionError(Score[ReconstructionErrorOptions]):
     """Quantized encoder and decoder; the firmware adds the squared differences of the objects that are there."""
 
-    Options: Any = ReconstructionErrorOptions
-    kernel: ClassVar[str] = "masked_squared_error"
+    Options = ReconstructionErrorOptions
+    kernel = kernels.MASKED_SQUARED_ERROR
 
     @staticmethod
     def counted(inputs: NDArray[Any]) -> NDArray[np.bool_]:
@@ -42,15 +43,14 @@ class ReconstructionError(base.KernelScore):
         return present(inputs)
 
     def compress(
-        self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
+        self, data: DataSet, trained: TrainResult, which: int, work: Path, progress: Progress
     ) -> compressed.Compressed:
         """Quantizes, prunes and fine-tunes the autoencoder to reproduce the float one's outputs.
 
         Raises:
             DesignError: the reference is not an autoencoder.
         """
-        options = design.compress
-        assert isinstance(options, ReconstructionErrorOptions)
+        options = self.options
         training = trained.trainings[which]
         wanted = "a squared reconstruction error (e.g. autoencoder)"
         stack = base.firmware_layers(trained, which, options.score, wanted)
@@ -66,7 +66,8 @@ class ReconstructionError(base.KernelScore):
             training.seed, work, progress, examples=x[-len(x) // 3 :],
         )
 
-    def float_value(self, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:
+    @classmethod
+    def float_value(cls, value: NDArray[np.float64], trained: TrainResult, which: int) -> NDArray[np.float64]:
         """The standardized logarithm of the error, as the float score is."""
         return standardized(np.asarray(value, np.float64), trained.trainings[which].weights)
 

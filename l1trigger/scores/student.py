@@ -6,13 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.electronics import REGIONS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, TrainSection
@@ -20,7 +21,7 @@ from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
 from l1trigger.network import as_inputs
 from l1trigger.quantize import compressed, lint, training
-from l1trigger.scores import base
+from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
 
 
@@ -45,7 +46,7 @@ class StudentOptions(CompressSection):
     distill: TrainSection = TrainSection(epochs=20)
 
 
-class Student(base.KernelScore):
+class Student(Score[StudentOptions]):
     """57 - 32 - 16 - 1 by default; its output is the score, on the scale of the float score.
 
     The student never sees a signal. Without synthetic outliers it would have to extrapolate exactly where a trigger
@@ -53,22 +54,20 @@ class Student(base.KernelScore):
     """
 
     Options = StudentOptions
-    kernel: ClassVar[str] = "identity"
+    kernel = kernels.IDENTITY
 
-    @classmethod
-    def check(cls, design: Design, data: DataSet) -> None:
+    def check(self, design: Design, data: DataSet) -> None:
         """Whether the layers can stand on the events, and whether these have symmetric copies.
 
         Raises:
             DesignError: they cannot, and says which layer; or they have none.
             UnsupportedLayerError: firmware cannot have one of the layers as it is.
         """
-        options, shape = design.compress, data.train.inputs.shape[1:]
-        assert isinstance(options, StudentOptions)
+        options, shape = self.options, data.train.inputs.shape[1:]
         if (options.copies or 1) > 1 and shape[:2] != REGIONS:
             raise DesignError(None, "compress.copies", "only images of 18 x 14 regions have such copies", "write 1")
         try:
-            model = cls.build(options, shape)
+            model = self.build(options, shape)
         except ValueError as e:
             raise DesignError(None, "compress.layers", str(e), "mend that layer or the one before it") from e
         lint.require_float(design.convert, model)
@@ -95,11 +94,10 @@ class Student(base.KernelScore):
         return k.Model(x, k.layers.Dense(1, name="output")(h))
 
     def compress(
-        self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
+        self, data: DataSet, trained: TrainResult, which: int, work: Path, progress: Progress
     ) -> compressed.Compressed:
         """Distills, quantizes, prunes and fine-tunes the student of one training of the reference."""
-        options = design.compress
-        assert isinstance(options, StudentOptions)
+        options = self.options
         seed = trained.trainings[which].seed
         events = base.with_outliers(data, options.outliers, seed, options.copies or 1)
         x = trained.scaling.firmware(events)
@@ -122,7 +120,7 @@ class Student(base.KernelScore):
     @staticmethod
     def _distill(
         model: Any, options: StudentOptions, x: NDArray[np.float64], target: NDArray[np.float32],
-        validation: tuple[NDArray[np.float32], NDArray[np.float32]], work: Path, progress: base.Progress,
+        validation: tuple[NDArray[np.float32], NDArray[np.float32]], work: Path, progress: Progress,
     ) -> None:
         """Trains the float student, in place."""
         model.compile(training.cosine(options.distill, len(x)), loss="mse")

@@ -7,7 +7,7 @@ integer by integer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from l1trigger.convert.graph import GraphLayer
 from l1trigger.data.objects import INPUTS, maximum_table
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint, Overflow
-from l1trigger.scores.kernels import kernel
 from l1trigger.sections import ConvertSection, SynthSection
 from l1trigger.synth import partial_logic
 from l1trigger.synth.layers import network, require_supported
@@ -175,14 +174,14 @@ def score_alone(
 
 def decided(trigger: TriggerFunction, hardware: Any, x: Any, output: Any) -> Any:
     """Score and decision bit."""
-    score = quantized(SCORES[trigger.score_plugin.kernel](hardware, x, output), _score_type(trigger))
+    score = quantized(trigger.score_plugin.kernel.logic(hardware, x, output), _score_type(trigger))
     return np.concatenate([score, score > trigger.threshold * trigger.score_type.lsb])
 
 
 def _score_type(trigger: TriggerFunction) -> FixedPoint:
     """The score's type, without saturation where every score fits: that costs, and is not exact beyond 24 bits."""
     t = trigger.score_type
-    whole = kernel(trigger.score_plugin).score_type(trigger.scaling, trigger.network)
+    whole = trigger.score_plugin.kernel.score_type(trigger.scaling, trigger.network)
     return replace(t, overflow=Overflow.WRAP) if t.integer >= whole.integer and t.signed == whole.signed else t
 
 
@@ -190,34 +189,6 @@ def scaled(hardware: Any, scaling: InputScaling) -> Any:
     """Network inputs of hardware integers; see ``data.scaling``."""
     shifted = (hardware + np.array(scaling.offset, np.float64)) * 2.0 ** -np.array(scaling.shift, np.float64)
     return quantized(shifted, scaling.types)
-
-
-def _identity(hardware: Any, x: Any, output: Any) -> Any:
-    return output[:1]
-
-
-def _margin(hardware: Any, x: Any, output: Any) -> Any:
-    return output[:1] - np.max(output[1:], keepdims=True)
-
-
-def _sum_of_squares(hardware: Any, x: Any, output: Any) -> Any:
-    return np.sum(output**2, keepdims=True)
-
-
-def _masked_squared_error(hardware: Any, x: Any, output: Any) -> Any:
-    present = np.repeat(hardware[::3].to_bool("any"), 3)
-    return np.sum(np.where(present, x - output, 0.0) ** 2, keepdims=True)
-
-
-def _squared_error(hardware: Any, x: Any, output: Any) -> Any:
-    return np.sum((x - output) ** 2, keepdims=True)
-
-
-SCORES: Mapping[str, Callable[[Any, Any, Any], Any]] = {
-    "identity": _identity, "margin": _margin, "sum_of_squares": _sum_of_squares,
-    "masked_squared_error": _masked_squared_error, "squared_error": _squared_error,
-}
-"""Score kernels by their C++ name, as logic from hardware integers, network inputs and network outputs."""
 
 
 def tool() -> str:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from l1trigger import plugins
+from l1trigger.contracts.architecture import ARCHITECTURES, Training
+from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import Events
 from l1trigger.design import Design
 from l1trigger.errors import DesignError
-from l1trigger.models.architecture import Training
 from l1trigger.results import Results
 from l1trigger.run_folder import checkpoints
 from l1trigger.train import agreement
@@ -33,27 +33,22 @@ def run(
         DataError: a sample lacks what is to be learnt.
     """
     data, work = results.data, checkpoints(folder)
-    architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
-    if hasattr(architecture, "check"):  # what only a later stage would refuse, told before anything is trained
-        architecture.check(design)
+    architecture = ARCHITECTURES.of(design.model)
+    architecture.check(design)
     agreement.require_fit(design, data)
-    if hasattr(architecture, "check_shape"):
-        architecture.check_shape(design.model, data.train.inputs.shape[1:])
-    require_fit(design.model.architecture, len(architecture.scaling(design.model)), data.train)
-    score = plugins.get("l1trigger.scores", design.compress.score, "compress.score")
-    if hasattr(score, "check"):
-        score.check(design, data)
+    architecture.check_shape(data.train.inputs.shape[1:])
+    require_fit(design.model.architecture, len(architecture.scaling), data.train)
+    SCORES.of(design.compress).check(design, data)
+
+    def named(name: str) -> Callable[[str], None]:
+        return lambda message: progress(name + message)
+
     trainings: list[Training] = []
     for seed in range(design.train.seed, design.train.seed + design.train.seeds):
-        name = f"seed {seed}: "
-        trainings.append(
-            architecture.fit(
-                design.model, design.train, data, seed, work / f"seed{seed}", lambda m, n=name: progress(n + m)
-            )
-        )
+        trainings.append(architecture.fit(design.train, data, seed, work / f"seed{seed}", named(f"seed {seed}: ")))
     best = min(range(len(trainings)), key=lambda i: trainings[i].validation_loss)
     options = design.model.model_dump(mode="json")
-    return TrainResult(design.model.architecture, options, architecture.scaling(design.model), tuple(trainings), best)
+    return TrainResult(design.model.architecture, options, architecture.scaling, tuple(trainings), best)
 
 
 def require_fit(architecture: str, inputs: int, events: Events) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from l1trigger import plugins
+from l1trigger.contracts.architecture import ARCHITECTURES, SupervisedArchitecture
+from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import DataSet
 from l1trigger.design import Design
 from l1trigger.errors import DataError, DesignError
-from l1trigger.models.classification import KERNEL, TASK, true_classes
+from l1trigger.models.classification import TASK, true_classes
 
 
 def require_fit(design: Design, data: DataSet) -> None:
@@ -16,10 +17,9 @@ def require_fit(design: Design, data: DataSet) -> None:
         DesignError: they do not.
         DataError: a sample lacks true classes.
     """
-    architecture = plugins.get("l1trigger.models", design.model.architecture, "model.architecture")
-    score = plugins.get("l1trigger.scores", design.compress.score, "compress.score")
-    count = architecture.class_count(design.model) if hasattr(architecture, "class_count") else 0
-    compares = getattr(score, "kernel", "") == KERNEL
+    architecture = ARCHITECTURES.of(design.model)
+    count = architecture.truth.class_count if isinstance(architecture, SupervisedArchitecture) else 0
+    compares = SCORES.get(design.compress.score).kernel.compares_classes
     if design.task != TASK:
         if count:
             raise DesignError(None, "task", f"is {design.task}, but {design.model.architecture} gives {count} classes",

@@ -6,16 +6,16 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import plugins
+from l1trigger.contracts.architecture import ARCHITECTURES, Architecture, SupervisedArchitecture, Training
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DataError
-from l1trigger.models.architecture import Training
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,11 @@ class TrainResult:
     trainings: tuple[Training, ...]
     best: int
 
+    @cached_property
+    def network(self) -> Architecture[Any]:
+        """The architecture, with the options that it was trained with."""
+        return ARCHITECTURES.get(self.architecture).stored(self.options)
+
     def float_score(self, inputs: NDArray[Any], which: int | None = None) -> NDArray[np.float64]:
         """Scores of the full-precision reference: the yardstick of all other levels.
 
@@ -43,31 +48,32 @@ class TrainResult:
             inputs: hardware integers, first axis events.
             which: index of the training; None takes the best.
         """
-        training = self.trainings[self.best if which is None else which]
-        architecture = plugins.get("l1trigger.models", self.architecture)
-        scores: NDArray[np.float64] = architecture.float_score(self.options, training.weights, self.scaling, inputs)
-        return scores
+        return self.network.float_score(self._training(which).weights, inputs)
 
     @property
     def predicts(self) -> bool:
         """Whether the network's outputs say more than a score: something that a truth can be held against."""
-        return hasattr(plugins.get("l1trigger.models", self.architecture), "predictions")
+        return isinstance(self.network, SupervisedArchitecture)
+
+    def float_outputs(self, inputs: NDArray[Any], which: int | None = None) -> NDArray[np.float64]:
+        """Outputs (events, outputs) of a reference that ``predicts``; arguments as for ``float_score``."""
+        assert isinstance(self.network, SupervisedArchitecture)
+        return self.network.float_outputs(self._training(which).weights, inputs)
 
     def float_predictions(self, inputs: NDArray[Any], which: int | None = None) -> dict[str, NDArray[Any]]:
-        """Predictions of the full-precision reference; arguments as for ``float_score``."""
-        training = self.trainings[self.best if which is None else which]
-        architecture = plugins.get("l1trigger.models", self.architecture)
-        outputs = architecture.float_outputs(self.options, training.weights, self.scaling, inputs)
-        return self.predictions(outputs)
+        """Predictions of a reference that ``predicts``; arguments as for ``float_score``."""
+        return self.predictions(self.float_outputs(inputs, which))
 
     def predictions(self, outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
-        """What network outputs (events, outputs) of any level say, each (events,).
+        """What outputs (events, outputs) of any level of a network that ``predicts`` say, each (events,).
 
         Each is named like the truth that it can be held against: ``energy`` [GeV], ``class`` (its index).
         """
-        architecture = plugins.get("l1trigger.models", self.architecture)
-        found: dict[str, NDArray[Any]] = architecture.predictions(self.options, outputs)
-        return found
+        assert isinstance(self.network, SupervisedArchitecture)
+        return self.network.truth.predictions(outputs)
+
+    def _training(self, which: int | None) -> Training:
+        return self.trainings[self.best if which is None else which]
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
@@ -75,14 +81,16 @@ class TrainResult:
             "architecture": self.architecture, "options": dict(self.options), "scaling": self.scaling.as_dict(),
             "best": self.best,
             "trainings": [
-                {"seed": t.seed, "history": dict(t.history), "validation_loss": t.validation_loss}
+                {
+                    "seed": t.seed, "history": dict(t.history), "validation_loss": t.validation_loss,
+                    "weights": list(t.weights),
+                }
                 for t in self.trainings
             ],
         }
         (folder / "train.json").write_text(json.dumps(meta, indent=1))
-        for t in self.trainings:
-            arrays: dict[str, Any] = dict(t.weights)
-            np.savez_compressed(folder / f"weights_seed{t.seed}.npz", **arrays)
+        for t in self.trainings:  # in order and without their names, which a file in an archive could not all have
+            np.savez_compressed(folder / f"weights_seed{t.seed}.npz", *t.weights.values())
 
     @classmethod
     def load(cls, folder: Path) -> TrainResult:
@@ -92,7 +100,8 @@ class TrainResult:
             trainings = []
             for t in meta["trainings"]:
                 with np.load(folder / f"weights_seed{t['seed']}.npz") as z:
-                    weights = {k: z[k] for k in z.files}
+                    # Artefacts of earlier versions have the names in the archive.
+                    weights = dict(zip(t.get("weights", z.files), (z[k] for k in z.files), strict=True))
                 trainings.append(Training(t["seed"], weights, t["history"], t["validation_loss"]))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
             raise DataError(folder, f"holds no training ({e})", "run the stage train again") from e

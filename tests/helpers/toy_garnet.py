@@ -110,13 +110,13 @@ def options(**more) -> GarNetOptions:
 def trigger(seed: int = 3, score_type: FixedPoint | None = None, **more) -> TriggerFunction:
     """A whole trigger with random weights; it accepts about a third of random clusters."""
     own = options(**more)
-    model, rng = GarNet.build(own), np.random.default_rng(seed)
+    model, rng = GarNet(own).build(), np.random.default_rng(seed)
     model.set_weights([rng.normal(0, 0.5, w.shape) for w in model.get_weights()])
     weights = {f"{i:03d}": w for i, w in enumerate(model.get_weights())}
-    scaling = GarNet.scaling(own)
+    scaling = GarNet(own).scaling
     section = QuantizationSection(weights=5, biases=7, activations=6, score=10)
     internal = {**INTERNAL_BITS, "distance": 5, "edge_weight": 4, "propagated": 5, "aggregated": 8, "gathered": 6}
-    made = GarNet.quantized_model(own, weights, section, internal, scaling.firmware(clusters(300, 9, own.hits)))
+    made = GarNet(own).quantized_model(weights, section, internal, scaling.firmware(clusters(300, 9, own.hits)))
     net = QuantizedNetwork.from_keras(made, scaling.network_type, dense_layers.output_type(made))
     t = score_type or KERNELS["identity"].score_type(scaling, net)
     function = TriggerFunction("toy", scaling, net, "classifier", t, 0)

@@ -4,14 +4,16 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import stand_ins
 
-from l1trigger import frameworks, plugins
+from l1trigger import frameworks
+from l1trigger.contracts.architecture import ARCHITECTURES, SupervisedArchitecture, Training
+from l1trigger.contracts.source import SOURCES, Source
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.models import dense
-from l1trigger.models.architecture import Training
-from l1trigger.models.classification import Classification
-from l1trigger.quantize import dense_layers, training
+from l1trigger.models.classification import Classes
+from l1trigger.quantize import training
 from l1trigger.sections import DataSection, ModelSection
 
 SIDE = 6
@@ -52,7 +54,7 @@ def data_set(n=1200, noise=20.0):
     )
 
 
-class ToySource:
+class ToySource(Source):
     """Data source ``toy_images``."""
 
     class Options(DataSection):
@@ -60,11 +62,11 @@ class ToySource:
         events: int = 1200
         noise: float = 20.0
 
-    def load(self, section):
-        return data_set(section.events, section.noise)
+    def load(self):
+        return data_set(self.options.events, self.options.noise)
 
 
-class ToyClassifier(Classification):
+class ToyClassifier(SupervisedArchitecture):
     """Architecture ``toy_classifier``: one hidden layer on all pixels."""
 
     class Options(ModelSection):
@@ -72,56 +74,45 @@ class ToyClassifier(Classification):
         classes: int = 3
         hidden: tuple[int, ...] = (8,)
 
-    @staticmethod
-    def scaling(options):
+    @property
+    def scaling(self):
         n = SIDE * SIDE
         return InputScaling((0,) * n, (7,) * n, (3,) * n, (5,) * n, (False,) * n)
 
-    @staticmethod
-    def build(options):
+    @property
+    def truth(self):
+        return Classes(self.options.classes)
+
+    def build(self):
         k = frameworks.keras()
         first = k.Input((SIDE * SIDE,), name="x")
-        h = dense.hidden_layers(first, options.hidden, "dense", batch_norm=False)
-        return k.Model(first, k.layers.Dense(options.classes, name="output")(h))
+        h = dense.hidden_layers(first, self.options.hidden, "dense", batch_norm=False)
+        return k.Model(first, k.layers.Dense(self.options.classes, name="output")(h))
 
-    @classmethod
-    def fit(cls, options, section, data, seed, work, progress):
+    def fit(self, section, data, seed, work, progress):
         frameworks.seed_everything(seed)
-        x, y = cls.examples(options, data.train, seed)
-        scaling, model = cls.scaling(options), cls.build(options)
-        model.compile(training.cosine(section, len(x)), loss=cls.loss(options))
-        pairs = [(scaling.real(a).astype(np.float32), b) for a, b in
-                 ((x, y), (data.validation.inputs, cls.targets(options, data.validation)))]
+        x, y = self.examples(data.train, seed)
+        model = self.build()
+        model.compile(training.cosine(section, len(x)), loss=self.truth.loss())
+        pairs = [(self.scaling.real(a).astype(np.float32), b) for a, b in
+                 ((x, y), (data.validation.inputs, self.truth.targets(data.validation)))]
         history = training.fit(model, *pairs, section, work, progress)
         return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
-    @classmethod
-    def float_outputs(cls, options, weights, scaling, inputs):
-        model = cls.build(cls.Options.model_validate(options))
+    def layers(self, weights, score):
+        model = self.build()
         training.set_weights(model, weights)
-        return np.asarray(model.predict(scaling.real(inputs).astype(np.float32), verbose=0), np.float64)
+        return model
 
-    @classmethod
-    def examples(cls, options, events, seed):
-        return events.inputs, cls.targets(options, events)
-
-    @classmethod
-    def quantized_model(cls, options, weights, section, internal, x):
-        model = cls.build(options)
-        training.set_weights(model, weights)
-        stack = dense.folded_dense(model, linear=("output",))
-        return dense_layers.build(stack, dense.fit_types(stack, section, x), cls.scaling(options))
+    def float_outputs(self, weights, inputs):
+        x = self.scaling.real(inputs).astype(np.float32)
+        return np.asarray(self.layers(weights, "").predict(x, verbose=0), np.float64)
 
 
 def install(monkeypatch):
     """Puts source and architecture among the plugins for the time of a test."""
-    more = {("l1trigger.sources", "toy_images"): ToySource, ("l1trigger.models", "toy_classifier"): ToyClassifier}
-    get = plugins.get
-
-    def found(group, name, key=""):
-        return more[group, name] if (group, name) in more else get(group, name, key)
-
-    monkeypatch.setattr(plugins, "get", found)
+    stand_ins.install(monkeypatch, SOURCES, toy_images=ToySource)
+    stand_ins.install(monkeypatch, ARCHITECTURES, toy_classifier=ToyClassifier)
 
 
 def raw_design(**sections):
@@ -143,10 +134,9 @@ def raw_design(**sections):
 
 def design(**values):
     """What ``classification.require_fit`` reads of a design."""
-    model = ToyClassifier.Options(**values.pop("model", {}))
-    base = {"task": "classification", "score": "class_margin", "architecture": model.architecture}
+    base = {"task": "classification", "score": "class_margin", "architecture": "toy_classifier", "model": {}}
     v = SimpleNamespace(**base | values)
     return SimpleNamespace(
-        task=v.task, model=model.model_copy(update={"architecture": v.architecture}),
+        task=v.task, model=ARCHITECTURES.get(v.architecture).Options(**v.model),
         compress=SimpleNamespace(score=v.score), data=SimpleNamespace(source="toy_images"),
     )

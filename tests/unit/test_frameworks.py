@@ -6,9 +6,8 @@ import sys
 import pytest
 
 FIRST = {
-    "classes": "from l1trigger.models.classification import Classification; Classification.loss(None)",
-    "energies": "from types import SimpleNamespace as N; from l1trigger.models.supervised import Supervised; "
-                "Supervised.loss(N(class_loss_weight=0.1))",
+    "classes": "from l1trigger.models.classification import Classes; Classes(3).loss()",
+    "energies": "from l1trigger.models.supervised import LabelAndEnergy; LabelAndEnergy(16.0, 0.1).loss()",
     "error": "import numpy as np; from l1trigger.models import dense; dense.masked_error(*(np.ones((1, 3)),) * 3)",
 }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from l1trigger import artefacts, pipeline, plugins
+from l1trigger import artefacts, pipeline
 from l1trigger.design import CompressSection, DataSection, Design, ModelSection, TrainSection
 from l1trigger.errors import BudgetError, DataError, DesignError, RunFolderError
 from l1trigger.figures import Judgement
@@ -53,12 +54,6 @@ def design(**train: int) -> Design:
         name="tiny", data=DataSection(source="fake"), model=ModelSection(architecture="fake"),
         compress=CompressSection(score="fake"), train=TrainSection(**train),
     )
-
-
-@pytest.fixture(autouse=True)
-def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"l1trigger.sources": DataSection, "l1trigger.models": ModelSection, "l1trigger.scores": CompressSection}
-    monkeypatch.setattr(plugins, "get", lambda group, name, key="": type(name, (), {"Options": options[group]}))
 
 
 def text(name: str, *upstream: str) -> RunStage:
@@ -142,20 +137,25 @@ def test_other_package_version_redoes(tmp_path: Path, monkeypatch: pytest.Monkey
     assert run(tmp_path).did("begin") == ["data", "train", "compress", "report"]
 
 
-def test_changed_input_file_redoes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Source:
-        content = "a"
+class Read(DataSection):
+    file: Path
 
-        def fingerprint(self, options: DataSection) -> str:
-            return self.content
+    def files(self) -> tuple[Path, ...]:
+        return (*super().files(), self.file)
 
-    monkeypatch.setattr(plugins, "get", lambda group, name, key="": Source)
-    run(tmp_path)
-    assert run(tmp_path).did("begin") == []
-    Source.content = "b"
-    again = run(tmp_path)
+
+def test_changed_input_file_redoes(tmp_path: Path) -> None:
+    file = tmp_path / "given.txt"
+    reads = design().model_copy(update={"data": Read(source="fake", file=file)})
+    file.write_text("a")
+    run(tmp_path, reads)
+    assert run(tmp_path, reads).did("begin") == []
+    file.write_text("b")
+    again = run(tmp_path, reads)
     assert "data" in again.did("begin")
-    assert "files.data was a and is b" in again.did("reason")[0]
+    assert re.search(r"files\.data was \w+\.\.\. and is \w+", again.did("reason")[0])
+    file.unlink()
+    assert "is absent" in run(tmp_path, reads).did("reason")[0]
 
 
 def test_failed_stage_keeps_old_result(tmp_path: Path) -> None:

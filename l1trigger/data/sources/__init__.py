@@ -1,4 +1,1 @@
-"""Data sources, one file each: a class with ``Options`` (a ``DataSection``) and ``load(options) -> DataSet``.
-
-Found by the entry-point group ``l1trigger.sources``.
-"""
+"""Data sources, one file each; see ``l1trigger.contracts.source``."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import readers, splits
 from l1trigger.data.adc2021 import CARD, ID_KEY, KEY
 from l1trigger.data.events import DataSet, Events
@@ -43,41 +44,37 @@ class Adc2021Options(FileOptions):
     lepton_pt: float | None = Field(23.0, ge=0)
     unsorted: Literal["sort"] | None = None
 
+    @property
+    def samples(self) -> tuple[tuple[Path, ...], dict[str, Path]]:
+        """Files of background and signals; those shipped with the package where none are named."""
+        if self.background:
+            return super().samples
+        folder = samples_folder()
+        shipped = {p.stem.removeprefix("adc2021_"): p for p in sorted(folder.glob("adc2021_*.h5"))}
+        background = shipped.pop("cocktail", folder / "adc2021_cocktail.h5")
+        return (background,), shipped | self.signal_files
 
-class Adc2021:
+
+class Adc2021(Source[Adc2021Options]):
     """Data source: events in the layout of the ADC2021 challenge."""
 
     Options = Adc2021Options
 
-    def load(self, options: Adc2021Options) -> DataSet:
+    def load(self) -> DataSet:
         """The data set, in hardware integers.
 
         Raises:
             DataError: a file is missing, damaged, or holds something else; or samples overlap.
             DesignError: an unknown signal is asked for.
         """
-        background, signals = self._files(options)
+        options, (background, signals) = self.options, self.options.samples
         if _is_derived(background[0]):
-            return self._load_derived(options, background)
+            return self._load_derived(background)
         return load_files(options, background, signals, _reader(options, None), zero_bias=False)
 
-    def files(self, options: Adc2021Options) -> tuple[Path, ...]:
-        """Every file that ``load`` reads."""
-        background, signals = self._files(options)
-        return (*background, *options.test_background, *chosen_signals(options, signals).values())
-
-    @staticmethod
-    def _files(options: Adc2021Options) -> tuple[tuple[Path, ...], dict[str, Path]]:
-        if options.background:
-            return options.background, options.signal_files
-        folder = samples_folder()
-        shipped = {p.stem.removeprefix("adc2021_"): p for p in sorted(folder.glob("adc2021_*.h5"))}
-        background = shipped.pop("cocktail", folder / "adc2021_cocktail.h5")
-        return (background,), shipped | options.signal_files
-
-    @staticmethod
-    def _load_derived(options: Adc2021Options, background: Sequence[Path]) -> DataSet:
+    def _load_derived(self, background: Sequence[Path]) -> DataSet:
         """The authors' ``BKG_dataset.h5``, which is divided already."""
+        options = self.options
         if len(background) > 1 or options.test_background:
             raise DesignError(
                 None, "data.background", f"{background[0].name} is divided into {', '.join(DERIVED_SPLITS)} already",

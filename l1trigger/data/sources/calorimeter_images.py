@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import classes, hits
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.showers import geometry, images, packed
@@ -107,8 +108,20 @@ class CalorimeterImagesOptions(classes.WantedOptions):
             return {s: (s,) for s in ENERGY_SPECIES}
         return self.classes if self.classes is not None else {s: (s,) for s in SPECIES}
 
+    @property
+    def cluster_files(self) -> tuple[Path, ...]:
+        """Files of clusters: the second only where a class needs it."""
+        needed = {s for group in self.groups.values() for s in group}
+        folder = self.folder or samples_folder()
+        both = ((FILE, needed - set(IN_EXTRA_FILE)), (EXTRA_FILE, needed & set(IN_EXTRA_FILE)))
+        return tuple(folder / name for name, some in both if some)
 
-class CalorimeterImages:
+    def files(self) -> tuple[Path, ...]:
+        """Files of clusters."""
+        return (*super().files(), *self.cluster_files)
+
+
+class CalorimeterImages(Source[CalorimeterImagesOptions]):
     """Data source: images (size, size, slices) of single particles with soft showers, and their class and energy.
 
     Training, validation and test images are made of blocks of their own, which share neither showers nor soft showers.
@@ -116,15 +129,15 @@ class CalorimeterImages:
 
     Options = CalorimeterImagesOptions
 
-    def load(self, options: CalorimeterImagesOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The images of the clusters in the files.
 
         Raises:
             DataError: a file is missing or damaged, or a sample would lack a class.
             DesignError: there is no such class or signal.
         """
+        options, paths = self.options, self.options.cluster_files
         names = classes.order(tuple(options.groups), options.wanted)
-        paths = self.files(options)
         if paths[-1].name == EXTRA_FILE and not paths[-1].exists():
             raise DataError(
                 paths[-1], "does not exist", "make it with `l1trigger data make showers --extra 3200`, or leave "
@@ -143,13 +156,6 @@ class CalorimeterImages:
         events = classes.labelled(events, tuple(options.groups), group, names)
         train, valid, tested = (events.select(w) for w in which)
         return classes.as_dataset(paths[0], train, valid, tested, names, options)
-
-    def files(self, options: CalorimeterImagesOptions) -> tuple[Path, ...]:
-        """The files that ``load`` reads: the second only where a class needs it."""
-        needed = {s for group in options.groups.values() for s in group}
-        folder = options.folder or samples_folder()
-        both = ((FILE, needed - set(IN_EXTRA_FILE)), (EXTRA_FILE, needed & set(IN_EXTRA_FILE)))
-        return tuple(folder / name for name, some in both if some)
 
 
 def as_images(clusters: Events, options: CalorimeterImagesOptions) -> Events:

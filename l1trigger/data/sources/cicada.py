@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import readers, regions
 from l1trigger.data.events import DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files
+from l1trigger.data.sources.files import FileOptions, Sample, load_files
 from l1trigger.errors import DataError
 
 REGIONS, FLAG = "CaloRegions", "AcceptanceFlag"
@@ -64,18 +65,19 @@ class CicadaOptions(RegionFileOptions):
     event_id: str | None = None
 
 
-class Cicada:
+class Cicada(Source[CicadaOptions]):
     """Data source: region images (18, 14) of public or own files."""
 
     Options = CicadaOptions
 
-    def load(self, options: CicadaOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The data set, in hardware integers.
 
         Raises:
             DataError: a file is missing, damaged, or holds something else; or samples overlap.
             DesignError: an unknown signal is asked for.
         """
+        options = self.options
         signals = {p.resolve() for p in options.signal_files.values()}
 
         def read(path: Path, first: int | None) -> Sample:
@@ -85,16 +87,6 @@ class Cicada:
             )
 
         return load_files(options, options.background, options.signal_files, read, options.zero_bias)
-
-    def files(self, options: CicadaOptions) -> tuple[Path, ...]:
-        """Every file that ``load`` reads."""
-        return region_files(options)
-
-
-def region_files(options: RegionFileOptions) -> tuple[Path, ...]:
-    """Every file that the options name and that is used."""
-    signals = chosen_signals(options, options.signal_files).values()
-    return (*options.background, *options.test_background, *signals)
 
 
 def read_events(

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import hits, readers, splits
 from l1trigger.data.events import UNKNOWN, DataSet, Events
 from l1trigger.data.sources.files import FileOptions, Sample, joined
@@ -123,18 +124,19 @@ class ClusterOptions(FileOptions):
         return self
 
 
-class ClusterFiles:
+class ClusterFiles(Source[ClusterOptions]):
     """Data source: a user's own calorimeter clusters."""
 
     Options = ClusterOptions
 
-    def load(self, options: ClusterOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The clusters, in hardware integers.
 
         Raises:
             DataError: a file is missing, damaged, or holds something else; or samples overlap.
             DesignError: an unknown signal is asked for.
         """
+        options = self.options
         splits.require_disjoint_files(options.background, options.test_background)
         whole, ids = splits.with_ids(*self._all(options.background, options))
         train, validation, test = splits.split(whole, ids, options.fractions)
@@ -146,10 +148,6 @@ class ClusterFiles:
     @staticmethod
     def _all(files: tuple[Path, ...], options: ClusterOptions) -> Sample:
         return joined([read_clusters(p, options, options.events) for p in files], "clusters")
-
-    def files(self, options: ClusterOptions) -> tuple[Path, ...]:
-        """Every file that ``load`` reads."""
-        return (*options.background, *options.test_background)
 
 
 def read_clusters(path: Path, options: ClusterOptions, first: int | None = None, chunk: int = CHUNK) -> Sample:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import classes
 from l1trigger.data.events import DataSet, Events
 
@@ -32,12 +33,12 @@ class DigitsOptions(classes.LabelledOptions):
     channels: Literal[1, 3] = 1
 
 
-class Digits:
+class Digits(Source[DigitsOptions]):
     """Data source: 1797 images (size, size, channels) of the digits 0 to 9, as whole numbers from 0 to 16."""
 
     Options = DigitsOptions
 
-    def load(self, options: DigitsOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The images, divided alike in each class.
 
         Raises:
@@ -46,17 +47,13 @@ class Digits:
         """
         from sklearn.datasets import load_digits
 
-        found = load_digits()
+        found, options = load_digits(), self.options
         names = classes.order(NAMES, options.wanted)
         events = Events.unweighted("digits", enlarged(found.images, options.size, options.channels), _card(options))
         events = classes.labelled(events, NAMES, found.target, names)
         rest, test = classes.halves(events, options.test_fraction, options.seed)
         train, validation = classes.halves(rest, options.validation_fraction, options.seed)
         return classes.as_dataset("scikit-learn's digits", train, validation, test, names, options)
-
-    def fingerprint(self, options: DigitsOptions) -> str:
-        """Changes with the package that brings the images."""
-        return _version()
 
 
 def enlarged(images: NDArray[np.floating], size: int, channels: int) -> NDArray[np.int16]:

@@ -55,6 +55,17 @@ class FileOptions(DataSection):
         return self
 
     @property
+    def samples(self) -> tuple[tuple[Path, ...], dict[str, Path]]:
+        """Files of the background to train on, and of the signals that there are, by name."""
+        return self.background, self.signal_files
+
+    def files(self) -> tuple[Path, ...]:
+        """Files of background and of those signals that are wanted."""
+        background, known = self.samples
+        signals = [path for name, path in known.items() if self.signals is None or name in self.signals]
+        return (*super().files(), *background, *self.test_background, *signals)
+
+    @property
     def fractions(self) -> splits.Fractions:
         """How ``background`` is divided."""
         return splits.Fractions(self.validation_fraction, 0.0 if self.test_background else self.test_fraction)

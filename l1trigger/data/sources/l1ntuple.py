@@ -20,9 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import readers, regions
 from l1trigger.data.events import DataSet, Events
-from l1trigger.data.sources.cicada import RegionFileOptions, region_files
+from l1trigger.data.sources.cicada import RegionFileOptions
 from l1trigger.data.sources.files import Sample, load_files
 from l1trigger.design import Section
 from l1trigger.errors import DataError
@@ -60,27 +61,24 @@ class L1NtupleOptions(RegionFileOptions):
     branches: TowerBranches = TowerBranches()
 
 
-class L1Ntuple:
+class L1Ntuple(Source[L1NtupleOptions]):
     """Data source: region images (18, 14) of the towers in level-1 ntuples."""
 
     Options = L1NtupleOptions
 
-    def load(self, options: L1NtupleOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The data set, in hardware integers.
 
         Raises:
             DataError: a file is missing, damaged, or holds something else; or samples overlap.
             DesignError: an unknown signal is asked for.
         """
+        options = self.options
 
         def read(path: Path, first: int | None) -> Sample:
             return read_events(path, first, options.tree, options.branches), None
 
         return load_files(options, options.background, options.signal_files, read, options.zero_bias)
-
-    def files(self, options: L1NtupleOptions) -> tuple[Path, ...]:
-        """Every file that ``load`` reads."""
-        return region_files(options)
 
 
 def has_towers(path: Path, tree: str | None = None) -> bool:

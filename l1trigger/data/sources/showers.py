@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, field_validator
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import hits
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.showers import packed
@@ -48,8 +49,17 @@ class ShowersOptions(DataSection):
 
     _power = field_validator("max_hits")(power_of_two)
 
+    @property
+    def file(self) -> Path:
+        """File of clusters."""
+        return (self.folder or samples_folder()) / FILE
 
-class Showers:
+    def files(self) -> tuple[Path, ...]:
+        """File of clusters."""
+        return (*super().files(), self.file)
+
+
+class Showers(Source[ShowersOptions]):
     """Data source: clusters with true class and energy.
 
     Training and validation samples hold both classes; for testing pions are the background, e/gamma the signal. Each
@@ -58,24 +68,20 @@ class Showers:
 
     Options = ShowersOptions
 
-    def load(self, options: ShowersOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The clusters of the file.
 
         Raises:
             DataError: the file is missing or damaged, or a sample would be empty.
             DesignError: a signal is asked for that is not there.
         """
-        (path,) = self.files(options)
+        options, path = self.options, self.options.file
         events = packed.load(path, options.limit_events, options.max_hits)
         test = np.isin(events.block, TEST_BLOCKS)
         validation = np.isin(events.block, VALIDATION_BLOCKS)
         return as_dataset(
             path, events.select(~test & ~validation), events.select(validation), events.select(test), options
         )
-
-    def files(self, options: ShowersOptions) -> tuple[Path, ...]:
-        """The file that ``load`` reads."""
-        return ((options.folder or samples_folder()) / FILE,)
 
 
 def as_dataset(path: Path, train: Events, validation: Events, test: Events, options: DataSection) -> DataSet:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import classes, readers, splits
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.sources.digits import NAMES
@@ -52,19 +53,24 @@ class SvhnOptions(classes.LabelledOptions):
     extra: Path | None = None
     limit_events: int | None = Field(None, ge=100)
 
+    def files(self) -> tuple[Path, ...]:
+        """Files of images."""
+        return (*super().files(), *(p for p in (self.train, self.test, self.extra) if p is not None))
 
-class Svhn:
+
+class Svhn(Source[SvhnOptions]):
     """Data source: images (32, 32, 3) of the digits 0 to 9, as whole numbers from 0 to 255."""
 
     Options = SvhnOptions
 
-    def load(self, options: SvhnOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The images of the files.
 
         Raises:
             DataError: a file is missing, damaged, or holds something else; or it is named twice.
             DesignError: there is no such class or signal.
         """
+        options = self.options
         learned = [options.train, *([options.extra] if options.extra else [])]
         splits.require_disjoint_files(learned, [options.test])
         names = classes.order(NAMES, options.wanted)
@@ -74,10 +80,6 @@ class Svhn:
 
         train, validation = classes.halves(events(learned), options.validation_fraction, options.seed)
         return classes.as_dataset(options.train, train, validation, events([options.test]), names, options)
-
-    def files(self, options: SvhnOptions) -> tuple[Path, ...]:
-        """Every file that ``load`` reads."""
-        return tuple(p for p in (options.train, options.test, options.extra) if p is not None)
 
 
 @dataclass(frozen=True)

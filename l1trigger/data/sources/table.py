@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import readers
 from l1trigger.data.events import UNKNOWN, DataSet, Events
 from l1trigger.data.objects import (
@@ -37,7 +38,7 @@ from l1trigger.data.objects import (
     maximum_table,
     to_hardware,
 )
-from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files
+from l1trigger.data.sources.files import FileOptions, Sample, load_files
 from l1trigger.design import Section
 from l1trigger.errors import DataError
 
@@ -123,18 +124,19 @@ class TableOptions(FileOptions):
         return self
 
 
-class Table:
+class Table(Source[TableOptions]):
     """Data source: a user's own files."""
 
     Options = TableOptions
 
-    def load(self, options: TableOptions) -> DataSet:
+    def load(self) -> DataSet:
         """The data set, in hardware integers.
 
         Raises:
             DataError: a file is missing, damaged, or holds something else; or samples overlap.
             DesignError: an unknown signal is asked for.
         """
+        options = self.options
 
         def read(path: Path, first: int | None) -> Sample:
             return read_events(
@@ -143,11 +145,6 @@ class Table:
             )
 
         return load_files(options, options.background, options.signal_files, read, options.zero_bias)
-
-    def files(self, options: TableOptions) -> tuple[Path, ...]:
-        """Every file that ``load`` reads."""
-        signals = chosen_signals(options, options.signal_files).values()
-        return (*options.background, *options.test_background, *signals)
 
 
 def read_events(

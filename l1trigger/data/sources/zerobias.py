@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
+from l1trigger.contracts.source import Source
 from l1trigger.data.crossings import TRAIN_BLOCKS
 from l1trigger.data.events import DataSet, Events, load_events
 from l1trigger.data.pythia import SIGNALS
@@ -31,8 +32,41 @@ class ZeroBiasOptions(DataSection):
     layout: str = Field("objects", pattern="^(objects|regions)$")
     limit_events: int | None = Field(None, ge=100)
 
+    @property
+    def where(self) -> Path:
+        """Folder of the sample files."""
+        return self.folder or samples_folder()
 
-class ZeroBias:
+    @property
+    def background(self) -> tuple[Path, Path]:
+        """Files of the crossings to train and to test on."""
+        stem = {"objects": "zerobias", "regions": "regions"}[self.layout]
+        return self.where / f"{stem}_train.h5", self.where / f"{stem}_test.h5"
+
+    def signal_file(self, name: str) -> Path:
+        """File of a signal."""
+        return self.where / f"{self._signal_stem}_{name}.h5"
+
+    def known_signals(self) -> tuple[str, ...]:
+        """Signals that have a file, in the usual order."""
+        stem = self._signal_stem
+        found = {f.stem.removeprefix(f"{stem}_") for f in self.where.glob(f"{stem}_*.h5")} - {"train", "test"}
+        return tuple(s for s in SIGNALS if s in found) + tuple(sorted(found - set(SIGNALS)))
+
+    def wanted_signals(self) -> tuple[str, ...]:
+        """Signals to measure."""
+        return self.known_signals() if self.signals is None else self.signals
+
+    def files(self) -> tuple[Path, ...]:
+        """Files of crossings and of wanted signals."""
+        return (*super().files(), *self.background, *map(self.signal_file, self.wanted_signals()))
+
+    @property
+    def _signal_stem(self) -> str:
+        return {"objects": "signal", "regions": "regions"}[self.layout]
+
+
+class ZeroBias(Source[ZeroBiasOptions]):
     """Data source of zero-bias crossings.
 
     Training and validation crossings are unweighted and from the first half of the pool; test crossings are
@@ -41,23 +75,17 @@ class ZeroBias:
 
     Options = ZeroBiasOptions
 
-    def fingerprint(self, options: ZeroBiasOptions) -> str:
-        """Changes when a file does."""
-        folder = options.folder or samples_folder()
-        files = sorted(folder.glob("*.h5"))
-        return repr([(f.name, f.stat().st_size) for f in files])
-
-    def load(self, options: ZeroBiasOptions) -> DataSet:
+    def load(self) -> DataSet:
         """Reads the samples.
 
         Raises:
             DataError: a file is missing or damaged, or train and test share pool rows.
             DesignError: a signal has no file.
         """
-        folder = options.folder or samples_folder()
-        stem = {"objects": ("zerobias", "signal"), "regions": ("regions", "regions")}[options.layout]
-        background = load_events(folder / f"{stem[0]}_train.h5", options.layout, options.limit_events)
-        test = _thin(load_events(folder / f"{stem[0]}_test.h5", options.layout), options.limit_events)
+        options, folder = self.options, self.options.where
+        train_file, test_file = options.background
+        background = load_events(train_file, options.layout, options.limit_events)
+        test = _thin(load_events(test_file, options.layout), options.limit_events)
         shared = np.intersect1d(np.unique(background.block), np.unique(test.block))
         if len(shared):
             raise DataError(
@@ -67,24 +95,17 @@ class ZeroBias:
         held_out = background.block == VALIDATION_BLOCK
         if not held_out.any() or held_out.all():
             held_out = np.arange(len(background)) % 10 == 9  # files of a single block
-        names = options.signals if options.signals is not None else self.signals(folder, stem[1])
         return DataSet(
             background.select(~held_out), background.select(held_out), test,
-            tuple(self._signal(folder, stem[1], s, options) for s in names), True, options.colliding_bunches,
+            tuple(self._signal(name) for name in options.wanted_signals()), True, options.colliding_bunches,
         )
 
-    @staticmethod
-    def signals(folder: Path, stem: str) -> tuple[str, ...]:
-        """Signals that have a file, in the usual order."""
-        found = {f.stem.removeprefix(f"{stem}_") for f in folder.glob(f"{stem}_*.h5")} - {"train", "test"}
-        return tuple(s for s in SIGNALS if s in found) + tuple(sorted(found - set(SIGNALS)))
-
-    def _signal(self, folder: Path, stem: str, name: str, options: ZeroBiasOptions) -> Events:
-        path = folder / f"{stem}_{name}.h5"
+    def _signal(self, name: str) -> Events:
+        options, path = self.options, self.options.signal_file(name)
         if not path.exists():
             raise DesignError(
-                None, "data.signals", f"there is no signal '{name}' in {folder}",
-                nearest(name, self.signals(folder, stem)),
+                None, "data.signals", f"there is no signal '{name}' in {options.where}",
+                nearest(name, options.known_signals()),
             )
         return load_events(path, options.layout, options.limit_events)
 

@@ -20,9 +20,6 @@ from l1trigger.synth.streaming.images_rtl import Engine
 from l1trigger.synth.streaming.plan import plan
 from l1trigger.trigger import TriggerFunction
 
-_NEEDS_INPUTS = frozenset({"masked_squared_error"})
-"""Score kernels that compare the outputs with the inputs, which have passed by then."""
-
 
 def build(
     trigger: TriggerFunction, layers: Sequence[GraphLayer], section: SynthSection, samples: Mapping[str, NDArray[Any]],
@@ -42,7 +39,7 @@ def build(
         DesignError: the pixels per clock do not go with the image, or pixels are scaled differently.
     """
     logic.require_supported(layers)
-    if trigger.score_plugin.kernel in _NEEDS_INPUTS:
+    if trigger.score_plugin.kernel.needs_inputs:
         raise UnsupportedLayerError(
             f"The score {trigger.score} compares outputs with inputs, which a streaming engine does not keep. Remedy: "
             "leave synth.pixels_per_clock out for fully parallel RTL, or take a score of the outputs alone"

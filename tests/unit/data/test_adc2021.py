@@ -6,7 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
-from l1trigger import design, plugins
+from l1trigger import design
+from l1trigger.contracts.source import SOURCES
 from l1trigger.data import adc2021, parametric_detector, splits
 from l1trigger.data.objects import CLASSES, JET, class_of_row, to_hardware
 from l1trigger.data.pythia import Particles
@@ -68,7 +69,7 @@ def test_objects_that_are_not_sorted_are_refused_unless_asked_for(tmp_path):
 
 
 def test_the_source_divides_by_generator_event(files):
-    data = Adc2021().load(options(background=files / "b.h5", signal_files={"S": files / "s.h5"}))
+    data = Adc2021(options(background=files / "b.h5", signal_files={"S": files / "s.h5"})).load()
     parts = (data.train, data.validation, data.test)
     assert sum(map(len, parts)) == 800 and not data.zero_bias
     rows = [set(p.row) for p in parts]
@@ -110,35 +111,35 @@ def test_derived_files_keep_their_division(tmp_path):
     with h5py.File(tmp_path / "S_dataset.h5", "w") as f:
         f["Data"] = rows[:7]
     signal = {"S": tmp_path / "S_dataset.h5"}
-    data = Adc2021().load(options(background=tmp_path / "BKG_dataset.h5", signal_files=signal))
+    data = Adc2021(options(background=tmp_path / "BKG_dataset.h5", signal_files=signal)).load()
     assert [len(data.train), len(data.validation), len(data.test), len(data.signals[0])] == [200, 40, 60, 7]
     assert np.array_equal(data.test.inputs, to_hardware(rows[240:].reshape(-1, 19, 3)))
     with h5py.File(tmp_path / "BKG_dataset.h5", "a") as f:
         f["X_test"][:5] = rows[:5]
     with pytest.raises(DataError, match=r"BKG_dataset\.h5: \d of its events are also in the training sample"):
-        Adc2021().load(options(background=tmp_path / "BKG_dataset.h5"))
+        Adc2021(options(background=tmp_path / "BKG_dataset.h5")).load()
 
 
 def test_a_test_file_of_its_own(files):
     adc2021.write(files / "t.h5", some_events(90, 5), np.arange(90), {})
-    data = Adc2021().load(options(background=files / "b.h5", test_background=files / "t.h5"))
+    data = Adc2021(options(background=files / "b.h5", test_background=files / "t.h5")).load()
     assert len(data.test) == 90 and len(data.train) + len(data.validation) == 800
 
 
 def test_overlapping_train_and_test_are_refused(files):
     with pytest.raises(DataError, match=r"b\.h5: is named both for training and for testing"):
-        Adc2021().load(options(background=files / "b.h5", test_background=files / "b.h5"))
+        Adc2021(options(background=files / "b.h5", test_background=files / "b.h5")).load()
     mixed = np.concatenate([some_events(90, 5), some_events(800)[:10]])
     adc2021.write(files / "t.h5", mixed, np.arange(100), {})
     with pytest.raises(DataError, match=r"t\.h5: \d+ of its events are also in the training sample"):
-        Adc2021().load(options(background=files / "b.h5", test_background=files / "t.h5"))
+        Adc2021(options(background=files / "b.h5", test_background=files / "t.h5")).load()
 
 
 def test_unknown_signals_list_the_known(files):
     with pytest.raises(DesignError, match=r"data\.signals: .* no signal 'LQQ'.*did you mean 'LQ'\? Known: A4l, LQ"):
-        Adc2021().load(options(
+        Adc2021(options(
             background=files / "b.h5", signal_files={"LQ": files / "s.h5", "A4l": files / "s.h5"}, signals=("LQQ",)
-        ))
+        )).load()
 
 
 def break_value(value, feature=0):
@@ -168,28 +169,28 @@ def test_bad_contents_are_named(tmp_path, change, message):
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f["Particles"] = rows
     with pytest.raises(DataError, match=rf"a\.h5: .*{message}"):
-        Adc2021().load(options(background=tmp_path / "a.h5"))
+        Adc2021(options(background=tmp_path / "a.h5")).load()
 
 
 def test_a_missing_key_lists_those_there(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f["Particle"], f["Other"] = some_events(5), np.zeros(5)
     with pytest.raises(DataError, match=r"no dataset 'Particles'; did you mean 'Particle'\? Known: Other, Particle"):
-        Adc2021().load(options(background=tmp_path / "a.h5"))
+        Adc2021(options(background=tmp_path / "a.h5")).load()
 
 
 def test_missing_and_truncated_files(files):
     with pytest.raises(DataError, match=r"c\.h5: does not exist"):
-        Adc2021().load(options(background=files / "c.h5"))
+        Adc2021(options(background=files / "c.h5")).load()
     whole = (files / "b.h5").read_bytes()
     (files / "b.h5").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match=r"b\.h5: cannot be read .* truncated"):
-        Adc2021().load(options(background=files / "b.h5"))
+        Adc2021(options(background=files / "b.h5")).load()
 
 
 def test_options_are_strict():
-    group = plugins.get("l1trigger.sources", "adc2021")
-    assert group.Options.model_validate({"source": "adc2021", "background": "a.h5"}).background[0].name == "a.h5"
+    source = SOURCES.get("adc2021")
+    assert source.Options.model_validate({"source": "adc2021", "background": "a.h5"}).background[0].name == "a.h5"
     with pytest.raises(ValueError, match="leave no events to train on"):
         options(validation_fraction=0.5, test_fraction=0.5)
     with pytest.raises(DesignError, match=r"data\.jet_etta: is not a known key"):
@@ -199,7 +200,7 @@ def test_options_are_strict():
 def test_the_shipped_sample():
     if not (samples_folder() / "adc2021_cocktail.h5").exists():
         pytest.skip("the ADC2021-like sample is not in this checkout")
-    data = Adc2021().load(options())
+    data = Adc2021(options()).load()
     assert {s.name for s in data.signals} == {"A4l", "LQ", "h0tt", "hctn"}
     assert sum(map(len, (data.train, data.validation, data.test))) >= 15_000
     assert not set(data.train.row) & set(data.test.row)

@@ -23,7 +23,7 @@ def pixels(image):
 
 
 def load(**options):
-    return CalorimeterImages().load(CalorimeterImagesOptions(**options))
+    return CalorimeterImages(CalorimeterImagesOptions(**options)).load()
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_classes_are_made_of_species(folder):
     assert set(np.abs(data.signals[0].truth["pdg"])) == {211}
     assert set(data.test.truth["pdg"]) == {11, 22}
     options = CalorimeterImagesOptions(folder=folder, classes={"a": "pi0", "b": "muon"})
-    assert [p.name for p in CalorimeterImages().files(options)] == ["showers_extra.h5"]
+    assert [p.name for p in options.files()] == ["showers_extra.h5"]
 
 
 def test_a_design_may_write_one_species_or_several(tmp_path):
@@ -111,7 +111,7 @@ def test_a_design_may_write_one_species_or_several(tmp_path):
 
 
 def test_for_energies_images_are_divided_as_clusters_are(folder):
-    data, known = load(folder=folder, target="energy"), Showers().load(ShowersOptions(folder=folder))
+    data, known = load(folder=folder, target="energy"), Showers(ShowersOptions(folder=folder)).load()
     assert data.classes == ()
     assert [e.name for e in data.evaluated] == ["pion", "egamma"]
     for made, cluster in zip((data.train, *data.evaluated), (known.train, *known.evaluated), strict=True):

@@ -42,26 +42,26 @@ def test_the_flag_drops_events_of_signals_only_unless_told_otherwise(tmp_path):
     sizes = {}
     for accepted in ("signals", "all", "none"):
         options = CicadaOptions(background=background, signal_files={"SUEP": signal}, accepted=accepted)
-        data = Cicada().load(options)
+        data = Cicada(options).load()
         sizes[accepted] = (sum(len(e) for e in (data.train, data.validation, data.test)), len(data.signals[0]))
         if accepted != "none":
             assert np.array_equal(data.signals[0].inputs, images(300, 2)[flag])
     assert sizes == {"signals": (300, 100), "all": (100, 100), "none": (300, 300)}
-    assert Cicada().files(options) == (background, signal)
+    assert options.files() == (background, signal)
 
 
 def test_zero_bias_and_names_of_datasets_are_options(tmp_path):
     background = write(tmp_path / "b.h5", et=images(300), number=np.arange(300) // 2, good=np.zeros(0))
     options = CicadaOptions(background=background, regions="et", flag="good", accepted="all", event_id="number")
-    data = Cicada().load(options)
+    data = Cicada(options).load()
     assert not data.zero_bias
     assert sum(len(e) for e in (data.train, data.validation, data.test)) == 300  # an empty flag is none
     # Both events of a number lie on the same side.
     rows = [set(e.row) for e in (data.train, data.validation, data.test)]
     assert sum(len(r) for r in rows) == len(set.union(*rows)) == 150
-    assert Cicada().load(options.model_copy(update={"zero_bias": True})).zero_bias
+    assert Cicada(options.model_copy(update={"zero_bias": True})).load().zero_bias
     with pytest.raises(DesignError, match="there is no signal 'SUEP'"):
-        Cicada().load(options.model_copy(update={"signals": ("SUEP",)}))
+        Cicada(options.model_copy(update={"signals": ("SUEP",)})).load()
 
 
 @pytest.mark.parametrize("source", ["cicada", "l1ntuple", "adc2021"])

@@ -188,7 +188,7 @@ def test_the_source_divides_files_by_generator_event(tmp_path):
     arrays = made(400, event=event)
     paths = [write(tmp_path / "a.h5", arrays), write(tmp_path / "b.npz", made(400, 2, event=event + 100))]
     options = ClusterOptions(background=paths, columns=NAMES | {"event_id": "event"}, test_fraction=0.2)
-    data = ClusterFiles().load(options)
+    data = ClusterFiles(options).load()
     parts = [data.train, data.validation, data.test, *data.signals]
     assert sum(len(p) for p in parts) == 800
     assert set(data.test.truth["label"]) == {0}
@@ -196,17 +196,17 @@ def test_the_source_divides_files_by_generator_event(tmp_path):
     rows = [set(p.row) for p in parts]
     assert not rows[0] & rows[1]
     assert not (rows[0] | rows[1]) & (rows[2] | rows[3])
-    assert ClusterFiles().files(options) == tuple(paths)
+    assert options.files() == tuple(paths)
 
 
 def test_test_files_of_their_own(tmp_path):
     paths = [write(tmp_path / f"{s}.h5", made(200, s)) for s in (1, 2)]
-    data = ClusterFiles().load(ClusterOptions(background=paths[0], test_background=paths[1], columns=NAMES))
+    data = ClusterFiles(ClusterOptions(background=paths[0], test_background=paths[1], columns=NAMES)).load()
     assert len(data.train) + len(data.validation) == 200
     assert len(data.test) + len(data.signals[0]) == 200
     with pytest.raises(DataError, match="both for training and for testing"):
-        ClusterFiles().load(ClusterOptions(background=paths[0], test_background=paths[0], columns=NAMES))
+        ClusterFiles(ClusterOptions(background=paths[0], test_background=paths[0], columns=NAMES)).load()
     copied = write(tmp_path / "3.h5", made(200, 1))
     with pytest.raises(DataError, match="of its events are also in the training sample"):
-        ClusterFiles().load(ClusterOptions(background=paths[0], test_background=copied, columns=NAMES))
+        ClusterFiles(ClusterOptions(background=paths[0], test_background=copied, columns=NAMES)).load()
     assert len(np.unique(content_id(data.train.inputs))) == len(data.train)

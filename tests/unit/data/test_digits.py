@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from l1trigger import plugins
+from l1trigger.contracts.source import SOURCES
 from l1trigger.data import classes
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.sources.digits import NAMES, Digits, DigitsOptions
@@ -10,7 +10,7 @@ from l1trigger.errors import DataError, DesignError
 
 
 def load(**options):
-    return Digits().load(DigitsOptions(**options))
+    return Digits(DigitsOptions(**options)).load()
 
 
 def whole(data):
@@ -21,7 +21,7 @@ def whole(data):
 
 
 def test_digits_are_found_as_a_plugin():
-    assert plugins.get("l1trigger.sources", "digits", "data") is Digits
+    assert SOURCES.get("digits") is Digits
 
 
 def test_every_image_is_in_one_sample_with_its_digit():

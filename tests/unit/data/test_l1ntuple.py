@@ -62,12 +62,12 @@ def test_the_data_set_of_ntuples(tmp_path):
     background = [write(tmp_path / f"{i}.root", many(40, i)) for i in range(2)]
     signal = write(tmp_path / "s.root", many(20, 5))
     options = L1NtupleOptions(background=background, signal_files={"VBF": signal}, zero_bias=True)
-    data = L1Ntuple().load(options)
+    data = L1Ntuple(options).load()
     assert data.zero_bias
     assert sum(len(e) for e in (data.train, data.validation, data.test)) == 80
     assert data.signals[0].name == "VBF"
     assert data.signals[0].inputs.sum(axis=(1, 2)).tolist() == [sum(t[0] for t in e) for e in many(20, 5)]
-    assert L1Ntuple().files(options) == (*background, signal)
+    assert options.files() == (*background, signal)
 
 
 def test_names_are_options(tmp_path):

@@ -226,7 +226,7 @@ def test_a_packed_file_with_a_place_outside_the_window_is_refused(tmp_path):
 
 def test_the_source_divides_by_block_and_class(tmp_path):
     packed.save(toy_showers.events(400), tmp_path / "showers.h5")
-    data = Showers().load(ShowersOptions(folder=tmp_path))
+    data = Showers(ShowersOptions(folder=tmp_path)).load()
     sizes = [len(e) for e in (data.train, data.validation, data.test, *data.signals)]
     assert sizes == [280, 40, 40, 40]
     assert [e.name for e in data.evaluated] == ["pion", "egamma"]
@@ -237,7 +237,7 @@ def test_the_source_divides_by_block_and_class(tmp_path):
     assert not blocks[0] & blocks[1]
     assert not (blocks[0] | blocks[1]) & blocks[2]
     assert not data.zero_bias
-    few = Showers().load(ShowersOptions(folder=tmp_path, max_hits=32, limit_events=200))
+    few = Showers(ShowersOptions(folder=tmp_path, max_hits=32, limit_events=200)).load()
     assert few.train.inputs.shape == (140, 32, 4)
 
 
@@ -269,14 +269,14 @@ def test_options_that_cannot_be(tmp_path):
         ShowersOptions(max_hits=256)
     packed.save(toy_showers.events(400), tmp_path / "showers.h5")
     with pytest.raises(DesignError, match="there is no signal 'muon'.*egamma"):
-        Showers().load(ShowersOptions(folder=tmp_path, signals=("muon",)))
+        Showers(ShowersOptions(folder=tmp_path, signals=("muon",))).load()
 
 
 def test_a_sample_without_one_class_is_refused(tmp_path):
     made = toy_showers.events(400)
     packed.save(made.select(made.truth["label"] == 1), tmp_path / "showers.h5")
     with pytest.raises(DataError, match=r"no cluster of class 0 \(pion\) for the training sample"):
-        Showers().load(ShowersOptions(folder=tmp_path))
+        Showers(ShowersOptions(folder=tmp_path)).load()
 
 
 def test_assemble_leaves_out_empty_clusters_and_counts_them(tmp_path):

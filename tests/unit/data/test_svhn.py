@@ -49,22 +49,22 @@ def test_the_data_set_of_three_files(tmp_path):
     for seed, name in enumerate(("train", "test", "extra")):
         write(tmp_path / f"{name}.mat", **arrays(200, seed))
     options = {"train": tmp_path / "train.mat", "test": tmp_path / "test.mat"}
-    data = Svhn().load(SvhnOptions(**options, wanted="digit_7"))
+    data = Svhn(SvhnOptions(**options, wanted="digit_7")).load()
     assert data.classes[:3] == ("digit_7", "digit_0", "digit_1")
     assert [len(e) for e in (data.train, data.validation, data.test, *data.signals)] == [180, 20, 180, 20]
     # Labels 1 to 10 in turn: the sevens of the test file are images 6, 16, ...
     assert np.array_equal(data.signals[0].inputs, np.moveaxis(arrays(200, 1)["X"], 3, 0)[6::10])
     assert np.bincount(data.validation.truth["class"].astype(int)).tolist() == [2] * 10
     more = SvhnOptions(**options, extra=tmp_path / "extra.mat", limit_events=150)
-    data = Svhn().load(more)
+    data = Svhn(more).load()
     assert [len(e) for e in (data.train, data.validation, data.test, *data.signals)] == [270, 30, 135, 15]
-    assert Svhn().files(more) == (tmp_path / "train.mat", tmp_path / "test.mat", tmp_path / "extra.mat")
+    assert more.files() == (tmp_path / "train.mat", tmp_path / "test.mat", tmp_path / "extra.mat")
 
 
 def test_a_file_for_training_and_testing_is_refused(tmp_path):
     path = write(tmp_path / "a.mat")
     with pytest.raises(DataError, match="both for training and for testing"):
-        Svhn().load(SvhnOptions(train=path, test=path))
+        Svhn(SvhnOptions(train=path, test=path)).load()
 
 
 X, Y = arrays().values()

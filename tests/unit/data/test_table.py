@@ -97,12 +97,12 @@ def test_a_data_set_from_one_file(tmp_path):
         tmp_path / "a.parquet", columns=COLUMNS | {"event_id": "event"}, signal_files={"S": tmp_path / "s.parquet"},
         zero_bias=True, colliding_bunches=2000,
     )
-    data = Table().load(given)
+    data = Table(given).load()
     assert data.zero_bias and data.colliding_bunches == 2000
     rows = [set(p.row) for p in (data.train, data.validation, data.test)]
     assert sum(map(len, rows)) == 100 and len(set.union(*rows)) == 100
     assert data.signals[0].name == "S" and len(data.signals[0]) == 40
-    assert Table().files(given) == (tmp_path / "a.parquet", tmp_path / "s.parquet")
+    assert given.files() == (tmp_path / "a.parquet", tmp_path / "s.parquet")
 
 
 def test_weights_travel_with_the_events(tmp_path):
@@ -128,8 +128,8 @@ def test_whole_events_that_are_not_sorted_are_refused_unless_asked_for(tmp_path)
         f["x"] = mixed
     given = {"columns": {"objects": "x"}, "units": "hardware"}
     with pytest.raises(DataError, match="dataset 'x' is not sorted: jet .*data.unsorted to sort"):
-        Table().load(options(tmp_path / "a.h5", **given))
-    data = Table().load(options(tmp_path / "a.h5", **given, unsorted="sort"))
+        Table(options(tmp_path / "a.h5", **given)).load()
+    data = Table(options(tmp_path / "a.h5", **given, unsorted="sort")).load()
     made = np.concatenate([e.inputs for e in (data.train, data.validation, data.test)])
     assert sorted(made[..., 0].tolist()) == sorted(whole[..., 0].tolist())
 
@@ -149,7 +149,7 @@ def test_identical_events_never_lie_on_both_sides(tmp_path):
     whole = expected(events())
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f["x"] = np.concatenate([whole] * 4)
-    data = Table().load(options(tmp_path / "a.h5", columns={"objects": "x"}, units="hardware"))
+    data = Table(options(tmp_path / "a.h5", columns={"objects": "x"}, units="hardware")).load()
     train = {e.tobytes() for e in data.train.inputs}
     assert not train & {e.tobytes() for e in data.test.inputs}
 
@@ -160,12 +160,12 @@ def test_overlapping_train_and_test_are_refused(tmp_path):
     write_hdf5(b, events(100))  # another multiplicity sequence: other events
     write_hdf5(c, events())
     with pytest.raises(DataError, match=r"a\.h5: is named both for training and for testing"):
-        Table().load(options(a, test_background=tmp_path / "x" / ".." / "a.h5"))
+        Table(options(a, test_background=tmp_path / "x" / ".." / "a.h5")).load()
     with pytest.raises(DataError, match=r"c\.h5: \d+ of its events are also in the training sample"):
-        Table().load(options(a, test_background=c))
+        Table(options(a, test_background=c)).load()
     with pytest.raises(DataError, match=r"a\.h5: is named both"):
-        Table().load(options(a, signal_files={"S": a}))
-    assert len(Table().load(options(a, test_background=b)).test) == 100
+        Table(options(a, signal_files={"S": a})).load()
+    assert len(Table(options(a, test_background=b)).load().test) == 100
 
 
 def change(name, event, value):
@@ -199,7 +199,7 @@ def test_bad_columns_are_named(tmp_path, suffix, damage, message):
     path = tmp_path / f"a.{suffix}"
     WRITERS[suffix](path, columns)
     with pytest.raises(DataError, match=rf"a\.{suffix}: {message}"):
-        Table().load(options(path))
+        Table(options(path)).load()
 
 
 @pytest.mark.parametrize("suffix", ["root", "parquet"])
@@ -208,14 +208,14 @@ def test_columns_of_different_multiplicity(tmp_path, suffix):
     drop_last(columns)
     WRITERS[suffix](tmp_path / f"a.{suffix}", columns)
     with pytest.raises(DataError, match=r"eta in \w+ 'jet_eta' has \d+ entries in event \d+, but 'jet_pt' has \d+"):
-        Table().load(options(tmp_path / f"a.{suffix}"))
+        Table(options(tmp_path / f"a.{suffix}")).load()
 
 
 def test_wrong_shapes(tmp_path):
     wrong = {"jet_pt": np.ones((300, 4, 2)), "w": np.ones((300, 2)), "x": np.ones((300, 5))}
     write_hdf5(tmp_path / "a.h5", events() | wrong)
     with pytest.raises(DataError, match=r"pt in dataset 'jet_pt' has the shape \(n, 4, 2\)"):
-        Table().load(options(tmp_path / "a.h5"))
+        Table(options(tmp_path / "a.h5")).load()
     with pytest.raises(DataError, match="dataset 'w' has more than one number per event"):
         read_events(tmp_path / "a.h5", Columns.model_validate({"met": COLUMNS["met"], "weight": "w"}))
     with pytest.raises(DataError, match=r"dataset 'x' has the shape \(n, 5\).*\(n, 57\) is needed"):
@@ -228,12 +228,12 @@ def test_empty_missing_and_too_small_files(tmp_path):
     empty = {k: (c[0][:0], c[1][:0]) if isinstance(c, tuple) else c[:0] for k, c in events().items()}
     write_hdf5(tmp_path / "a.h5", empty)
     with pytest.raises(DataError, match=r"a\.h5: .*holds no events"):
-        Table().load(options(tmp_path / "a.h5"))
+        Table(options(tmp_path / "a.h5")).load()
     with pytest.raises(DataError, match=r"b\.h5: does not exist"):
-        Table().load(options(tmp_path / "b.h5"))
+        Table(options(tmp_path / "b.h5")).load()
     write_hdf5(tmp_path / "a.h5", events(2))
     with pytest.raises(DataError, match=r"leaves no events for the \w+ sample \(2 events in all\)"):
-        Table().load(options(tmp_path / "a.h5"))
+        Table(options(tmp_path / "a.h5")).load()
 
 
 def test_options_name_what_is_wrong():

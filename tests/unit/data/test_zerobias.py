@@ -82,17 +82,17 @@ def test_interrupted_making_goes_on_and_gives_the_same(pool, samples, tmp_path, 
 
 
 def test_source_keeps_validation_apart(samples):
-    data = ZeroBias().load(ZeroBiasOptions(folder=samples))
+    data = ZeroBias(ZeroBiasOptions(folder=samples)).load()
     assert not set(data.train.block) & set(data.validation.block)
     assert [s.name for s in data.signals] == ["A4l"]
     assert data.zero_bias
-    images = ZeroBias().load(ZeroBiasOptions(folder=samples, layout="regions"))
+    images = ZeroBias(ZeroBiasOptions(folder=samples, layout="regions")).load()
     assert images.test.inputs.shape[1:] == (18, 14)
 
 
 def test_unknown_signal_lists_the_known(samples):
     with pytest.raises(DesignError, match=r"no signal 'A41'.*did you mean 'A4l'"):
-        ZeroBias().load(ZeroBiasOptions(folder=samples, signals=("A41",)))
+        ZeroBias(ZeroBiasOptions(folder=samples, signals=("A41",))).load()
 
 
 def test_overlapping_train_and_test_are_refused(samples, tmp_path):
@@ -100,7 +100,7 @@ def test_overlapping_train_and_test_are_refused(samples, tmp_path):
         (tmp_path / f.name).write_bytes(f.read_bytes())
     save_events(load_events(samples / "zerobias_test.h5"), tmp_path / "zerobias_train.h5")
     with pytest.raises(DataError, match="share the pool blocks"):
-        ZeroBias().load(ZeroBiasOptions(folder=tmp_path))
+        ZeroBias(ZeroBiasOptions(folder=tmp_path)).load()
 
 
 @pytest.mark.parametrize("cut", [0, 1000])
@@ -113,7 +113,7 @@ def test_damaged_sample_is_named(samples, tmp_path, cut):
 
 def test_shipped_samples_are_what_the_issue_of_rates_needs():
     """Sizes, disjoint blocks and unit weights of what ships with the package."""
-    data = ZeroBias().load(ZeroBiasOptions())
+    data = ZeroBias(ZeroBiasOptions()).load()
     assert len(data.train) + len(data.validation) >= 200_000
     assert len(data.test) >= 100_000
     assert {s.name for s in data.signals} >= {"A4l", "LQ", "h0tt", "hctn", "ttbar"}

@@ -42,7 +42,7 @@ def test_the_same_outputs(case, tmp_path):
     x, n = toy.events()
     expected = made.predict([x, n] if found.input_format == "xn" else x, verbose=0)
     options = GarNetOptions.model_validate({**found.options, "contrib_file": path})
-    own = GarNet.build(options)
+    own = GarNet(options).build()
     contrib.assign(found, own)
     outputs = own.predict(x.reshape(len(x), -1), verbose=0)
     if isinstance(expected, list):
@@ -70,17 +70,17 @@ def test_the_way_to_exact_firmware(tmp_path):
     data = DataSet(sample, sample, sample, (), False, 2760)
     sizes = {n: v for n, v in contrib.read(path).options.items() if n != "variant"}
     options = GarNetOptions.model_validate({**sizes, "contrib_file": path})
-    assert GarNet.files(options) == (path,)
-    trained = GarNet.fit(options, TrainSection(), data, 0, tmp_path, lambda text: None)
+    assert options.files() == (path,)
+    trained = GarNet(options).fit(TrainSection(), data, 0, tmp_path, lambda text: None)
     assert 0 < trained.validation_loss < np.inf
-    scaling = GarNet.scaling(options)
+    scaling = GarNet(options).scaling
     x = scaling.firmware(sample.inputs)
     real = scaling.real(sample.inputs).astype(np.float32).reshape(-1, 16, 4)
-    logit = GarNet.float_score(options.model_dump(), trained.weights, scaling, sample.inputs)
+    logit = GarNet(options).float_score(trained.weights, sample.inputs)
     count = (real[..., 3] != 0).sum(1, keepdims=True).astype(np.float32)
     probability = made.predict([real, count], verbose=0)[0][:, 0]
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), probability, rtol=1e-4, atol=1e-5)  # as above
-    model = GarNet.quantized_model(options, trained.weights, QuantizationSection(), GarNet.internal_bits, x)
+    model = GarNet(options).quantized_model(trained.weights, QuantizationSection(), GarNet.internal_bits, x)
     network = QuantizedNetwork.from_keras(model, scaling.network_type, output_type(model))
     function = TriggerFunction("toycontrib", scaling, network, "classifier", network.output_type, 0)
     section = toy_trigger.design().csim
@@ -150,4 +150,4 @@ def test_sizes_of_another_network(tmp_path):
     data = DataSet(sample, sample, sample, (), False, 2760)
     options = GarNetOptions.model_validate({"contrib_file": path})
     with pytest.raises(DesignError, match=r"model.hits: .*another network.*hits: 16, aggregators: \[3, 4\]"):
-        GarNet.fit(options, TrainSection(), data, 0, tmp_path, lambda text: None)
+        GarNet(options).fit(TrainSection(), data, 0, tmp_path, lambda text: None)

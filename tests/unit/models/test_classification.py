@@ -8,17 +8,16 @@ import toy_images as toy
 
 from l1trigger.data.events import DataSet
 from l1trigger.errors import DataError, DesignError
-from l1trigger.models import classification
-from l1trigger.models.classification import Classification
+from l1trigger.models.classification import Classes
 from l1trigger.train import agreement
 
-OPTIONS = toy.ToyClassifier.Options()
+CLASSES = Classes(3)
 
 
 def test_targets():
     events = toy.sample("images", [2, 0, 1, 1])
-    np.testing.assert_array_equal(Classification.targets(OPTIONS, events), np.eye(3)[[2, 0, 1, 1]])
-    assert Classification.targets(OPTIONS, events).dtype == np.float32
+    np.testing.assert_array_equal(CLASSES.targets(events), np.eye(3)[[2, 0, 1, 1]])
+    assert CLASSES.targets(events).dtype == np.float32
 
 
 @pytest.mark.parametrize("wrong", [3, -1, 0.5, np.nan])
@@ -26,12 +25,12 @@ def test_classes_without_an_output(wrong):
     events = toy.sample("images", [0, 1, 2, 1])
     events.truth["class"][2] = wrong
     with pytest.raises(DataError, match=f"images: event 2 is of class {wrong:g}, but there are classes 0 to 2"):
-        Classification.targets(OPTIONS, events)
+        CLASSES.targets(events)
 
 
 def test_no_classes_at_all():
     with pytest.raises(DataError, match="images: has no true classes to learn from"):
-        Classification.targets(OPTIONS, replace(toy.sample("images", [0]), truth={}))
+        CLASSES.targets(replace(toy.sample("images", [0]), truth={}))
 
 
 def test_the_loss_is_the_cross_entropy_of_the_softmax():
@@ -40,13 +39,13 @@ def test_the_loss_is_the_cross_entropy_of_the_softmax():
     targets[0] = 0.2, 0.3, 0.5  # as another network answers
     odds = np.exp(outputs)
     expected = -(targets * np.log(odds / odds.sum(1, keepdims=True))).sum(1)
-    np.testing.assert_allclose(Classification.loss(OPTIONS)(targets, outputs).numpy(), expected, rtol=1e-12)
+    np.testing.assert_allclose(CLASSES.loss()(targets, outputs).numpy(), expected, rtol=1e-12)
 
 
 def test_the_first_of_equal_outputs_is_predicted():
     outputs = np.array([[1.0, 1.0, 0.0], [0.0, 2.0, 2.0], [-1.0, -2.0, -0.5], [3.0, 0.0, 1.0]])
-    assert Classification.predictions({}, outputs)["class"].tolist() == [0, 1, 2, 0]
-    np.testing.assert_array_equal(classification.margin(outputs), [0.0, -2.0, -0.5, 2.0])
+    assert CLASSES.predictions(outputs)["class"].tolist() == [0, 1, 2, 0]
+    np.testing.assert_array_equal(CLASSES.score(outputs), [0.0, -2.0, -0.5, 2.0])
 
 
 def check(monkeypatch, data=None, **values):

@@ -48,17 +48,17 @@ def objects():
 
 def test_firmware_takes_the_layers_that_were_trained(regions, tmp_path):
     trained = train.run(design.from_mapping(toy.raw_design("image_error")), Results(data=regions), tmp_path)
-    options = ConvAutoencoder.Options.model_validate(trained.options)
     weights = trained.trainings[0].weights
-    model = ConvAutoencoder.build(options)
+    model = trained.network.build()
     training.set_weights(model, weights)
     x = trained.scaling.real(regions.test.inputs)
-    network = ConvAutoencoder.firmware_layers(trained.options, weights, "image_error")
+    network = trained.network.layers(weights, "image_error")
     assert network.input_shape == (None, *toy.IMAGE)
     error = model.predict([x.astype(np.float32), np.ones_like(x, np.float32)], verbose=0)[:, 0]
     # The same float32 sums in another order.
     np.testing.assert_allclose(np.square(x - base.forward(network, x)).sum(1), error, rtol=1e-4)
-    assert ConvAutoencoder.firmware_layers({**trained.options, "error": "absolute"}, weights, "image_error") is None
+    other = ConvAutoencoder.stored({**trained.options, "error": "absolute"})
+    assert other.layers(weights, "image_error") is None
 
 
 def test_zero_suppression_is_what_firmware_does(regions):
@@ -160,5 +160,5 @@ def test_what_does_not_fit_is_told_before_training(message, regions, tmp_path, m
 def test_the_decoder_counts_on_from_the_encoder():
     options = design.from_mapping(toy.raw_design()).model
     assert isinstance(options.encoder[0], blocks.Layer)
-    names = [layer.name for layer in ConvAutoencoder.build(options).layers]
+    names = [layer.name for layer in ConvAutoencoder(options).build().layers]
     assert {"conv0", "conv1", "latent", "dense0"} <= set(names)

@@ -50,7 +50,7 @@ def test_a_design_names_file_and_key(tmp_path):
 
 def test_targets():
     events = sample(4, np.array([8.0, 16.0, 32.0, 64.0]))
-    np.testing.assert_array_equal(GarNet.targets(toy.options(), events), [[0, 0.5], [1, 1], [0, 2], [1, 4]])
+    np.testing.assert_array_equal(GarNet(toy.options()).truth.targets(events), [[0, 0.5], [1, 1], [0, 2], [1, 4]])
 
 
 @pytest.mark.parametrize(("truth", "missing"), [
@@ -60,7 +60,7 @@ def test_sample_without_truth(truth, missing):
     from dataclasses import replace
 
     with pytest.raises(DataError, match=f"showers.*has no true {missing} to learn from.*showers") as caught:
-        GarNet.targets(toy.options(), replace(sample(), truth=truth))
+        GarNet(toy.options()).truth.targets(replace(sample(), truth=truth))
     assert caught.value.exit_code == 2
 
 
@@ -69,7 +69,7 @@ def test_energies_that_have_no_relative_error(energy):
     energies = np.full(20, 50.0)
     energies[7] = energy
     with pytest.raises(DataError, match=f"event 7 has a true energy of {energy:g} GeV"):
-        GarNet.targets(toy.options(), sample(energy=energies))
+        GarNet(toy.options()).truth.targets(sample(energy=energies))
 
 
 def test_loss_by_hand():
@@ -79,7 +79,7 @@ def test_loss_by_hand():
     p = 1 / (1 + np.exp(-output[:, 0].astype(float)))
     entropy = -np.log(np.where(target[:, 0] == 1, p, 1 - p))
     expected = 0.25 * entropy + 0.75 * np.array([0.25, 0.25, 0.0])
-    np.testing.assert_allclose(GarNet.loss(options)(target, output), expected, rtol=1e-6)  # float32
+    np.testing.assert_allclose(GarNet(options).truth.loss()(target, output), expected, rtol=1e-6)  # float32
 
 
 def test_symmetric_copies_are_the_same_showers():
@@ -100,20 +100,20 @@ def test_symmetric_copies_are_the_same_showers():
 
 def test_examples_repeat_their_targets():
     options, events = toy.options(symmetric_copies=3), sample()
-    inputs, targets = GarNet.examples(options, events, 1)
+    inputs, targets = GarNet(options).examples(events, 1)
     assert inputs.shape == (60, toy.V, 4) and targets.shape == (60, 2)
     np.testing.assert_array_equal(inputs[:20], events.inputs)
-    np.testing.assert_array_equal(targets[40:], GarNet.targets(options, events))
+    np.testing.assert_array_equal(targets[40:], GarNet(options).truth.targets(events))
     assert (inputs[20:40] != events.inputs).any()
 
 
 def quantized(own=None, internal=None, **section):
     own = own or toy.options()
-    model = GarNet.build(own)
+    model = GarNet(own).build()
     weights = training.weights_by_name(model)
-    x = GarNet.scaling(own).firmware(toy.clusters(100, extreme=0))
+    x = GarNet(own).scaling.firmware(toy.clusters(100, extreme=0))
     inside = {**INTERNAL_BITS, **(internal or {})}
-    return GarNet.quantized_model(own, weights, QuantizationSection(**section), inside, x)
+    return GarNet(own).quantized_model(weights, QuantizationSection(**section), inside, x)
 
 
 def test_widths_of_single_layers():
@@ -144,13 +144,13 @@ def test_widths_of_a_layer_that_is_not_there(name, nearest):
 def test_float_outputs_and_energies():
     own = toy.options(energy_unit_gev=8.0)
     frameworks.seed_everything(4)
-    model = GarNet.build(own)
-    inputs, scaling = toy.clusters(30), GarNet.scaling(own)
-    args = (own.model_dump(), training.weights_by_name(model), scaling, inputs)
-    outputs = GarNet.float_outputs(*args)
+    model = GarNet(own).build()
+    garnet = GarNet(own)
+    inputs, scaling, weights = toy.clusters(30), garnet.scaling, training.weights_by_name(model)
+    outputs = garnet.float_outputs(weights, inputs)
     np.testing.assert_allclose(outputs, model(scaling.real(inputs).astype("f")), rtol=1e-5, atol=1e-5)  # float32
-    np.testing.assert_array_equal(GarNet.float_score(*args), outputs[:, 0])
-    np.testing.assert_array_equal(GarNet.predictions(args[0], outputs)["energy"], outputs[:, 1] * 8)
+    np.testing.assert_array_equal(garnet.float_score(weights, inputs), outputs[:, 0])
+    np.testing.assert_array_equal(garnet.truth.predictions(outputs)["energy"], outputs[:, 1] * 8)
 
 
 @pytest.mark.parametrize(("internal", "says"), [

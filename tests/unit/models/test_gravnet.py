@@ -26,21 +26,21 @@ def sample():
 @pytest.fixture(scope="module")
 def trained(sample, tmp_path_factory):
     data = DataSet(sample, sample, sample, (), False, 2760)
-    return GravNet.fit(SMALL, TrainSection(epochs=3), data, 1, tmp_path_factory.mktemp("train"), lambda text: None)
+    return GravNet(SMALL).fit(TrainSection(epochs=3), data, 1, tmp_path_factory.mktemp("train"), lambda text: None)
 
 
 def test_training_lowers_the_loss_and_repeats(trained, sample, tmp_path):
     assert trained.history["loss"][-1] < trained.history["loss"][0]
     data = DataSet(sample, sample, sample, (), False, 2760)
-    again = GravNet.fit(SMALL, TrainSection(epochs=3), data, 1, tmp_path, lambda text: None)
+    again = GravNet(SMALL).fit(TrainSection(epochs=3), data, 1, tmp_path, lambda text: None)
     assert again.history["loss"] == trained.history["loss"]
 
 
 def test_quantized(trained, sample):
     section = QuantizationSection(layers={"gravnet1": LayerBits(weights=5), "head0": LayerBits(weights=7)})
-    scaling = GravNet.scaling(SMALL)
+    scaling = GravNet(SMALL).scaling
     x = scaling.firmware(sample.inputs)
-    model = GravNet.quantized_model(SMALL, trained.weights, section, GravNet.internal_bits, x)
+    model = GravNet(SMALL).quantized_model(trained.weights, section, GravNet.internal_bits, x)
     network = QuantizedNetwork.from_keras(model, scaling.network_type, output_type(model))
     names = {layer.name: layer for layer in summarize(network)}
     assert list(names) == ["gravnet0", "gravnet1", "head0", "output"]
@@ -49,16 +49,16 @@ def test_quantized(trained, sample):
     assert "<5," in names["gravnet1"].weight_type
     assert "<7," in names["head0"].weight_type
     outputs = network.predict(x)
-    expected = GravNet.float_outputs(SMALL.model_dump(), trained.weights, scaling, sample.inputs)
+    expected = GravNet(SMALL).float_outputs(trained.weights, sample.inputs)
     # Rounding to 6 to 9 bits without fine-tuning: close in rank, not in value.
     assert np.corrcoef(outputs[:, 1], expected[:, 1])[0, 1] > 0.9
 
 
 def test_a_layer_that_does_not_exist(trained, sample):
     section = QuantizationSection(layers={"garvnet1": LayerBits(weights=5)})
-    x = GravNet.scaling(SMALL).firmware(sample.inputs)
+    x = GravNet(SMALL).scaling.firmware(sample.inputs)
     with pytest.raises(DesignError, match=r"layers.garvnet1: there is no such layer.*gravnet1"):
-        GravNet.quantized_model(SMALL, trained.weights, section, GravNet.internal_bits, x)
+        GravNet(SMALL).quantized_model(trained.weights, section, GravNet.internal_bits, x)
 
 
 @pytest.mark.parametrize(("options", "message"), [

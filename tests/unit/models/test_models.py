@@ -38,7 +38,7 @@ def test_angles_are_bounded_and_pt_is_not():
 def test_batch_normalization_folds_exactly(data):
     """The folded layers answer what the trained network answers, to float32 rounding."""
     options = AutoencoderOptions(hidden=(8,), latent=2, batch_norm=True)
-    model = Autoencoder.build(options)
+    model = Autoencoder(options).build()
     rng = np.random.default_rng(0)
     model.set_weights([np.abs(rng.normal(0.5, 0.2, w.shape)) for w in model.get_weights()])
     decoded = frameworks.keras().Model(model.inputs[0], model.get_layer("decoded").output)
@@ -165,6 +165,6 @@ def test_random_layers_can_be_built_before_anything_is_seeded():
 
     code = (
         "from l1trigger.models.variational_autoencoder import *\n"
-        "VariationalAutoencoder.build(VariationalAutoencoderOptions())"
+        "VariationalAutoencoder(VariationalAutoencoderOptions()).build()"
     )
     subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120, check=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from l1trigger import bit_exact
 from l1trigger.compress.result import CompressResult
+from l1trigger.contracts.architecture import Training
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
@@ -17,7 +18,6 @@ from l1trigger.design import CompressSection, DataSection, Design, Limit, ModelS
 from l1trigger.figures import Figure, Source
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.layer_summary import LayerSummary
-from l1trigger.models.architecture import Training
 from l1trigger.network import QuantizedNetwork
 from l1trigger.results import Results
 from l1trigger.synth.result import SynthResult
@@ -153,15 +153,6 @@ class Stages:
         )
 
 
-class _Score:
-    """A score in units of the float score."""
-
-    @staticmethod
-    def float_value(value, trained, which):
-        return value
-
-
 def stand_in(setattr_) -> None:
     """Puts a formula in place of the plugins that would compute float scores."""
     setattr_(TrainResult, "float_score", lambda self, inputs, which=None: float_score(inputs))
-    setattr_(TriggerFunction, "score_plugin", _Score())

@@ -7,7 +7,7 @@ import toy_images
 
 from l1trigger import compress, design, frameworks, train
 from l1trigger.errors import DesignError
-from l1trigger.models.classification import Classification
+from l1trigger.models.classification import Classes
 from l1trigger.results import Results
 from l1trigger.scores.distillation import Teacher
 from l1trigger.sections import DistillationSection
@@ -31,7 +31,7 @@ def test_classes_follow_probabilities_at_a_temperature():
     frameworks.keras()
     hard = -np.log(softmax(OUTPUT))[TRUTH > 0]
     soft = -(softmax(TAUGHT / 3) * np.log(softmax(OUTPUT / 3))).sum(1)
-    found = mixed(True, Classification.loss(None), weight=0.25, temperature=3.0)
+    found = mixed(True, Classes(3).loss(), weight=0.25, temperature=3.0)
     np.testing.assert_allclose(found, 0.75 * hard + 0.25 * 9 * soft, rtol=1e-5)
 
 

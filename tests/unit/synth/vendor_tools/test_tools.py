@@ -131,7 +131,8 @@ def test_the_stage_takes_the_hls_route_alone(converted, tmp_path, monkeypatch):
     use(monkeypatch, "works")
     design = SimpleNamespace(synth=SynthSection(route="hls"), convert=ConvertSection())
     function = toy.trigger((4, 1), seed=2)
-    result = synth_run(design, None, function, converted, None, tmp_path, tmp_path / "work")
+    data = toy.data_set(toy.events(1), toy.events(1))
+    result = synth_run(design, toy.results(data, function, converted, csim=SimpleNamespace()), tmp_path)
     assert result.reason == "synth.route is hls" and result.cells is None
     result.save(tmp_path)
     assert SynthResult.load(tmp_path) == result
