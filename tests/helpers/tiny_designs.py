@@ -16,7 +16,8 @@ def design(name, data, model, compress, **sections):
     """Content of a design file that is gone through in seconds."""
     return {
         "name": name, "data": data, "model": model, "train": FEW, "compress": {**COMPRESS, **compress},
-        "csim": {"events": 100, "processes": 1}, "synth": {"yosys": False, "per_layer": False, "events": 40}, **sections,
+        "csim": {"events": 100, "processes": 1}, "synth": {"yosys": False, "per_layer": False, "events": 40},
+        **sections,
     }
 
 
