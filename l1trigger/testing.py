@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from l1trigger.contracts.architecture import ARCHITECTURES, SupervisedArchitecture
@@ -149,7 +150,8 @@ def _check_events(events: Events, what: str, shape: tuple[int, ...]) -> None:
     _require(n > 0, f"{what}: no events")
     _require(inputs.dtype == np.int16, f"{what}: inputs are {inputs.dtype}, not int16")
     _require(inputs.shape[1:] == shape != (), f"{what}: events of shape {inputs.shape[1:]} where train has {shape}")
-    for name, values in {"weight": weight, "block": events.block, "row": events.row, **events.truth}.items():
+    columns: dict[str, NDArray[Any]] = {"weight": weight, "block": events.block, "row": events.row, **events.truth}
+    for name, values in columns.items():
         _require(values.shape == (n,), f"{what}: {name} has the shape {values.shape} for {n} events")
     _require(bool(np.isfinite(weight).all() and (weight >= 0).all()), f"{what}: a weight is negative or not finite")
     _require(math.isclose(weight.sum(), 1, rel_tol=1e-9), f"{what}: weights sum to {weight.sum()}, not 1")

@@ -14,7 +14,7 @@ from l1trigger.contracts.score import SCORES
 from l1trigger.contracts.source import SOURCES
 from l1trigger.data.events import DataSet
 from l1trigger.errors import DesignError
-from l1trigger.scores.class_margin import ClassMargin, ClassMarginOptions
+from l1trigger.scores.class_margin import ClassMargin
 from l1trigger.testing import ContractError
 from l1trigger.train.result import TrainResult
 
@@ -65,7 +65,7 @@ def of_train(**change):
     (source(change=of_train(inputs=lambda d: d.train.inputs[:, :3])), "events of shape .* where train has"),
     (source(change=of_train(weight=lambda d: d.train.weight * 2)), "weights sum to 2"),
     (source(change=of_train(truth=lambda d: {"class": d.train.truth["class"][1:]})), "class has the shape"),
-    (source(change=lambda d, calls: replace(d, colliding_bunches=calls)), "a second call gives other events: colliding"),
+    (source(change=lambda d, calls: replace(d, colliding_bunches=calls)), "a second call gives other events: coll"),
     (source(change=lambda d, calls: replace(d, signals=d.signals * 2)), "two samples have one name"),
 ])
 def test_sources(monkeypatch, tmp_path, broken, message):
@@ -73,10 +73,6 @@ def test_sources(monkeypatch, tmp_path, broken, message):
     stand_ins.install(monkeypatch, SOURCES, toy_images=broken)
     with pytest.raises(ContractError, match=message):
         testing.check_source(raw_design(), tmp_path)
-
-
-class NoTruth(toy_images.ToyClassifier):
-    truth = None
 
 
 class Incomplete(toy_images.ToyClassifier):
@@ -93,6 +89,15 @@ def float_score(change):
     return score
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Results up to the stage compress."""
+    with pytest.MonkeyPatch.context() as patch:
+        toy_images.install(patch)
+        folder = tmp_path_factory.mktemp("runs")
+        return testing.run_stages(testing.from_mapping(raw_design()), folder, stop="compress").results
+
+
 @pytest.mark.parametrize(("broken", "message"), [
     (network(float_score=float_score(lambda s: s[:, None])), r"float_score has the shape \(64, 1\) for 64 events"),
     (network(float_score=float_score(lambda s: s.astype(np.float32))), "float_score is float32, not float64"),
@@ -100,25 +105,11 @@ def float_score(change):
     (network(float_score=float_score(lambda s: s - s[0])), "of an event depends on the events beside it"),
     (network(float_outputs=lambda self, w, x: np.zeros((len(x), 4))), "targets have the shape .*, outputs"),
 ])
-def test_architectures(monkeypatch, tmp_path, broken, message):
-    """What a finished run tells; the stages themselves are those of another test."""
+def test_architectures(monkeypatch, finished, broken, message):
     toy_images.install(monkeypatch)
-    results = finished(tmp_path)
+    stand_ins.install(monkeypatch, ARCHITECTURES, toy_classifier=broken)
     with pytest.raises(ContractError, match=message):
-        testing._check_network(testing.from_mapping(raw_design()), results(broken, monkeypatch))
-
-
-def finished(folder):
-    """Results up to the training, and the same with another architecture in its place."""
-    from l1trigger import pipeline
-
-    done = pipeline.run(testing.from_mapping(raw_design()), folder, stop="train").results
-
-    def with_network(broken, monkeypatch):
-        stand_ins.install(monkeypatch, ARCHITECTURES, toy_classifier=broken)
-        return done
-
-    return with_network
+        testing._check_network(testing.from_mapping(raw_design()), finished)
 
 
 def test_an_architecture_that_lacks_a_member(monkeypatch, tmp_path):
@@ -136,14 +127,12 @@ def test_a_result_that_loses_a_field_when_it_is_saved(monkeypatch, tmp_path, res
     toy_images.install(monkeypatch)
     save = result.save
     monkeypatch.setattr(result, "save", lambda self, folder: save(replace(self, **lost), folder))
-    kept = {"data" if result is DataSet else "train": None}
-    stage = next(iter(kept))
-    watched = [testing._watched(s, kept_results) for kept_results in [{}] for s in testing.STAGES]
+    stage = "data" if result is DataSet else "train"
     with pytest.raises(ContractError, match=f"the result of {stage} is another one .*: {next(iter(lost))}"):
-        testing.run_stages(testing.from_mapping(raw_design()), tmp_path, stages=watched, stop="compress")
+        testing.check_design(raw_design(), tmp_path)
 
 
-class Silent(ClassMargin):
+class NeedsNothing(ClassMargin):
     kernel = replace(ClassMargin.kernel, needs_inputs=True)
 
 
@@ -153,16 +142,11 @@ class Backwards(ClassMargin):
         return -value
 
 
-class LaxMargin(ClassMarginOptions):
-    model_config = ConfigDict(extra="ignore")
-
-
 @pytest.mark.parametrize(("broken", "message"), [
-    (Silent, "needs_inputs of its kernel margin is True"), (Backwards, "float_value changes the order of scores"),
+    (NeedsNothing, "needs_inputs of its kernel margin is True"), (Backwards, "float_value changes the order of scores"),
 ])
-def test_scores(monkeypatch, tmp_path, broken, message):
+def test_scores(monkeypatch, finished, broken, message):
     toy_images.install(monkeypatch)
-    done = testing.run_stages(testing.from_mapping(raw_design()), tmp_path, stop="compress").results
     stand_ins.install(monkeypatch, SCORES, class_margin=broken)
     with pytest.raises(ContractError, match=message):
-        testing._check_score(done)
+        testing._check_score(finished)
