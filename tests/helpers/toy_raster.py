@@ -90,7 +90,8 @@ def trigger(
     x = m.layers.Reshape(shape)(x) if flat else x
     x = m.q.QActivation(m.bits(OUTPUT.width, OUTPUT.integer - 1), name="output_type")(function(m, x))
     network = QuantizedNetwork.from_keras(m.keras.Model(first, x), inside, OUTPUT)
-    names = {"identity": "student", "sum_of_squares": "latent_norm", "masked_squared_error": "reconstruction_error"}
+    names = {"identity": "student", "sum_of_squares": "latent_norm", "masked_squared_error": "reconstruction_error",
+             "squared_error": "image_error"}
     made = TriggerFunction("toy", scale, network, names[kernel], KERNELS[kernel].score_type(scale, network), 0)
     score = made.evaluate(images(300, shape)).score
     return TriggerFunction("toy", scale, network, made.score, made.score_type, int(np.quantile(score, 0.67)))

@@ -78,6 +78,18 @@ def test_dense_stacks_and_layers_with_a_relu_inside():
 
 
 @pytest.mark.parametrize("kind", ["quantized", "float"])
+def test_asking_what_can_be_pruned_changes_nothing(example, kind):
+    model, scaling, x = example
+    model = toy_cnn.float_model(NETWORK)
+    if kind == "quantized":
+        model = keras_graph.quantized(model, COARSE, scaling.network_type, x)
+    before = [dict(vars(layer)) for layer in model.layers]
+    prunable = [layer.name for layer in model.layers if fine_tune._is_prunable(layer)]
+    assert len(prunable) == 5
+    assert [dict(vars(layer)) for layer in model.layers] == before
+
+
+@pytest.mark.parametrize("kind", ["quantized", "float"])
 def test_every_kind_of_layer_is_pruned(example, kind, tmp_path):
     model, scaling, x = example
     model = toy_cnn.float_model(NETWORK)

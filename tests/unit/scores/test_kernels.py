@@ -90,6 +90,20 @@ def test_the_margin_has_one_bit_more_than_the_outputs_and_needs_it(output_type):
     ]
 
 
+@pytest.mark.parametrize("name", kernels.KERNELS)
+def test_a_kernel_says_whether_it_needs_the_inputs(name):
+    """A streaming engine does not keep them, and would make wrong RTL of a kernel that does not say so."""
+    scaling = toy.small_scaling()
+    kernel, net = kernels.KERNELS[name], network(len(scaling))
+    x, present, y = random_event_values(scaling, net, len(scaling), 100)
+    t = kernel.score_type(scaling, net)
+    other = kernel.raw(x[::-1], present[::-1], y, t)
+    assert kernel.needs_inputs == (not np.array_equal(kernel.raw(x, present, y, t), other))
+    if not kernel.needs_inputs:
+        raw = kernel.raw(x, present, y, t)
+        assert [t.raw(kernel.logic(None, None, v))[0] for v in y] == raw.tolist()
+
+
 def test_absent_objects_do_not_count():
     scaling = toy.small_scaling()
     kernel, net = kernels.KERNELS["masked_squared_error"], network(len(scaling))

@@ -9,6 +9,7 @@ import toy_raster as toy
 from l1trigger.convert import hls4ml
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import ConvertSection, SynthSection
 from l1trigger.synth.streaming import images, plan, stage
 
@@ -94,9 +95,10 @@ def test_what_has_no_streaming_rtl(edit, message):
         plan.plan(edit(list(layers)))
 
 
-def test_score_that_needs_the_input():
-    function, layers = graph(reconstruction, kernel="masked_squared_error")
-    with pytest.raises(UnsupportedLayerError, match="score reconstruction_error compares outputs with inputs"):
+@pytest.mark.parametrize("kernel", [name for name, kernel in KERNELS.items() if kernel.needs_inputs])
+def test_score_that_needs_the_input(kernel):
+    function, layers = graph(reconstruction, kernel=kernel)
+    with pytest.raises(UnsupportedLayerError, match=f"score {function.score} compares outputs with inputs"):
         build(function, layers)
 
 
