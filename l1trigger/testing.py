@@ -35,7 +35,7 @@ from l1trigger.pipeline import judge
 from l1trigger.pipeline import run as run_stages
 from l1trigger.results import Results
 from l1trigger.sections import CompressSection, DataSection, ModelSection
-from l1trigger.stages import STAGES, Display, Job, Result, Stage
+from l1trigger.stages import STAGES, Display, Result, Stage
 from l1trigger.trigger import TriggerFunction
 
 _BASES: Mapping[str, type[Section]] = {"data": DataSection, "model": ModelSection, "compress": CompressSection}
@@ -184,9 +184,9 @@ class _Begun(Display):
 def _watched(stage: Stage, kept: dict[str, Result]) -> Stage:
     """A stage that keeps its result, and holds those before it against what was saved of them."""
 
-    def run(job: Job) -> Result | None:
-        _require_same(kept, Results(job.results.folder))
-        result = stage.run(job)
+    def run(design: Design, results: Results, folder: Path, progress: Callable[[str], None]) -> Result | None:
+        _require_same(kept, Results(results.folder))
+        result = stage.run(design, results, folder, progress)
         if result is not None:
             kept[stage.name] = result
         return result
