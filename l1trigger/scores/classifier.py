@@ -66,6 +66,11 @@ class Classifier(Score[ClassifierOptions]):
         if network is None:
             require_keras_layers(options, trained.architecture)
             model = architecture.quantized_model(training.weights, options.quantization, internal, x)
+            if model is None:
+                raise DesignError(
+                    None, "compress.score", f"{options.score} finds nothing in {trained.architecture} to quantize",
+                    "take the score student, which follows any reference",
+                )
             return base.fine_tuned(
                 model, trained.scaling, options, x, targets, loss, training.seed, work, progress
             )

@@ -7,24 +7,27 @@ import toy_showers
 from l1trigger import frameworks
 
 FEW = {"epochs": 1, "batch_size": 128}
-COMPRESS = {"fine_tune": FEW, "threshold": {"false_positive_rate": 0.1}}
+BITS = {"weights": 3, "biases": 5, "activations": 5, "score": 6}
+COMPRESS = {"quantization": BITS, "fine_tune": FEW, "threshold": {"false_positive_rate": 0.1}}
 COARSE = {"average_pool": {"size": [6, 7]}}
 """Regions 18 x 14 to 3 x 2."""
+
+
+SYNTH = {"yosys": False, "per_layer": False, "events": 40}
 
 
 def design(name, data, model, compress, **sections):
     """Content of a design file that is gone through in seconds."""
     return {
         "name": name, "data": data, "model": model, "train": FEW, "compress": {**COMPRESS, **compress},
-        "csim": {"events": 100, "processes": 1}, "synth": {"yosys": False, "per_layer": False, "events": 40},
-        **sections,
+        "csim": {"events": 100, "processes": 1}, "synth": SYNTH, **sections,
     }
 
 
 def objects(folder):
     return design(
         "objects", {"source": "zerobias", "limit_events": 400, "signals": ["A4l"]},
-        {"architecture": "autoencoder", "hidden": [4], "latent": 2}, {"score": "reconstruction_error"},
+        {"architecture": "autoencoder", "hidden": [2], "latent": 1}, {"score": "reconstruction_error"},
     )
 
 
@@ -126,14 +129,13 @@ def species(folder):
 
 
 HITS = {"hits": 8, "head": [3], "symmetric_copies": 1}
-BITS = {"weights": 5, "biases": 7, "activations": 6, "score": 10}
 
 
 def showers(folder):
     model = {"architecture": "garnet", "aggregators": [2], "propagate": [2], "filters": [2], **HITS}
     return design(
         "showers", {"source": "showers", "limit_events": 600, "max_hits": 8}, model,
-        {"score": "classifier", "quantization": BITS}, task="calorimeter",
+        {"score": "classifier"}, task="calorimeter", synth={**SYNTH, "vertices_per_clock": 4},
     )
 
 
@@ -145,7 +147,7 @@ def own_clusters(folder):
     data = {"source": "clusters", "background": str(folder / "clusters.h5"), "columns": columns, "max_hits": 8}
     model = {"architecture": "gravnet", "coordinates": [2], "propagate": [2], "filters": [2], "neighbours": 2, **HITS}
     return design(
-        "own_clusters", data, model, {"score": "classifier", "quantization": BITS}, task="calorimeter",
+        "own_clusters", data, model, {"score": "classifier"}, task="calorimeter",
     )
 
 

@@ -63,7 +63,7 @@ def of_train(**change):
     (source(change=lambda data, calls: None), "load gives no DataSet"),
     (source(change=of_train(inputs=lambda d: d.train.inputs.astype(np.float32))), "inputs are float32, not int16"),
     (source(change=of_train(inputs=lambda d: d.train.inputs[:, :3])), "events of shape .* where train has"),
-    (source(change=of_train(weight=lambda d: d.train.weight * 2)), "weights sum to 2"),
+    (source(change=of_train(weight=lambda d: d.train.weight * 2)), "weights sum to"),
     (source(change=of_train(truth=lambda d: {"class": d.train.truth["class"][1:]})), "class has the shape"),
     (source(change=lambda d, calls: replace(d, colliding_bunches=calls)), "a second call gives other events: coll"),
     (source(change=lambda d, calls: replace(d, signals=d.signals * 2)), "two samples have one name"),
