@@ -16,6 +16,7 @@ import numpy as np
 
 from l1trigger import plugins
 from l1trigger.design import Design
+from l1trigger.errors import of_file
 from l1trigger.pipeline import at_most
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
     """
     small = at_most(design, LIMITS)
     progress("data")
-    data = _few(plugins.get("l1trigger.sources", design.data.source, "data.source")().load(small.data))
     from l1trigger import compress, train
     from l1trigger.quantize import lint
 
-    with tempfile.TemporaryDirectory() as name:
+    with of_file(design.file), tempfile.TemporaryDirectory() as name:
+        data = _few(plugins.get("l1trigger.sources", design.data.source, "data.source")().load(small.data))
         trained = train.run(small, data, _folder(name, "train"), lambda text: progress(f"train {text}"))
         compressed = compress.run(
             small, data, trained, _folder(name, "compress"), lambda text: progress(f"compress {text}")

@@ -6,11 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from l1trigger.errors import ReportError
+from l1trigger.run_folder import RunFolder
+
 if TYPE_CHECKING:
     from l1trigger.compress.result import CompressResult
     from l1trigger.convert.result import ConvertResult
     from l1trigger.csim.result import CsimResult
     from l1trigger.data.events import DataSet
+    from l1trigger.report.model import Report
     from l1trigger.synth.result import SynthResult
     from l1trigger.train.result import TrainResult
 
@@ -66,3 +70,21 @@ class Results:
         from l1trigger.synth.result import SynthResult
 
         return SynthResult.load(self.folder / "synth")
+
+    @cached_property
+    def report(self) -> Report:
+        """All figures, and what they were measured with.
+
+        Raises:
+            ReportError: there is none, or it is of an earlier run than the results beside it.
+        """
+        from l1trigger.report.model import load_report
+
+        found = load_report(self.folder / "report.json")
+        if again := RunFolder(self.folder).outdated("report"):
+            stages = f"the stage{'s' * (len(again) > 1)} {' and '.join(again)}"
+            raise ReportError(
+                f"{self.folder / 'report.json'}: is of an earlier run than {stages} beside it. Remedy: run the stage "
+                "report, which brings it up to date"
+            )
+        return found

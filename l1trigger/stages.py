@@ -50,7 +50,7 @@ class Job:
     """What a stage function is given.
 
     Attributes:
-        design: as it is run, with the settings of ``--quick`` when that was asked for.
+        design: as it is run, with the settings of a quick run when that was asked for.
         results: saved results of the stages before, read when first needed.
         folder: where the stage writes; becomes its result folder when it is complete.
         timings: seconds of the stages before.
