@@ -39,6 +39,7 @@ from l1trigger.sections import (
     ThresholdSection,
     TrainSection,
 )
+from l1trigger.unread import require_read
 
 __all__ = [
     "PARTS", "PLUGIN_SECTIONS", "CompressSection", "ConvertSection", "CsimSection", "DataSection", "Design",
@@ -138,7 +139,7 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
         file: where they come from.
 
     Raises:
-        DesignError: a key or value is wrong.
+        DesignError: a key or value is wrong, or a setting means nothing where it stands.
     """
     for key in raw:
         if key not in Design.model_fields:
@@ -156,6 +157,7 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
         values[name] = _validated(kind, given, file, name)
     design = Design(**values)
     design._file = file
+    require_read(design)
     return design
 
 

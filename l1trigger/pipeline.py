@@ -18,6 +18,7 @@ from l1trigger.errors import ArgumentError, BudgetError, RunFolderError, argumen
 from l1trigger.results import Results
 from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
 from l1trigger.stages import STAGES, Display, Job, Stage
+from l1trigger.unread import require_read
 
 if TYPE_CHECKING:
     from l1trigger.figures import Judgement
@@ -76,6 +77,7 @@ def run(
         raise ArgumentError(
             "start", f"'{start}' comes after {argument('stop')} '{stop}'", f"the order is {' -> '.join(names)}"
         )
+    require_read(design)
     asked, design = design, quick_design(design) if quick else design
     committed = committed or artefacts.beside(design)
     folder = RunFolder(Path(runs) / run_name(design, quick))

@@ -18,6 +18,7 @@ from l1trigger import plugins
 from l1trigger.design import Design
 from l1trigger.errors import of_file
 from l1trigger.pipeline import at_most
+from l1trigger.unread import require_read
 
 if TYPE_CHECKING:
     from l1trigger.data.events import DataSet, Events
@@ -37,6 +38,7 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
     Raises:
         L1TriggerError: a stage refuses the design or its data.
     """
+    require_read(design)
     small = at_most(design, LIMITS)
     progress("data")
     from l1trigger import compress, train

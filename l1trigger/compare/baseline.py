@@ -161,7 +161,8 @@ def parse_tolerances(words: Sequence[str]) -> dict[str, Tolerance]:
         match = re.fullmatch(r"([\w/]+)=(\d+\.?\d*(?:e-?\d+)?|\.\d+)(%?)", word)
         if match is None:
             raise ReportError(
-                f"{argument('tolerances')} {word}: NAME=NUMBER or NAME=PERCENT% is expected. Remedy: e.g. lut=5% auc=0.002"
+                f"{argument('tolerances')} {word}: NAME=NUMBER or NAME=PERCENT% is expected. "
+                "Remedy: e.g. lut=5% auc=0.002"
             )
         name, amount, percent = match.groups()
         found[name] = Tolerance(float(amount) / 100 if percent else float(amount), bool(percent))

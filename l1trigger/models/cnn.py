@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from l1trigger.models import blocks, classification, images, supervised
 from l1trigger.models.architecture import Training
 from l1trigger.network import as_inputs, batch_size
 from l1trigger.quantize import keras_graph, lint, training
+from l1trigger.unread import Unread
 
 OUTPUT = "output"
 """Name of the last layer, which the architecture adds."""
@@ -54,6 +55,16 @@ class Cnn(supervised.Supervised):
     """Layers of a design on an image, and a second input if wanted, with the outputs that the task needs."""
 
     Options = CnnOptions
+
+    @staticmethod
+    def unread(design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        assert isinstance(design.model, CnnOptions)
+        yield from images.unread(design)
+        if design.model.classes is not None:
+            for key in ("energy_unit_gev", "class_loss_weight"):
+                yield Unread(f"model.{key}", "the outputs are classes alone (model.classes), and no energy",
+                             "leave it out")
 
     @staticmethod
     def scaling(options: CnnOptions) -> InputScaling:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import frameworks
+from l1trigger import unread as unread_settings
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
 from l1trigger.design import Design, ModelSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense, images
 from l1trigger.quantize import lint, training
+from l1trigger.unread import Unread
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Network inputs, and how much each counts in the error; both (events, inputs)."""
@@ -168,6 +170,22 @@ def firmware_model(
         if layer.get_weights():
             layer.set_weights(trained.get_layer(layer.name).get_weights())
     return model
+
+
+def unread(design: Design) -> Iterator[Unread]:
+    """Settings that mean nothing with an autoencoder."""
+    options = design.model
+    yield unread_settings.no_vertices(design)
+    if not isinstance(options, ConvAutoencoderOptions):
+        yield unread_settings.no_pixels(design)
+    elif options.pixel is None:
+        yield unread_settings.no_pixels(design, "works on trigger objects, whose numbers are scaled differently")
+    else:
+        if options.columns:
+            yield unread_settings.no_pixels(design, "scales columns differently (model.columns)")
+        for name in type(options.inputs).model_fields:
+            yield Unread(f"model.inputs.{name}", "the image has pixels, and no trigger objects",
+                         "leave model.inputs out; model.pixel scales pixels")
 
 
 def check_shape(options: ConvAutoencoderOptions, shape: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +22,7 @@ from l1trigger.models import hits
 from l1trigger.models.architecture import Training
 from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitInputs, HitOptions, symmetric_copy
 from l1trigger.quantize import training
+from l1trigger.unread import Unread, untrained
 
 __all__ = ["FEATURES", "INTERNAL_BITS", "MASK_FEATURE", "GarNet", "GarNetOptions", "HitInputs", "symmetric_copy"]
 
@@ -69,6 +70,16 @@ class GarNet(hits.HitNetwork):
     Options = GarNetOptions
     graph: ClassVar[str] = "garnet"
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
+
+    @classmethod
+    def unread(cls, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        assert isinstance(design.model, GarNetOptions)
+        yield from super().unread(design)
+        yield Unread("synth.stages", "where vertices enter one after the other, each block has stages of its own",
+                     "set synth.latency_cutoff_ns, the most delay of one stage, or synth.vertices_per_clock")
+        if design.model.contrib_file is not None:
+            yield from untrained(design.model.contrib_file)
 
     @staticmethod
     def check(design: Design) -> None:

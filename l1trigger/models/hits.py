@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
-from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
+from l1trigger.design import Design, ModelSection, QuantizationSection, Section, TrainSection
 from l1trigger.errors import DesignError, nearest
 from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.graph.quantized import qkeras_quantizer
@@ -22,6 +22,7 @@ from l1trigger.models import dense, supervised
 from l1trigger.models.architecture import Training
 from l1trigger.quantize import dense_layers, training
 from l1trigger.quantize.dense_layers import DenseLayer
+from l1trigger.unread import Unread, no_pixels
 
 FEATURES = ("x", "y", "layer", "energy")
 MASK_FEATURE = FEATURES.index("energy")
@@ -92,6 +93,18 @@ class HitNetwork(supervised.Supervised):
 
     graph: ClassVar[str]
     internal_bits: ClassVar[Mapping[str, int]]
+
+    @classmethod
+    def unread(cls, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        yield no_pixels(design)
+        yield from _unread_types(cls.graph, design)
+        whole = "is not possible for graph layers, which are quantized as they are trained"
+        sizes = "leave it out; the sizes of the layers are in the section model"
+        yield Unread("compress.pruning.structured", whole, sizes)
+        yield Unread("compress.student", whole, sizes)
+        yield Unread("compress.method", whole, "write qat; post_training.figures shows what rounding alone gives")
+        yield Unread("compress.post_training.events", "no biases of graph layers are corrected", "leave it out")
 
     @staticmethod
     @abstractmethod
@@ -170,6 +183,23 @@ class HitNetwork(supervised.Supervised):
         stack_class, fitted = cls.fit_graph(options, cells, bits, few, internal["collapsed"])
         layer = stack_class(**fitted.arguments, name=cls.graph)
         return _quantized(options, layer, fitted, head, section, cls.scaling(options))
+
+
+def _unread_types(graph: str, design: Design) -> Iterator[Unread]:
+    """What says more about types than graph layers have: they take widths, and fit binary points themselves."""
+    section = "compress.quantization"
+    types = ("weights_integer", "biases_integer", "activations_integer", "per_channel")
+    head = "write it below compress.quantization.layers.NAME for the dense layers head0 ... and output"
+    for key in types:
+        yield Unread(f"{section}.{key}", f"{graph} layers take numbers of bits, and fit their binary points", head)
+    for name in design.compress.quantization.layers:
+        if name.removeprefix(graph).isdigit():
+            for key in (*types, "weights_by_channel", "weights_integer_by_channel"):
+                yield Unread(
+                    f"{section}.layers.{name}.{key}", f"{graph} layers take numbers of bits alone, one for all "
+                    "channels, and fit their binary points",
+                    "write weights, biases and activations as numbers of bits; compress.internal has the other widths",
+                )
 
 
 def symmetric_copy(inputs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:

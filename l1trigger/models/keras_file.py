@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from l1trigger import frameworks, network
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import present
 from l1trigger.data.scaling import InputScaling, ObjectInputs
-from l1trigger.design import ModelSection, TrainSection
+from l1trigger.design import Design, ModelSection, TrainSection
 from l1trigger.errors import DataError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.models import dense
@@ -24,6 +24,7 @@ from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import training
 from l1trigger.quantize.dense_layers import DenseLayer
 from l1trigger.quantize.quantizers import fixed_point
+from l1trigger.unread import Unread, no_pixels, no_vertices, untrained
 
 _PASSED_OVER = ("InputLayer", "Dropout", "GaussianNoise", "Flatten")
 
@@ -69,6 +70,14 @@ class KerasFile:
     """
 
     Options = KerasFileOptions
+
+    @staticmethod
+    def unread(design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        assert isinstance(design.model, KerasFileOptions)
+        yield no_vertices(design)
+        yield no_pixels(design)
+        yield from untrained(design.model.file)
 
     @staticmethod
     def scaling(options: KerasFileOptions) -> InputScaling:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.quantize import keras_graph, lint, training
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.quantize.quantizers import fixed_point
+from l1trigger.unread import Unread, untrained
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -53,6 +54,13 @@ class KerasImage:
     """
 
     Options = KerasImageOptions
+
+    @staticmethod
+    def unread(design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        assert isinstance(design.model, KerasImageOptions)
+        yield from images.unread(design)
+        yield from untrained(design.model.file)
 
     @staticmethod
     def scaling(options: KerasImageOptions) -> InputScaling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +13,11 @@ from pydantic import Field
 from l1trigger import frameworks
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
-from l1trigger.design import TrainSection
+from l1trigger.design import Design, TrainSection
 from l1trigger.models import coders, dense
 from l1trigger.models.architecture import Training
 from l1trigger.quantize import training
+from l1trigger.unread import Unread
 
 
 class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions):
@@ -44,6 +45,13 @@ class VariationalAutoencoder:
 
     Options: Any = VariationalAutoencoderOptions
     coder: ClassVar[Any] = coders.DenseCoder
+
+    @staticmethod
+    def unread(design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        yield from coders.unread(design)
+        yield Unread("train.patience", "while the weight of the divergence rises, no epoch's loss compares with "
+                     "another's, and a variational autoencoder does not stop early", "set train.epochs")
 
     @classmethod
     def scaling(cls, options: Any) -> InputScaling:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
-from l1trigger.errors import UnsupportedLayerError
+from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import as_inputs, batch_size
 from l1trigger.quantize import lint_layers
 from l1trigger.quantize.dense_layers import SAMPLE, LayerTypes, layer_types, require_layers
-from l1trigger.sections import ConvertSection, QuantizationSection
+from l1trigger.sections import CompressSection, ConvertSection, QuantizationSection
 
 _WEIGHTED = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D")
 _ARITHMETIC = (
@@ -131,6 +131,24 @@ def quantized(
         if point.weights is not None:
             made.get_layer(name).set_weights(point.weights)
     return made
+
+
+def require_names(section: CompressSection, model: Any) -> None:
+    """Checks that a float model has the layers that a section names.
+
+    Raises:
+        UnsupportedLayerError: a layer cannot be brought to firmware.
+        DesignError: there is none of a name.
+    """
+    found = points(model)
+    require_layers(section.quantization, list(found))
+    pruning = section.pruning
+    weighted = [name for name, point in found.items() if point.weights is not None]
+    for key, named in (("layers", pruning.layers), ("structured.layers", getattr(pruning.structured, "layers", {}))):
+        for name in named:
+            if name not in weighted:
+                where = f"compress.pruning.{key}.{name}"
+                raise DesignError(None, where, "there is no such layer", nearest(name, weighted))
 
 
 def _types(

@@ -57,7 +57,9 @@ def import_reports(
         check_age(project, [folder / r.file for r in result.readings])
     name = name or (f"{design.name}-imported" if design else folder.resolve().name)
     if not _NAME.fullmatch(name):
-        raise ReportError(f"{name!r} cannot name a run. Remedy: give {argument('name')} with letters, digits, dots, - and _")
+        raise ReportError(
+            f"{name!r} cannot name a run. Remedy: give {argument('name')} with letters, digits, dots, - and _"
+        )
     report = build(result, name, design)
     return _write(report, runs / name), report
 

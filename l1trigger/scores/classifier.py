@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from l1trigger.quantize import compressed, keras_graph, training
 from l1trigger.scores import base, distillation
 from l1trigger.scores.distillation import SmallNetwork, Teacher
 from l1trigger.train.result import TrainResult
+from l1trigger.unread import Unread, one_seed
 
 
 class ClassifierOptions(CompressSection):
@@ -41,6 +42,43 @@ class Classifier(base.KernelScore):
     kernel: ClassVar[str] = "identity"
     keeps_outputs: ClassVar[bool] = True
 
+    @classmethod
+    def unread(cls, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        options = design.compress
+        assert isinstance(options, ClassifierOptions)
+        yield from super().unread(design)
+        yield from one_seed("compress.student.train")
+        pruning = options.pruning
+        learns = options.method == "qat" or pruning.sparsity or any(pruning.layers.values()) or pruning.structured
+        if options.student is None and not (learns and options.fine_tune.epochs):
+            yield Unread("compress.distillation", "nothing is trained that could learn from the reference",
+                         "write method qat and give compress.fine_tune epochs, or leave it out")
+
+    @classmethod
+    def check(cls, design: Design, data: DataSet) -> None:
+        """Whether the network has what the section names.
+
+        Raises:
+            DesignError: the architecture does not learn from labels, a layer or a width inside one is not known, or
+                something is not possible for layers that are the architecture's own.
+        """
+        options = design.compress
+        assert isinstance(options, ClassifierOptions)
+        architecture = plugins.get("l1trigger.models", design.model.architecture)
+        require_labels(options, design.model.architecture, architecture)
+        internal_bits(options, architecture)
+        if hasattr(architecture, "float_model"):  # of a file, read by the stage that quantizes it
+            return
+        model = architecture.build(design.model)
+        try:
+            keras_graph.points(model)
+        except UnsupportedLayerError:
+            require_keras_layers(options, design.model.architecture)
+        else:
+            if options.student is None:
+                keras_graph.require_names(options, model)
+
     def compress(
         self, design: Design, data: DataSet, trained: TrainResult, which: int, work: Path, progress: base.Progress
     ) -> compressed.Compressed:
@@ -52,11 +90,7 @@ class Classifier(base.KernelScore):
         options = design.compress
         assert isinstance(options, ClassifierOptions)
         architecture = plugins.get("l1trigger.models", trained.architecture)
-        if not (hasattr(architecture, "quantized_model") or hasattr(architecture, "float_model")):
-            raise DesignError(
-                None, "compress.score", f"{options.score} needs an architecture that learns labels, not "
-                f"{trained.architecture}", "take model.architecture garnet, or a score for anomalies",
-            )
+        require_labels(options, trained.architecture, architecture)
         training = trained.trainings[which]
         own = architecture.Options.model_validate(trained.options)
         inputs, targets = architecture.examples(own, data.train, training.seed)
@@ -106,6 +140,19 @@ def float_model(architecture: Any, own: Any, weights: Mapping[str, NDArray[np.fl
     except UnsupportedLayerError:
         return None
     return model
+
+
+def require_labels(options: CompressSection, name: str, architecture: Any) -> None:
+    """Checks that an architecture learns from labels.
+
+    Raises:
+        DesignError: it does not.
+    """
+    if not (hasattr(architecture, "quantized_model") or hasattr(architecture, "float_model")):
+        raise DesignError(
+            None, "compress.score", f"{options.score} needs an architecture that learns labels, not {name}",
+            "take model.architecture garnet, or a score for anomalies",
+        )
 
 
 def require_keras_layers(options: CompressSection, architecture: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,9 +19,10 @@ from l1trigger.design import CompressSection, Design, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
 from l1trigger.network import as_inputs
-from l1trigger.quantize import compressed, lint, training
+from l1trigger.quantize import compressed, keras_graph, lint, training
 from l1trigger.scores import base
 from l1trigger.train.result import TrainResult
+from l1trigger.unread import Unread, one_seed
 
 
 class StudentOptions(CompressSection):
@@ -56,6 +57,18 @@ class Student(base.KernelScore):
     kernel: ClassVar[str] = "identity"
 
     @classmethod
+    def unread(cls, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        assert isinstance(design.compress, StudentOptions)
+        yield from super().unread(design)
+        yield from one_seed("compress.distill")
+        if design.compress.layers:
+            yield Unread("compress.hidden", "compress.layers takes its place", "leave one of the two out")
+        else:
+            yield Unread("synth.pixels_per_clock", "a dense student takes all pixels at once",
+                         "set synth.stages, or give the student convolutions (compress.layers)")
+
+    @classmethod
     def check(cls, design: Design, data: DataSet) -> None:
         """Whether the layers can stand on the events, and whether these have symmetric copies.
 
@@ -72,6 +85,7 @@ class Student(base.KernelScore):
         except ValueError as e:
             raise DesignError(None, "compress.layers", str(e), "mend that layer or the one before it") from e
         lint.require_float(design.convert, model)
+        keras_graph.require_names(options, model)
 
     @staticmethod
     def build(options: StudentOptions, shape: Sequence[int]) -> Any:

@@ -77,7 +77,7 @@ def test_a_stage_command_runs_up_to_it(design: Path, monkeypatch: pytest.MonkeyP
     ("error", "code", "message"),
     [
         (BitMismatchError("quantized and csim differ"), 1, "l1trigger: quantized and csim differ\n"),
-        (DesignError("tiny.yaml", "data.signals", "there is no signal"), 2, "tiny.yaml: data.signals: there is no signal"),
+        (DesignError("a.yaml", "data.signals", "there is no signal"), 2, "a.yaml: data.signals: there is no signal"),
         (ArgumentError("start", "is wrong", f"leave {argument('stop')} out"), 2,
          "l1trigger: --from: is wrong. Remedy: leave --to out"),
         (ArgumentError("committed", "is wrong"), 2, "l1trigger: `committed=`: is wrong"),

@@ -15,6 +15,7 @@ public training code keeps only these of a signal, and all of the background.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -24,8 +25,10 @@ from pydantic import model_validator
 
 from l1trigger.data import readers, regions
 from l1trigger.data.events import DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files
+from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files, unread
+from l1trigger.design import Design
 from l1trigger.errors import DataError
+from l1trigger.unread import Unread
 
 REGIONS, FLAG = "CaloRegions", "AcceptanceFlag"
 
@@ -68,6 +71,16 @@ class Cicada:
     """Data source: region images (18, 14) of public or own files."""
 
     Options = CicadaOptions
+
+    @staticmethod
+    def unread(design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        options = design.data
+        assert isinstance(options, CicadaOptions)
+        yield from unread(options)
+        if options.accepted == "none" or (options.accepted == "signals" and not options.signal_files):
+            yield Unread("data.flag", "no sample loses events without acceptance (data.accepted)",
+                         "set data.accepted to all or signals")
 
     def load(self, options: CicadaOptions) -> DataSet:
         """The data set, in hardware integers.

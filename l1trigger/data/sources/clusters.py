@@ -24,10 +24,11 @@ from pydantic import Field, field_validator, model_validator
 
 from l1trigger.data import hits, readers, splits
 from l1trigger.data.events import UNKNOWN, DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, joined
+from l1trigger.data.sources.files import FileOptions, Sample, joined, unread
 from l1trigger.data.sources.showers import as_dataset, power_of_two
-from l1trigger.design import Section
+from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
+from l1trigger.unread import Unread
 
 CHUNK = 4096
 """Clusters read at once."""
@@ -127,6 +128,15 @@ class ClusterFiles:
     """Data source: a user's own calorimeter clusters."""
 
     Options = ClusterOptions
+
+    @staticmethod
+    def unread(design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with it."""
+        options = design.data
+        assert isinstance(options, ClusterOptions)
+        yield from unread(options)
+        if options.units.layers is not None:
+            yield Unread("data.units.layer", "data.units.layers has the places of all layers", "leave one of them out")
 
     def load(self, options: ClusterOptions) -> DataSet:
         """The clusters, in hardware integers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from l1trigger.data import splits
 from l1trigger.data.events import DataSet, Events
 from l1trigger.design import DataSection
 from l1trigger.errors import DataError, DesignError, nearest
+from l1trigger.unread import Unread
 
 Sample = tuple[Events, NDArray[np.int64] | None]
 """Events, and the generator event of each where the file says it."""
@@ -58,6 +59,20 @@ class FileOptions(DataSection):
     def fractions(self) -> splits.Fractions:
         """How ``background`` is divided."""
         return splits.Fractions(self.validation_fraction, 0.0 if self.test_background else self.test_fraction)
+
+
+def unread(options: FileOptions, shipped: bool = False) -> Iterator[Unread]:
+    """Settings that mean nothing beside others of a source that reads files.
+
+    Args:
+        options: of the source.
+        shipped: whether it has signals of its own.
+    """
+    if options.test_background:
+        yield Unread("data.test_fraction", "data.test_background names what is tested on", "leave one of the two out")
+    if not (options.signal_files or shipped):
+        yield Unread("data.signal_events", "there are no signals (data.signal_files)",
+                     "name their files, or leave it out; data.events limits the background")
 
 
 def chosen_signals(options: FileOptions, known: Mapping[str, Path]) -> dict[str, Path]:
