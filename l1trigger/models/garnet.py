@@ -78,6 +78,9 @@ class GarNet(hits.HitNetwork):
         yield from super().unread(design)
         yield Unread("synth.stages", "where vertices enter one after the other, each block has stages of its own",
                      "set synth.latency_cutoff_ns, the most delay of one stage, or synth.vertices_per_clock")
+        if design.model.fold and design.model.variant == "simplified":
+            yield Unread("compress.internal.propagated", "the output weights absorb the propagation (model.fold)",
+                         "leave it out; compress.internal.aggregated is the width behind it")
         if design.model.contrib_file is not None:
             yield from untrained(design.model.contrib_file)
 

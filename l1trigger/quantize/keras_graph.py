@@ -30,6 +30,10 @@ _MOVING = (
     "Flatten", "Reshape", "Permute", "Concatenate", "MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D",
     "GlobalMaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Maximum", "Minimum",
 )
+_OF_WEIGHTS = (
+    "weights", "weights_integer", "weights_by_channel", "biases", "biases_integer", "per_channel",
+)
+"""What ``LayerBits`` says about weights."""
 _PASSED_OVER = ("Dropout", "GaussianNoise", "SpatialDropout2D")
 _BYTES = 2**28
 """Memory for the activations of one layer while their ranges are seen."""
@@ -138,10 +142,15 @@ def require_names(section: CompressSection, model: Any) -> None:
 
     Raises:
         UnsupportedLayerError: a layer cannot be brought to firmware.
-        DesignError: there is none of a name.
+        DesignError: there is none of a name, or it has no weights to be given types.
     """
     found = points(model)
     require_layers(section.quantization, list(found))
+    for name, bits in section.quantization.layers.items():
+        given = [key for key in _OF_WEIGHTS if getattr(bits, key) is not None]
+        if given and found[name].weights is None:
+            where = f"compress.quantization.layers.{name}.{given[0]}"
+            raise DesignError(None, where, "this layer has no weights", "write activations, or leave it out")
     pruning = section.pruning
     weighted = [name for name, point in found.items() if point.weights is not None]
     for key, named in (("layers", pruning.layers), ("structured.layers", getattr(pruning.structured, "layers", {}))):

@@ -27,6 +27,7 @@ NO_TRAINING = {
     "keras_image": "model: {architecture: keras_image, image: [8, 8, 1], file: model.h5}\ndata: {source: digits}\n"
                    "compress: {score: classifier}\n",
 }
+OBJECT = '{"met": {"pt": {"shift": 2}, "eta": {"shift": 9}, "phi": {"shift": 9}}}'
 PIXEL = '{"shift": 1, "bits": 5}'
 
 UNREAD = [
@@ -61,7 +62,7 @@ UNREAD = [
     ("garnet", "synth.stages=6", "synth.stages: where vertices enter one after the other.*latency_cutoff_ns"),
     ("anomaly", "synth.vendor.steps=[csynth, cosim]", "vendor.steps: no vendor's tool is asked.*synth.route to hls"),
     # what another setting takes the place of
-    ("cicada_student", "model.inputs={met: {pt: {shift: 2}, eta: {shift: 9}, phi: {shift: 9}}}", "model.inputs.met: the image has pixels.*model.pixel"),
+    ("cicada_student", f"model.inputs={OBJECT}", "model.inputs.met: the image has pixels.*model.pixel"),
     ("cicada_conv", "compress.hidden=[8]", "compress.hidden: compress.layers takes its place"),
     ("digits_cnn", "model.class_loss_weight=0.2", "class_loss_weight: the outputs are classes alone"),
     ("digits_cnn", "model.energy_unit_gev=2.0", "energy_unit_gev: the outputs are classes alone"),
@@ -70,10 +71,13 @@ UNREAD = [
     ("conv_ae", "train.patience=3", "train.patience: .*does not stop early"),
     ("anomaly", "compress.distill.seed=3", "distill.seed: the seeds are those of the reference.*set train.seed"),
     ("anomaly", "compress.distill.seeds=3", "distill.seeds: the seeds are those of the reference.*set train.seeds"),
-    ("digits_cnn", "compress.student={layers: [{dense: {units: 4}}], train: {seed: 2}}", "student.train.seed: the seeds"),
-    ("digits_cnn", "compress.quantization={per_channel: true, weights_integer: 0}", "quantization.per_channel: a binary"),
+    ("digits_cnn", "compress.student={layers: [{dense: {units: 4}}], train: {seed: 2}}",
+     "student.train.seed: the seeds are those of the reference"),
+    ("digits_cnn", "compress.quantization={per_channel: true, weights_integer: 0}",
+     "quantization.per_channel: a binary point is given"),
     ("digits_cnn", "compress.quantization.layers.conv0={per_channel: true, weights: 'ap_fixed<6,1>'}",
      "layers.conv0.per_channel: a binary point is given for all channels"),
+    ("garnet", "compress.internal.propagated=8", "internal.propagated: the output weights absorb the propagation"),
     # what nothing is there for
     ("anomaly", "compress.fine_tune.epochs=0", "pruning.sparsity: weights are pruned while .*fine_tune.epochs is 0"),
     ("conv_ae", "compress.pruning={layers: {conv0: 0.5}}+compress.fine_tune.epochs=0", "pruning.layers.conv0: weights"),
@@ -81,7 +85,8 @@ UNREAD = [
     ("anomaly_ae", "compress.pruning.end=0.3", "pruning.end: no weights are pruned"),
     ("anomaly", "compress.distillation={weight: 0.4}", "compress.distillation: student learns nothing but"),
     ("garnet", "compress.distillation={temperature: 3.0}", "distillation.temperature: only logits of classes"),
-    ("digits_cnn", "compress.method=ptq+compress.pruning={}+compress.distillation={}", "distillation: nothing is trained"),
+    ("digits_cnn", "compress.method=ptq+compress.pruning={}+compress.distillation={}",
+     "distillation: nothing is trained"),
     # data
     ("anomaly_adc2021", "data.test_background=[a.h5]+data.test_fraction=0.2", "test_fraction: data.test_background"),
     ("anomaly_adc2021", "data.background=[a.h5]+data.signal_events=5", r"signal_events: there are no signals"),
@@ -91,13 +96,14 @@ UNREAD = [
           ("{objects: a}", "tree: events", "data.tree: no file is a ROOT file"),
           ("{objects: a}", "signal_events: 5", "data.signal_events: there are no signals"))),
     ("cicada_student", "data={source: cicada, background: [a.h5], flag: x}", "data.flag: no sample loses events"),
-    ("cicada_student", "data={source: l1ntuple, background: [a.root], signal_events: 5}", "signal_events: there are no"),
-    ("garnet", "data={source: clusters, background: [a.h5], units: {layer: 2.0, layers: [0.0, 1.0]}}", "units.layer: "),
+    ("cicada_student", "data={source: l1ntuple, background: [a.root], signal_events: 5}", "signal_events: there"),
+    ("garnet", "data={source: clusters, background: [a.h5], units: {layer: 2.0, layers: [0.0, 1.0]}}",
+     "units.layer: data.units.layers has the places"),
     ("garnet", "data={source: clusters, background: [a.h5], signal_events: 5}", "data.signal_events: there are no"),
 ]
 
 READ = [
-    ("garnet", "compress.quantization.layers.head0={weights: 'ap_fixed<6,1>', activations: 'ap_ufixed<8,3>'}"),
+    ("garnet", "compress.quantization.layers.head0={weights: 'ap_fixed<6,1>', biases: 'ap_fixed<8,3>'}"),
     ("garnet", "compress.quantization.layers.head0.weights=[4,4,4,4,4,4,4,4,4,4,4,4,4,4,4,4]"),
     ("garnet", "compress.quantization.layers.output.per_channel=true"), ("garnet", "synth.latency_cutoff_ns=2.5"),
     ("garnet", "synth.vertices_per_clock=8"), ("digits_cnn", "synth.pixels_per_clock=2"),
@@ -106,9 +112,11 @@ READ = [
     ("anomaly", "synth.route=rtl+synth.vendor.steps=[csynth,cosim]"), ("anomaly_ae", "compress.method=ptq"),
     ("anomaly", "compress.pruning.sparsity=0+compress.fine_tune.epochs=0"), ("anomaly", "convert.reuse_factor=2"),
     ("anomaly", "synth.vertices_per_clock=16"), ("anomaly", "compress.pruning.sparsity=0+compress.pruning.end=0.3"),
+    ("garnet", "compress.internal.propagated=8+model.fold=false"),
     ("garnet", "compress.post_training.bias_correction=false"), ("digits_cnn", "synth.per_layer=false"),
-    ("calo_cnn", "model.class_loss_weight=0.2"), ("garnet", "model.class_loss_weight=0.2"), ("anomaly", "train.patience=3"),
-    ("digits_cnn", "compress.distillation={temperature: 3.0}"), ("conv_ae", "model.inputs={met: {pt: {shift: 2}, eta: {shift: 9}, phi: {shift: 9}}}"),
+    ("calo_cnn", "model.class_loss_weight=0.2"), ("garnet", "model.class_loss_weight=0.2"),
+    ("anomaly", "train.patience=3"),
+    ("digits_cnn", "compress.distillation={temperature: 3.0}"), ("conv_ae", f"model.inputs={OBJECT}"),
 ]
 
 
@@ -193,3 +201,39 @@ def test_a_third_party_s_plugin_tells_too(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(autoencoder, "unread", staticmethod(lambda design: (rule,)))
     with pytest.raises(DesignError, match="train.seed: the toy is always the same. Remedy: leave it out"):
         designs.load(MODELS / "anomaly.yaml", ["train.seed=7"])
+
+
+@pytest.mark.parametrize(("setting", "key"), [
+    ("compress.threshold={rate_khz: 10}", "compress.threshold.rate_khz"),
+    ("data.colliding_bunches=2000", "data.colliding_bunches"),
+])
+def test_rates_are_of_zero_bias_alone_and_told_before_training(
+    setting: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which data are zero bias is known once they are read."""
+    from l1trigger import run
+
+    monkeypatch.setattr(plugins.get("l1trigger.models", "cnn"), "fit", lambda *a: pytest.fail("it was trained"))
+    asked = designs.load(MODELS / "digits_cnn.yaml", [setting])
+    for use in (lambda: run(asked, tmp_path, stop="train"), lambda: rehearse(asked)):
+        with pytest.raises(DesignError, match=f"digits_cnn.yaml: {key}: this background is not a zero-bias sample"):
+            use()
+
+
+@pytest.mark.parametrize(("setting", "message"), [
+    ("compress.pruning.layers.conv9=0.5", "pruning.layers.conv9: there is no such layer.*conv0"),
+    ("compress.pruning.structured={layers: {conv9: 0.5}}", "structured.layers.conv9: there is no such layer"),
+    ("compress.quantization.layers.conv9.weights=4", "quantization.layers.conv9: there is no such layer"),
+    ("compress.quantization.layers.average_pool0.weights=4", "average_pool0.weights: this layer has no weights"),
+    ("compress.internal.distance=4", "compress.internal.distance: there is nothing of this name"),
+])
+def test_layers_that_are_not_there_are_told_before_training(
+    setting: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from l1trigger import run
+
+    monkeypatch.setattr(plugins.get("l1trigger.models", "cnn"), "fit", lambda *a: pytest.fail("it was trained"))
+    layers = "model.layers=[{conv: {filters: 4}}, {average_pool: {size: 2}}]"
+    asked = designs.load(MODELS / "digits_cnn.yaml", [layers, setting])
+    with pytest.raises(DesignError, match=message):
+        run(asked, tmp_path, stop="train")

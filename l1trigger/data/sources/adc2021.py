@@ -24,7 +24,7 @@ from l1trigger.data.sources.files import FileOptions, Read, Sample, chosen_signa
 from l1trigger.design import Design
 from l1trigger.errors import DataError, DesignError
 from l1trigger.package_files import samples_folder
-from l1trigger.unread import Unread
+from l1trigger.unread import Unread, made
 
 DERIVED_SPLITS = ("X_train", "X_val", "X_test")
 DERIVED_SIGNAL = "Data"
@@ -92,6 +92,9 @@ class Adc2021:
                 None, "data.background", f"{background[0].name} is divided into {', '.join(DERIVED_SPLITS)} already",
                 "name this file alone",
             )
+        for fraction in ("validation_fraction", "test_fraction"):
+            for key in made(options, fraction, "data"):
+                raise DesignError(None, key, f"{background[0].name} is divided already", "leave it out")
         train, validation, test = (
             joined([_reader(options, key)(background[0], options.events)], "background")[0] for key in DERIVED_SPLITS
         )
