@@ -1,7 +1,7 @@
 """Settings that nothing reads where they stand: refused before anything is done, with what works in their place.
 
-Here are the rules for what all designs share. A plugin tells in a member ``unread`` which settings, of its own section
-or of others, mean nothing with it.
+Here are the rules for what all designs share. The options of a plugin tell in their member ``unread`` which settings,
+of their own section or of others, mean nothing with them.
 
 A setting is refused where another one or the network overrides it, or where what it belongs to was never asked for. How
 to do something that the design switches off by name (``synth.route: none``, ``compress.method: ptq``) may stay: it
@@ -10,18 +10,17 @@ waits for being switched on again. What has its default value, or is switched of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from l1trigger import plugins
 from l1trigger.errors import DesignError
-from l1trigger.sections import LayerBits
 
 if TYPE_CHECKING:
     from l1trigger.design import Design
+    from l1trigger.sections import LayerBits
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,8 @@ def require(design: Design, some: Iterable[Unread]) -> None:
 
 def rules(design: Design) -> Iterator[Unread]:
     """The settings that mean nothing in a design, made or not."""
-    for group, name in (
-        ("l1trigger.sources", design.data.source), ("l1trigger.models", design.model.architecture),
-        ("l1trigger.scores", design.compress.score),
-    ):
-        of_plugin: Callable[[Design], Iterable[Unread]] = getattr(plugins.get(group, name), "unread", lambda _: ())
-        yield from of_plugin(design)
+    for section in (design.data, design.model, design.compress):
+        yield from section.unread(design)
     yield from _quantization(design)
     yield from _pruning(design)
     yield from _distillation(design)
@@ -145,6 +140,12 @@ def no_pixels(design: Design, why: str = "has no pixels that could enter one aft
     """For networks whose inputs are no pixels that are all alike."""
     return Unread("synth.pixels_per_clock", f"{design.model.architecture} {why}",
                   "leave it out; synth.stages or synth.latency_cutoff_ns say how deep the RTL is")
+
+
+def no_early_stop() -> Unread:
+    """For networks whose loss means something else in each epoch."""
+    return Unread("train.patience", "while the weight of the divergence rises, no epoch's loss compares with another's "
+                  "and a variational autoencoder does not stop early", "set train.epochs")
 
 
 def untrained(file: object) -> Iterator[Unread]:

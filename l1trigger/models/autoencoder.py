@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from l1trigger import frameworks
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
-from l1trigger.design import Design, TrainSection
+from l1trigger.design import TrainSection
 from l1trigger.models import coders, dense
 from l1trigger.models.architecture import Training
 from l1trigger.quantize import training
-from l1trigger.unread import Unread
 
 _SMALLEST = 1e-6
 """Added to an error before its logarithm is taken."""
@@ -46,11 +45,6 @@ class Autoencoder:
 
     Options: Any = AutoencoderOptions
     coder: ClassVar[Any] = coders.DenseCoder
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        yield from coders.unread(design)
 
     @classmethod
     def scaling(cls, options: Any) -> InputScaling:

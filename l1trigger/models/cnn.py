@@ -44,6 +44,14 @@ class CnnOptions(images.ImageOptions):
     class_loss_weight: float = Field(0.1, gt=0, lt=1)
     symmetric_copies: int = Field(1, ge=1, le=64)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if self.classes is not None:
+            for key in ("energy_unit_gev", "class_loss_weight"):
+                yield Unread(f"model.{key}", "the outputs are classes alone (model.classes), and no energy",
+                             "leave it out")
+
     @model_validator(mode="after")
     def _square(self) -> CnnOptions:
         if self.symmetric_copies > 1 and (self.image[0] != self.image[1] or self.features):
@@ -55,16 +63,6 @@ class Cnn(supervised.Supervised):
     """Layers of a design on an image, and a second input if wanted, with the outputs that the task needs."""
 
     Options = CnnOptions
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        assert isinstance(design.model, CnnOptions)
-        yield from images.unread(design)
-        if design.model.classes is not None:
-            for key in ("energy_unit_gev", "class_loss_weight"):
-                yield Unread(f"model.{key}", "the outputs are classes alone (model.classes), and no energy",
-                             "leave it out")
 
     @staticmethod
     def scaling(options: CnnOptions) -> InputScaling:

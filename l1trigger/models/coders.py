@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import frameworks
-from l1trigger import unread as unread_settings
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
 from l1trigger.design import Design, ModelSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense, images
 from l1trigger.quantize import lint, training
-from l1trigger.unread import Unread
+from l1trigger.unread import Unread, no_pixels, no_vertices
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Network inputs, and how much each counts in the error; both (events, inputs)."""
@@ -94,6 +93,18 @@ class ConvAutoencoderOptions(ModelSection):
     columns: dict[int, FeatureScaling] = Field(default_factory=dict)
     inputs: ObjectInputs = ObjectInputs()
     zero_suppressed: bool = False
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_vertices(design)
+        if self.pixel is None:
+            yield no_pixels(design, "works on trigger objects, whose numbers are scaled differently")
+            return
+        if self.columns:
+            yield no_pixels(design, "scales columns differently (model.columns)")
+        for name in type(self.inputs).model_fields:
+            yield Unread(f"model.inputs.{name}", "the image has pixels, and no trigger objects",
+                         "leave model.inputs out; model.pixel scales pixels")
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> ConvAutoencoderOptions:
@@ -170,22 +181,6 @@ def firmware_model(
         if layer.get_weights():
             layer.set_weights(trained.get_layer(layer.name).get_weights())
     return model
-
-
-def unread(design: Design) -> Iterator[Unread]:
-    """Settings that mean nothing with an autoencoder."""
-    options = design.model
-    yield unread_settings.no_vertices(design)
-    if not isinstance(options, ConvAutoencoderOptions):
-        yield unread_settings.no_pixels(design)
-    elif options.pixel is None:
-        yield unread_settings.no_pixels(design, "works on trigger objects, whose numbers are scaled differently")
-    else:
-        if options.columns:
-            yield unread_settings.no_pixels(design, "scales columns differently (model.columns)")
-        for name in type(options.inputs).model_fields:
-            yield Unread(f"model.inputs.{name}", "the image has pixels, and no trigger objects",
-                         "leave model.inputs out; model.pixel scales pixels")
 
 
 def check_shape(options: ConvAutoencoderOptions, shape: tuple[int, ...]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from l1trigger.design import Design
 from l1trigger.models import coders
 from l1trigger.models.variational_autoencoder import VariationalAutoencoder
+from l1trigger.unread import Unread, no_early_stop
 
 
 class ConvVariationalAutoencoderOptions(coders.ConvAutoencoderOptions):
@@ -23,6 +25,11 @@ class ConvVariationalAutoencoderOptions(coders.ConvAutoencoderOptions):
     architecture: str = "conv_variational_autoencoder"
     beta: float = Field(0.02, ge=0)
     warm_up: float = Field(0.5, gt=0, le=1)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield no_early_stop()
 
 
 class ConvVariationalAutoencoder(VariationalAutoencoder):

@@ -55,6 +55,17 @@ class GarNetOptions(HitOptions):
     fold: bool = True
     contrib_file: Path | None = None
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield Unread("synth.stages", "where vertices enter one after the other, each block has stages of its own",
+                     "set synth.latency_cutoff_ns, the most delay of one stage, or synth.vertices_per_clock")
+        if self.fold and self.variant == "simplified":
+            yield Unread("compress.internal.propagated", "the output weights absorb the propagation (model.fold)",
+                         "leave it out; compress.internal.aggregated is the width behind it")
+        if self.contrib_file is not None:
+            yield from untrained(self.contrib_file)
+
     @model_validator(mode="after")
     def _sizes(self) -> GarNetOptions:
         if not len(self.aggregators) == len(self.propagate) == len(self.filters) or not self.filters:
@@ -70,19 +81,6 @@ class GarNet(hits.HitNetwork):
     Options = GarNetOptions
     graph: ClassVar[str] = "garnet"
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
-
-    @classmethod
-    def unread(cls, design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        assert isinstance(design.model, GarNetOptions)
-        yield from super().unread(design)
-        yield Unread("synth.stages", "where vertices enter one after the other, each block has stages of its own",
-                     "set synth.latency_cutoff_ns, the most delay of one stage, or synth.vertices_per_clock")
-        if design.model.fold and design.model.variant == "simplified":
-            yield Unread("compress.internal.propagated", "the output weights absorb the propagation (model.fold)",
-                         "leave it out; compress.internal.aggregated is the width behind it")
-        if design.model.contrib_file is not None:
-            yield from untrained(design.model.contrib_file)
 
     @staticmethod
     def check(design: Design) -> None:

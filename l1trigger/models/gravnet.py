@@ -49,6 +49,12 @@ class GravNetOptions(HitOptions):
     activation: Literal["linear", "relu", "tanh"] = "relu"
     collapse: Literal["mean", "sum", "max"] = "mean"
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield Unread("synth.vertices_per_clock", "there is no RTL of gravnet",
+                     "set synth.route to none; convert.reuse_factor shares the HLS project's multipliers")
+
     @model_validator(mode="after")
     def _sizes(self) -> GravNetOptions:
         if not len(self.coordinates) == len(self.propagate) == len(self.filters) or not self.filters:
@@ -68,13 +74,6 @@ class GravNet(hits.HitNetwork):
     Options = GravNetOptions
     graph: ClassVar[str] = "gravnet"
     internal_bits: ClassVar[Mapping[str, int]] = INTERNAL_BITS
-
-    @classmethod
-    def unread(cls, design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        yield from super().unread(design)
-        yield Unread("synth.vertices_per_clock", "there is no RTL of gravnet",
-                     "set synth.route to none; convert.reuse_factor shares the HLS project's multipliers")
 
     @staticmethod
     def build(options: GravNetOptions) -> Any:

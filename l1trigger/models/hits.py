@@ -72,6 +72,17 @@ class HitOptions(ModelSection):
     symmetric_copies: int = Field(4, ge=1, le=64)
     inputs: HitInputs = HitInputs()
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_pixels(design)
+        yield from _unread_types(design)
+        whole = "is not possible for graph layers, which are quantized as they are trained"
+        sizes = "leave it out; the sizes of the layers are in the section model"
+        yield Unread("compress.pruning.structured", whole, sizes)
+        yield Unread("compress.student", whole, sizes)
+        yield Unread("compress.method", whole, "write qat; post_training.figures shows what rounding alone gives")
+        yield Unread("compress.post_training.events", "no biases of graph layers are corrected", "leave it out")
+
     @model_validator(mode="after")
     def _hits(self) -> Self:
         if self.hits & (self.hits - 1):
@@ -93,18 +104,6 @@ class HitNetwork(supervised.Supervised):
 
     graph: ClassVar[str]
     internal_bits: ClassVar[Mapping[str, int]]
-
-    @classmethod
-    def unread(cls, design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        yield no_pixels(design)
-        yield from _unread_types(cls.graph, design)
-        whole = "is not possible for graph layers, which are quantized as they are trained"
-        sizes = "leave it out; the sizes of the layers are in the section model"
-        yield Unread("compress.pruning.structured", whole, sizes)
-        yield Unread("compress.student", whole, sizes)
-        yield Unread("compress.method", whole, "write qat; post_training.figures shows what rounding alone gives")
-        yield Unread("compress.post_training.events", "no biases of graph layers are corrected", "leave it out")
 
     @staticmethod
     @abstractmethod
@@ -185,11 +184,11 @@ class HitNetwork(supervised.Supervised):
         return _quantized(options, layer, fitted, head, section, cls.scaling(options))
 
 
-def _unread_types(graph: str, design: Design) -> Iterator[Unread]:
+def _unread_types(design: Design) -> Iterator[Unread]:
     """What says more about types than graph layers have: they take widths, and fit binary points themselves."""
-    section = "compress.quantization"
+    section, graph = "compress.quantization", design.model.architecture
     types = ("weights_integer", "biases_integer", "activations_integer", "per_channel")
-    head = "write it below compress.quantization.layers.NAME for the dense layers head0 ... and output"
+    head = f"write it below {section}.layers.NAME for the dense layers head0 ... and output"
     for key in types:
         yield Unread(f"{section}.{key}", f"{graph} layers take numbers of bits, and fit their binary points", head)
     for name in design.compress.quantization.layers:

@@ -29,15 +29,13 @@ class ImageOptions(ModelSection):
     features: int = 0
     feature: FeatureScaling = FeatureScaling(shift=4, bits=10)
 
-
-def unread(design: Design) -> Iterator[Unread]:
-    """Settings that mean nothing with a network on images."""
-    assert isinstance(design.model, ImageOptions)
-    yield no_vertices(design)
-    if not design.model.features:
-        for name in FeatureScaling.model_fields:
-            yield Unread(f"model.feature.{name}", "nothing follows the pixels of an event (model.features is 0)",
-                         "leave it out; model.pixel scales pixels")
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_vertices(design)
+        if not self.features:
+            for name in FeatureScaling.model_fields:
+                yield Unread(f"model.feature.{name}", "nothing follows the pixels of an event (model.features is 0)",
+                             "leave it out; model.pixel scales pixels")
 
 
 def scaling(options: ImageOptions) -> InputScaling:

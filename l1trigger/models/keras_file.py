@@ -43,6 +43,12 @@ class KerasFileOptions(ModelSection):
     output: Literal["score", "reconstruction", "latent"] = "score"
     inputs: ObjectInputs = Field(default_factory=ObjectInputs)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_vertices(design)
+        yield no_pixels(design)
+        yield from untrained(self.file)
+
     @field_validator("file")
     @classmethod
     def _exists(cls, file: Path) -> Path:
@@ -70,14 +76,6 @@ class KerasFile:
     """
 
     Options = KerasFileOptions
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        assert isinstance(design.model, KerasFileOptions)
-        yield no_vertices(design)
-        yield no_pixels(design)
-        yield from untrained(design.model.file)
 
     @staticmethod
     def scaling(options: KerasFileOptions) -> InputScaling:

@@ -40,6 +40,11 @@ class KerasImageOptions(images.ImageOptions):
     file: Path
     classes: int | None = Field(None, ge=2)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield from untrained(self.file)
+
     @field_validator("file")
     @classmethod
     def _exists(cls, file: Path) -> Path:
@@ -54,13 +59,6 @@ class KerasImage:
     """
 
     Options = KerasImageOptions
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        assert isinstance(design.model, KerasImageOptions)
-        yield from images.unread(design)
-        yield from untrained(design.model.file)
 
     @staticmethod
     def scaling(options: KerasImageOptions) -> InputScaling:

@@ -17,7 +17,7 @@ from l1trigger.design import Design, TrainSection
 from l1trigger.models import coders, dense
 from l1trigger.models.architecture import Training
 from l1trigger.quantize import training
-from l1trigger.unread import Unread
+from l1trigger.unread import Unread, no_early_stop
 
 
 class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions):
@@ -33,6 +33,11 @@ class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions):
     beta: float = Field(0.02, ge=0)
     warm_up: float = Field(0.5, gt=0, le=1)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield no_early_stop()
+
 
 class VariationalAutoencoder:
     """Encoder to means and log variances, decoder as in ``Autoencoder``.
@@ -45,13 +50,6 @@ class VariationalAutoencoder:
 
     Options: Any = VariationalAutoencoderOptions
     coder: ClassVar[Any] = coders.DenseCoder
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        yield from coders.unread(design)
-        yield Unread("train.patience", "while the weight of the divergence rises, no epoch's loss compares with "
-                     "another's, and a variational autoencoder does not stop early", "set train.epochs")
 
     @classmethod
     def scaling(cls, options: Any) -> InputScaling:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from l1trigger import plugins
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import InputScaling
-from l1trigger.design import CompressSection, Design
+from l1trigger.design import CompressSection
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.layer_summary import Units
@@ -24,7 +24,6 @@ from l1trigger.quantize.image_outliers import make_image_outliers, symmetric_cop
 from l1trigger.quantize.outliers import make_outliers
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.train.result import TrainResult
-from l1trigger.unread import Unread
 
 Progress = Callable[[str], None]
 
@@ -41,13 +40,6 @@ class KernelScore:
 
     kernel: ClassVar[str]
     keeps_outputs: ClassVar[bool] = False
-
-    @classmethod
-    def unread(cls, design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        if not cls.keeps_outputs:
-            yield Unread("compress.distillation", f"{design.compress.score} learns nothing but the reference's score "
-                         "or outputs already", "leave it out")
 
     def score_type(self, scaling: InputScaling, network: QuantizedNetwork) -> FixedPoint:
         """Fixed-point type of the score, wide enough to hold it exactly."""

@@ -34,6 +34,15 @@ class ClassifierOptions(CompressSection):
     student: SmallNetwork | None = None
     internal: dict[str, int] = Field(default_factory=dict)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from one_seed("compress.student.train")
+        pruning = self.pruning
+        learns = self.method == "qat" or pruning.sparsity or any(pruning.layers.values()) or pruning.structured
+        if self.student is None and not (learns and self.fine_tune.epochs):
+            yield Unread("compress.distillation", "nothing is trained that could learn from the reference",
+                         "write method qat and give compress.fine_tune epochs, or leave it out")
+
 
 class Classifier(base.KernelScore):
     """The network itself, quantized and fine-tuned on the labels that it was trained on."""
@@ -41,19 +50,6 @@ class Classifier(base.KernelScore):
     Options = ClassifierOptions
     kernel: ClassVar[str] = "identity"
     keeps_outputs: ClassVar[bool] = True
-
-    @classmethod
-    def unread(cls, design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        options = design.compress
-        assert isinstance(options, ClassifierOptions)
-        yield from super().unread(design)
-        yield from one_seed("compress.student.train")
-        pruning = options.pruning
-        learns = options.method == "qat" or pruning.sparsity or any(pruning.layers.values()) or pruning.structured
-        if options.student is None and not (learns and options.fine_tune.epochs):
-            yield Unread("compress.distillation", "nothing is trained that could learn from the reference",
-                         "write method qat and give compress.fine_tune epochs, or leave it out")
 
     @classmethod
     def check(cls, design: Design, data: DataSet) -> None:

@@ -45,6 +45,16 @@ class StudentOptions(CompressSection):
     copies: int | None = Field(None, ge=1, le=36)
     distill: TrainSection = TrainSection(epochs=20)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield from one_seed("compress.distill")
+        if self.layers:
+            yield Unread("compress.hidden", "compress.layers takes its place", "leave one of the two out")
+        else:
+            yield Unread("synth.pixels_per_clock", "a dense student takes all pixels at once",
+                         "set synth.stages, or give the student convolutions (compress.layers)")
+
 
 class Student(base.KernelScore):
     """57 - 32 - 16 - 1 by default; its output is the score, on the scale of the float score.
@@ -55,18 +65,6 @@ class Student(base.KernelScore):
 
     Options = StudentOptions
     kernel: ClassVar[str] = "identity"
-
-    @classmethod
-    def unread(cls, design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        assert isinstance(design.compress, StudentOptions)
-        yield from super().unread(design)
-        yield from one_seed("compress.distill")
-        if design.compress.layers:
-            yield Unread("compress.hidden", "compress.layers takes its place", "leave one of the two out")
-        else:
-            yield Unread("synth.pixels_per_clock", "a dense student takes all pixels at once",
-                         "set synth.stages, or give the student convolutions (compress.layers)")
 
     @classmethod
     def check(cls, design: Design, data: DataSet) -> None:

@@ -196,9 +196,9 @@ def test_a_design_made_in_python_is_checked_where_it_is_used(tmp_path: Path) -> 
 
 
 def test_a_third_party_s_plugin_tells_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    autoencoder = plugins.get("l1trigger.models", "autoencoder")
+    options = plugins.get("l1trigger.models", "autoencoder").Options
     rule = unread.Unread("train.seed", "the toy is always the same", "leave it out")
-    monkeypatch.setattr(autoencoder, "unread", staticmethod(lambda design: (rule,)))
+    monkeypatch.setattr(options, "unread", lambda self, design: (rule,))
     with pytest.raises(DesignError, match="train.seed: the toy is always the same. Remedy: leave it out"):
         designs.load(MODELS / "anomaly.yaml", ["train.seed=7"])
 

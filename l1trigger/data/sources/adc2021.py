@@ -6,7 +6,7 @@ Events come from a lepton-filtered cocktail, not from zero bias, so that rates i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,11 +20,10 @@ from l1trigger.data import readers, splits
 from l1trigger.data.adc2021 import CARD, ID_KEY, KEY
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.objects import EGAMMA, JET, MUON, class_of_row, to_hardware
-from l1trigger.data.sources.files import FileOptions, Read, Sample, chosen_signals, joined, load_files, unread
-from l1trigger.design import Design
+from l1trigger.data.sources.files import FileOptions, Read, Sample, chosen_signals, joined, load_files
 from l1trigger.errors import DataError, DesignError
 from l1trigger.package_files import samples_folder
-from l1trigger.unread import Unread, made
+from l1trigger.unread import made
 
 DERIVED_SPLITS = ("X_train", "X_val", "X_test")
 DERIVED_SIGNAL = "Data"
@@ -50,13 +49,6 @@ class Adc2021:
     """Data source: events in the layout of the ADC2021 challenge."""
 
     Options = Adc2021Options
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        options = design.data
-        assert isinstance(options, Adc2021Options)
-        yield from unread(options, shipped=not options.background)
 
     def load(self, options: Adc2021Options) -> DataSet:
         """The data set, in hardware integers.

@@ -25,7 +25,7 @@ from pydantic import model_validator
 
 from l1trigger.data import readers, regions
 from l1trigger.data.events import DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files, unread
+from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files
 from l1trigger.design import Design
 from l1trigger.errors import DataError
 from l1trigger.unread import Unread
@@ -66,21 +66,18 @@ class CicadaOptions(RegionFileOptions):
     accepted: Literal["signals", "all", "none"] = "signals"
     event_id: str | None = None
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if self.accepted == "none" or (self.accepted == "signals" and not self.signal_files):
+            yield Unread("data.flag", "no sample loses events without acceptance (data.accepted)",
+                         "set data.accepted to all or signals")
+
 
 class Cicada:
     """Data source: region images (18, 14) of public or own files."""
 
     Options = CicadaOptions
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        options = design.data
-        assert isinstance(options, CicadaOptions)
-        yield from unread(options)
-        if options.accepted == "none" or (options.accepted == "signals" and not options.signal_files):
-            yield Unread("data.flag", "no sample loses events without acceptance (data.accepted)",
-                         "set data.accepted to all or signals")
 
     def load(self, options: CicadaOptions) -> DataSet:
         """The data set, in hardware integers.

@@ -24,7 +24,7 @@ from pydantic import Field, field_validator, model_validator
 
 from l1trigger.data import hits, readers, splits
 from l1trigger.data.events import UNKNOWN, DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, joined, unread
+from l1trigger.data.sources.files import FileOptions, Sample, joined
 from l1trigger.data.sources.showers import as_dataset, power_of_two
 from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
@@ -111,6 +111,12 @@ class ClusterOptions(FileOptions):
 
     _power = field_validator("max_hits")(power_of_two)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if self.units.layers is not None:
+            yield Unread("data.units.layer", "data.units.layers has the places of all layers", "leave one of them out")
+
     @model_validator(mode="after")
     def _complete(self) -> ClusterOptions:
         if not self.background:
@@ -128,15 +134,6 @@ class ClusterFiles:
     """Data source: a user's own calorimeter clusters."""
 
     Options = ClusterOptions
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        options = design.data
-        assert isinstance(options, ClusterOptions)
-        yield from unread(options)
-        if options.units.layers is not None:
-            yield Unread("data.units.layer", "data.units.layers has the places of all layers", "leave one of them out")
 
     def load(self, options: ClusterOptions) -> DataSet:
         """The clusters, in hardware integers.

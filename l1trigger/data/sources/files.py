@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from l1trigger.data import splits
 from l1trigger.data.events import DataSet, Events
-from l1trigger.design import DataSection
+from l1trigger.design import DataSection, Design
 from l1trigger.errors import DataError, DesignError, nearest
 from l1trigger.unread import Unread
 
@@ -42,6 +42,14 @@ class FileOptions(DataSection):
     events: int | None = Field(None, ge=1)
     signal_events: int | None = Field(None, ge=1)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        if self.test_background:
+            yield Unread("data.test_fraction", "data.test_background names what is tested on", "leave one of them out")
+        if self.background and not self.signal_files:
+            yield Unread("data.signal_events", "there are no signals (data.signal_files)",
+                         "name their files, or leave it out; data.events limits the background")
+
     @field_validator("background", "test_background", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
@@ -59,20 +67,6 @@ class FileOptions(DataSection):
     def fractions(self) -> splits.Fractions:
         """How ``background`` is divided."""
         return splits.Fractions(self.validation_fraction, 0.0 if self.test_background else self.test_fraction)
-
-
-def unread(options: FileOptions, shipped: bool = False) -> Iterator[Unread]:
-    """Settings that mean nothing beside others of a source that reads files.
-
-    Args:
-        options: of the source.
-        shipped: whether it has signals of its own.
-    """
-    if options.test_background:
-        yield Unread("data.test_fraction", "data.test_background names what is tested on", "leave one of the two out")
-    if not (options.signal_files or shipped):
-        yield Unread("data.signal_events", "there are no signals (data.signal_files)",
-                     "name their files, or leave it out; data.events limits the background")
 
 
 def chosen_signals(options: FileOptions, known: Mapping[str, Path]) -> dict[str, Path]:

@@ -16,7 +16,6 @@ ntuple; the tests write branches of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +23,9 @@ import numpy as np
 from l1trigger.data import readers, regions
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.sources.cicada import RegionFileOptions, region_files
-from l1trigger.data.sources.files import Sample, load_files, unread
-from l1trigger.design import Design, Section
+from l1trigger.data.sources.files import Sample, load_files
+from l1trigger.design import Section
 from l1trigger.errors import DataError
-from l1trigger.unread import Unread
 
 EMULATED = "l1CaloTowerEmuTree/L1CaloTowerTree"
 """Tree of emulated towers; unpacked ones are in ``l1CaloTowerTree/L1CaloTowerTree``."""
@@ -66,13 +64,6 @@ class L1Ntuple:
     """Data source: region images (18, 14) of the towers in level-1 ntuples."""
 
     Options = L1NtupleOptions
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        options = design.data
-        assert isinstance(options, L1NtupleOptions)
-        yield from unread(options)
 
     def load(self, options: L1NtupleOptions) -> DataSet:
         """The data set, in hardware integers.

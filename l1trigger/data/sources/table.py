@@ -38,7 +38,7 @@ from l1trigger.data.objects import (
     maximum_table,
     to_hardware,
 )
-from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files, unread
+from l1trigger.data.sources.files import FileOptions, Sample, chosen_signals, load_files
 from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
 from l1trigger.unread import Unread
@@ -118,6 +118,15 @@ class TableOptions(FileOptions):
     zero_bias: bool = False
     unsorted: Literal["sort"] | None = None
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if not self.columns.objects:
+            yield Unread("data.unsorted", "objects of each class are sorted anyhow", "leave it out")
+        files = (*self.background, *self.test_background, *self.signal_files.values())
+        if not any(f.suffix.lower() == ".root" for f in files):
+            yield Unread("data.tree", "no file is a ROOT file, and others have no trees", "leave it out")
+
     @model_validator(mode="after")
     def _some_file(self) -> TableOptions:
         if not self.background:
@@ -129,18 +138,6 @@ class Table:
     """Data source: a user's own files."""
 
     Options = TableOptions
-
-    @staticmethod
-    def unread(design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with it."""
-        options = design.data
-        assert isinstance(options, TableOptions)
-        yield from unread(options)
-        if not options.columns.objects:
-            yield Unread("data.unsorted", "objects of each class are sorted anyhow", "leave it out")
-        files = (*options.background, *options.test_background, *options.signal_files.values())
-        if not any(f.suffix.lower() == ".root" for f in files):
-            yield Unread("data.tree", "no file is a ROOT file, and others have no trees", "leave it out")
 
     def load(self, options: TableOptions) -> DataSet:
         """The data set, in hardware integers.
