@@ -10,7 +10,7 @@ UV := .venv/tools/bin/uv
 BIN := .venv/bin
 DESIGN ?= models/anomaly.yaml
 RUNS ?= runs
-XDIST ?= 2
+XDIST ?= $(shell $(BIN)/python -c 'from l1trigger.machine import cores; print(cores())')
 
 .PHONY: demo test venv lint lock
 

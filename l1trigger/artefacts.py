@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from l1trigger.design import Design, from_mapping
-from l1trigger.errors import DataError, DesignError, RunFolderError
+from l1trigger.errors import DataError, DesignError, RunFolderError, argument
 from l1trigger.run_folder import RunFolder, remove, write_atomically
 
 STAGES = ("train", "compress")
@@ -28,6 +28,11 @@ FIGURES = ("auc", "tpr", "spearman_rho", "rate_khz")
 
 LIMIT_BYTES = 1_000_000
 """Largest size of one design's artefacts."""
+
+
+def beside(design: Design) -> Path | None:
+    """Folder of a design's artefacts; None for a design that is in no file."""
+    return None if design.file is None else design.file.parent / "artefacts" / design.name
 
 
 def check(folder: Path, design: Design) -> None:
@@ -44,7 +49,7 @@ def check(folder: Path, design: Design) -> None:
     except FileNotFoundError:
         raise DesignError(
             None, design.name, f"has no committed weights in {folder}",
-            "run without --from, so that it is trained, or make them with tools/make_artefacts.py",
+            f"run without {argument('start')}, so that it is trained, or make them with tools/make_artefacts.py",
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise DataError(card_path, f"is not a card of artefacts ({e})", "make them again") from e
@@ -56,7 +61,7 @@ def check(folder: Path, design: Design) -> None:
             None, design.name,
             f"the committed weights in {folder} were made from another design: {'; '.join(different[:4])}"
             + (f" and {len(different) - 4} more" if len(different) > 4 else ""),
-            "run without --from, so that it is trained, or take back these settings",
+            f"run without {argument('start')}, so that it is trained, or take back these settings",
         )
     for name, digest in files.items():
         path = folder / name

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from l1trigger.contracts.architecture import ARCHITECTURES
 from l1trigger.contracts.score import SCORES
 from l1trigger.contracts.source import SOURCES
-from l1trigger.errors import DesignError, nearest
+from l1trigger.errors import ArgumentError, DesignError, nearest, of_file
 from l1trigger.plugins import Group
 from l1trigger.sections import (
     PARTS,
@@ -42,6 +42,7 @@ from l1trigger.sections import (
     ThresholdSection,
     TrainSection,
 )
+from l1trigger.unread import require_read
 
 __all__ = [
     "PARTS", "PLUGIN_SECTIONS", "CompressSection", "ConvertSection", "CsimSection", "DataSection", "Design",
@@ -64,6 +65,19 @@ class Design(Section):
     csim: CsimSection = CsimSection()
     synth: SynthSection = SynthSection()
     budget: dict[str, Limit] = Field(default_factory=dict)
+
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """Where it was read; None for a design made in Python."""
+        return self._file
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another design asks for the same, wherever the two were read."""
+        return isinstance(other, Design) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]  # sections with mappings have none either
 
     def section_digest(self, *names: str) -> str:
         """Digest of some sections, resolved."""
@@ -96,6 +110,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Design:
 
     Raises:
         DesignError: the file cannot be read, or a key or value is wrong; names file, key and remedy.
+        ArgumentError: an override cannot be read, or names no key of a section.
     """
     path = Path(path)
     try:
@@ -120,10 +135,10 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
 
     Args:
         raw: sections by name.
-        file: where they come from, for messages.
+        file: where they come from.
 
     Raises:
-        DesignError: a key or value is wrong.
+        DesignError: a key or value is wrong, or a setting means nothing where it stands.
     """
     for key in raw:
         if key not in Design.model_fields:
@@ -139,7 +154,10 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
                 raise DesignError(file, name, "is missing", "add this key")
             continue
         values[name] = _validated(kind, given, file, name)
-    return Design(**values)
+    design = Design(**values)
+    design._file = file
+    require_read(design)
+    return design
 
 
 def _options_class(section: str, given: Any, file: Path | None) -> type[Section]:
@@ -147,10 +165,8 @@ def _options_class(section: str, given: Any, file: Path | None) -> type[Section]
     group = PLUGIN_SECTIONS[section]
     if not isinstance(given, Mapping) or group.key not in given:
         raise DesignError(file, f"{section}.{group.key}", "is missing", f"name one of: {', '.join(group.names())}")
-    try:
+    with of_file(file):
         options: type[Section] = group.get(str(given[group.key])).Options
-    except DesignError as e:
-        raise DesignError(file, e.key, e.expectation, e.remedy) from e.__cause__
     return options
 
 
@@ -236,7 +252,7 @@ def _one_line(error: yaml.YAMLError) -> str:
 def _override(raw: dict[str, Any], item: str) -> None:
     key, separator, value = item.partition("=")
     if not separator or not key:
-        raise DesignError(None, "--set", f"'{item}' is not of the form key=value", "write e.g. --set train.epochs=5")
+        raise ArgumentError("overrides", f"'{item}' is not of the form key=value", "write e.g. train.epochs=5")
     *parents, last = key.split(".")
     at = raw
     for p in parents:
@@ -244,11 +260,11 @@ def _override(raw: dict[str, Any], item: str) -> None:
             at[p] = {}
         at = at[p]
         if not isinstance(at, dict):
-            raise DesignError(None, "--set", f"'{item}': {p} is a value, not a section", "name a key of a section")
+            raise ArgumentError("overrides", f"'{item}': {p} is a value, not a section", "name a key of a section")
     try:
         at[last] = yaml.load(value, _Loader)
     except yaml.YAMLError as e:
-        raise DesignError(None, "--set", f"'{item}' has a value that is not YAML ({_one_line(e)})") from e
+        raise ArgumentError("overrides", f"'{item}' has a value that is not YAML ({_one_line(e)})") from e
 
 
 def json_schema() -> dict[str, Any]:

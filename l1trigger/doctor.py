@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
 
+from l1trigger.machine import cores
+
 PYTHON = ((3, 11), (3, 13))
 """Oldest and newest Python that the stack was tried with."""
 
@@ -84,7 +86,7 @@ class Facts:
     required: Sequence[str] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
-    cores: int = 1
+    cores: int | None = None
     memory_gib: float | None = None
 
 
@@ -102,7 +104,7 @@ def gather() -> Facts:
     return Facts(
         (int(major), int(minor), int(re.sub(r"\D.*", "", patch))), f"{platform.system()} {platform.machine()}",
         packages, required, tools, {k: os.environ[k] for k in ("TF_USE_LEGACY_KERAS",) if k in os.environ},
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, _memory_gib(),
+        cores() if _version("joblib") else None, _memory_gib(),
     )
 
 
@@ -204,10 +206,11 @@ def _vendor_tools(facts: Facts) -> list[Finding]:
 
 
 def _machine(facts: Facts) -> list[Finding]:
-    findings = [Finding("processor cores", str(facts.cores), State.OK)]
+    findings = [] if facts.cores is None else [Finding("processor cores", str(facts.cores), State.OK)]
     if facts.memory_gib is not None:
         enough = facts.memory_gib >= MEMORY_GIB
-        remedy = "" if enough else f"training takes up to {MEMORY_GIB:g} GiB; use --quick, or data.limit_events"
+        less = f"training takes up to {MEMORY_GIB:g} GiB; try `l1trigger run DESIGN --quick`, or data.limit_events"
+        remedy = "" if enough else less
         found = f"{facts.memory_gib:.1f} GiB"
         findings.append(Finding("memory", found, State.OK if enough else State.WARN, remedy))
     linux = facts.system.startswith("Linux")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,20 @@ class DesignError(L1TriggerError):
         where = f"{file}: " if file else ""
         at = f"{key}: " if key else ""
         super().__init__(f"{where}{at}{_with_remedy(expectation, remedy)}")
+
+
+class ArgumentError(L1TriggerError):
+    """A function is given what it cannot take.
+
+    Args:
+        name: of the parameter.
+        expectation: what would have been accepted.
+        remedy: what to give instead.
+    """
+
+    def __init__(self, name: str, expectation: str, remedy: str = "") -> None:
+        self.name, self.expectation, self.remedy = name, expectation, remedy
+        super().__init__(f"{argument(name)}: {_with_remedy(expectation, remedy)}")
 
 
 class DataError(L1TriggerError):
@@ -105,6 +120,22 @@ class MissingExtraError(L1TriggerError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"The package {package} is needed here. Remedy: pip install 'l1trigger[{extra}]'")
+
+
+def argument(name: str) -> str:
+    """How a message names a parameter of the function that was called; the command line shows its option instead."""
+    return f"`{name}=`"
+
+
+@contextlib.contextmanager
+def of_file(file: Path | str | None) -> Iterator[None]:
+    """Design errors inside name the design file, which what finds them need not know."""
+    try:
+        yield
+    except DesignError as e:
+        if e.file is not None or file is None:
+            raise
+        raise DesignError(file, e.key, e.expectation, e.remedy) from e
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

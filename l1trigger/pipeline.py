@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from l1trigger import artefacts
-from l1trigger.design import Design, Section
-from l1trigger.errors import BudgetError, DesignError, RunFolderError, nearest
+from l1trigger.design import Design, Section, load
+from l1trigger.errors import ArgumentError, BudgetError, RunFolderError, argument, nearest, of_file
 from l1trigger.results import Results
 from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
 from l1trigger.stages import STAGES, Display, Result, Stage
+from l1trigger.unread import require_read
 
 if TYPE_CHECKING:
     from l1trigger.figures import Judgement
@@ -42,8 +43,8 @@ class Run:
 
 
 def run(
-    design: Design,
-    runs: Path = Path("runs"),
+    design: Design | Path | str,
+    runs: Path | str = "runs",
     start: str | None = None,
     stop: str | None = None,
     quick: bool = False,
@@ -54,30 +55,36 @@ def run(
     """Takes a design through the stages; those whose inputs are unchanged are skipped.
 
     Args:
-        design: what to do.
+        design: what to do, or the path of a design file.
         runs: folder that holds the run folders.
         start: first stage that may be run; results before it come from the run folder or from ``committed``.
             The data are always at hand: they come from the data source.
         stop: last stage.
         quick: fewer events and epochs, in a run folder of its own.
-        committed: the design's committed artefacts, which stand in for training.
+        committed: the design's committed artefacts, which stand in for training; those beside its file if left out.
         display: is told what happens.
         stages: in order.
 
     Raises:
         L1TriggerError: for every reason that a user can act upon.
     """
+    if not isinstance(design, Design):
+        design = load(design)
     display = display or Display()
     names = [s.name for s in stages]
-    first, last = _index(names, start or names[0], "--from"), _index(names, stop or names[-1], "--to")
+    first, last = _index(names, start or names[0], "start"), _index(names, stop or names[-1], "stop")
     if first > last:
-        raise DesignError(None, "--from", f"'{start}' comes after --to '{stop}'", f"the order is {' -> '.join(names)}")
+        raise ArgumentError(
+            "start", f"'{start}' comes after {argument('stop')} '{stop}'", f"the order is {' -> '.join(names)}"
+        )
+    require_read(design)
     asked, design = design, quick_design(design) if quick else design
-    folder = RunFolder(runs / run_name(design, quick))
+    committed = committed or artefacts.beside(design)
+    folder = RunFolder(Path(runs) / run_name(design, quick))
     inputs = all_inputs(stages, design)
     records: dict[str, StageRecord] = {}
     results = Results(folder.path, quick=quick)
-    with folder.locked(), disk_full_is_clear(folder.path):
+    with of_file(design.file), folder.locked(), disk_full_is_clear(folder.path):
         display.start(folder.path)
         write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
         for index, stage in enumerate(stages[: last + 1]):
@@ -179,9 +186,9 @@ def _file_digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _index(names: Sequence[str], name: str, option: str) -> int:
+def _index(names: Sequence[str], name: str, parameter: str) -> int:
     if name not in names:
-        raise DesignError(None, option, f"there is no stage '{name}'", nearest(name, names))
+        raise ArgumentError(parameter, f"there is no stage '{name}'", nearest(name, names))
     return names.index(name)
 
 
@@ -226,7 +233,7 @@ def _from_artefacts(
     if stage.name not in artefacts.STAGES or own or committed is None:
         raise RunFolderError(
             f"the stage {stage.name} has no result in {folder.path} that fits this design, and there is none that "
-            f"could stand in for it. Remedy: start with --from {stage.name} or earlier"
+            f"could stand in for it. Remedy: give {argument('start')} {stage.name} or an earlier stage"
         )
     artefacts.check(committed, asked)
     work, _ = folder.begin(stage.name, inputs.digest())
@@ -251,10 +258,7 @@ def judge(done: Run, strict: bool = False) -> None:
     for comparison in (c for s in stages for c in getattr(done.results, s).comparisons):
         comparison.require()
     if strict and "report" in done.records:
-        from l1trigger.report.model import load_report
-
-        budget = load_report(done.folder / "report.json").budget
-        missed = {_described(j): j.value for j in budget if j.met is False and j.value is not None}
+        missed = {_described(j): j.value for j in done.results.report.budget if j.met is False and j.value is not None}
         if missed:
             raise BudgetError(missed)
 

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from l1trigger.design import Design
+from l1trigger.errors import of_file
 from l1trigger.pipeline import at_most
 from l1trigger.results import Results
+from l1trigger.unread import require_read
 
 if TYPE_CHECKING:
     from l1trigger.data.events import DataSet, Events
@@ -36,12 +38,13 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
     Raises:
         L1TriggerError: a stage refuses the design or its data.
     """
+    require_read(design)
     small = at_most(design, LIMITS)
     progress("data")
     from l1trigger import compress, data, train
     from l1trigger.quantize import lint
 
-    with tempfile.TemporaryDirectory() as name:
+    with of_file(design.file), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         events = _few(data.run(small, Results(), folder))
         trained = train.run(small, Results(data=events), folder / "train", lambda text: progress(f"train {text}"))

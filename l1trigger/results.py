@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from l1trigger.errors import RunFolderError
+from l1trigger.errors import ReportError, RunFolderError
 from l1trigger.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from l1trigger.convert.result import ConvertResult
     from l1trigger.csim.result import CsimResult
     from l1trigger.data.events import DataSet
+    from l1trigger.report.model import Report
     from l1trigger.synth.result import SynthResult
     from l1trigger.train.result import TrainResult
 
@@ -109,3 +110,23 @@ class Results:
         from l1trigger.synth.result import SynthResult
 
         return SynthResult.load(self._saved("synth"))
+
+    @cached_property
+    def report(self) -> Report:
+        """All figures, and what they were measured with.
+
+        Raises:
+            ReportError: there is none, or it is of an earlier run than the results beside it.
+        """
+        from l1trigger.report.model import load_report
+
+        if self.folder is None:
+            raise ReportError("there is no run folder that could hold a report. Remedy: run the stage report")
+        saved = load_report(self.folder / "report.json")
+        if again := RunFolder(self.folder).outdated("report"):
+            stages = f"the stage{'s' * (len(again) > 1)} {' and '.join(again)}"
+            raise ReportError(
+                f"{self.folder / 'report.json'}: is of an earlier run than {stages} beside it. Remedy: run the stage "
+                "report, which brings it up to date"
+            )
+        return saved

@@ -20,7 +20,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from l1trigger.errors import RunFolderError
+from l1trigger.errors import RunFolderError, argument
 
 CHECKPOINTS = "checkpoints"
 """Folder inside a work folder that outlives an interruption and is no part of the result."""
@@ -139,12 +139,13 @@ class RunFolder:
                 lock.acquire(timeout=0)
         except Timeout:
             raise RunFolderError(
-                f"{self.path} is in use by another run. Remedy: wait until it ends, or choose another folder "
-                "with --runs"
+                f"{self.path} is in use by another run. Remedy: wait until it ends, or choose another folder with "
+                f"{argument('runs')}"
             ) from None
         except OSError as e:
             raise RunFolderError(
-                f"{self.path} cannot be used as a run folder ({e.strerror}). Remedy: choose another with --runs"
+                f"{self.path} cannot be used as a run folder ({e.strerror}). Remedy: choose another with "
+                f"{argument('runs')}"
             ) from e
         try:
             yield
@@ -251,8 +252,8 @@ def disk_full_is_clear(folder: Path) -> Iterator[None]:
             full = getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
             if full or "No space left on device" in str(cause):
                 raise RunFolderError(
-                    f"the disk that holds {folder} is full. Remedy: free some space, or choose another folder with "
-                    "--runs, and run the same command again; finished stages are kept"
+                    f"the disk that holds {folder} is full. Remedy: free some space, or choose another folder, and "
+                    "run again; what is finished is kept"
                 ) from e
             cause = cause.__cause__
         raise

@@ -5,15 +5,19 @@ A plugin's options derive from the section that names it (``DataSection``, ``Mod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
 
 from l1trigger.errors import nearest
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.units import COLLIDING_BUNCHES
+from l1trigger.unread import Unread
+
+if TYPE_CHECKING:
+    from l1trigger.design import Design
 
 
 class Section(BaseModel):
@@ -28,6 +32,15 @@ class Section(BaseModel):
         """
         inside = (_sections_in(getattr(self, name)) for name in type(self).model_fields)
         return tuple(file for sections in inside for section in sections for file in section.files())
+
+    def unread(self, design: Design) -> Iterable[Unread]:
+        """The settings, of this section and of others, that mean nothing beside these; asked of plugins' options.
+
+        Args:
+            design: that the section is of.
+        """
+        return ()
+
 
 
 def _sections_in(value: Any) -> tuple[Section, ...]:
@@ -284,6 +297,11 @@ class CompressSection(Section):
     fine_tune: FineTuneSection = FineTuneSection()
     distillation: DistillationSection | None = None
     threshold: ThresholdSection = ThresholdSection(false_positive_rate=1e-3)
+
+    def unread(self, design: Design) -> Iterable[Unread]:
+        """Settings that mean nothing with a score whose network does not learn from the truth."""
+        yield Unread("compress.distillation", f"{self.score} learns nothing but the reference's score or outputs "
+                     "already", "leave it out")
 
 
 PARTS = {

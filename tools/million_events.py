@@ -88,10 +88,9 @@ def main(designs: list[Path]) -> int:
     wrong = 0
     for path in designs:
         design = load(path)
-        committed = path.parent / "artefacts" / design.name
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            done = pipeline.run(design, folder, start="convert", stop="convert", committed=committed).results
+            done = pipeline.run(design, folder, start="convert", stop="convert").results
             data = done.data
             inputs = (clusters if are_hits(data.train.inputs) else objects)(data, np.random.default_rng(1))
             program = compile.build(done.convert, design.csim, folder)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from l1trigger.cli.run import Design, Quick, Runs, Settings
+from l1trigger.cli.run import Design, Overrides, Quick, Runs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +35,7 @@ def bits(
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of fine tuning; the design's by default.")] = None,
     figure: Annotated[str | None, typer.Option(help="accuracy, mean_auc or resolution.")] = None,
     lut: Annotated[bool, typer.Option("--lut", help="Also estimates look-up tables, fully parallel.")] = False,
-    settings: Settings = None, runs: Runs = Path("runs"), quick: Quick = False,
+    overrides: Overrides = None, runs: Runs = Path("runs"), quick: Quick = False,
 ) -> None:
     """Compresses a design at many bit widths and holds each against the float reference; a picture and tables."""
     from rich.console import Console
@@ -46,12 +46,12 @@ def bits(
     from l1trigger.scan import bits as library
     from l1trigger.scan.bits_plot import draw
 
-    asked = load(design, settings or [])
+    asked = load(design, overrides or [])
     wanted = library.points(_widths(widths), methods.split(","), [0.0, *(pruned or [])], structured)
     console = Console()
     display = RichDisplay(console)
     try:
-        done = pipeline.run(asked, runs, None, "train", quick, None, display)
+        done = pipeline.run(asked, runs, None, "train", quick, display=display)
     finally:
         display.stop()
     used = pipeline.quick_design(asked) if quick else asked
@@ -69,16 +69,16 @@ def bits(
 
 def _widths(text: str) -> list[int]:
     """Whole numbers and ranges, separated by commas."""
-    from l1trigger.errors import DesignError
+    from l1trigger.errors import ArgumentError
 
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
         if not (first.strip().isdigit() and (last or first).strip().isdigit()):
-            raise DesignError(None, "--bits", f"'{text}' is no list of widths", "write e.g. 2-16 or 2,4,8")
+            raise ArgumentError("widths", f"'{text}' is no list of widths", "write e.g. 2-16 or 2,4,8")
         found += range(int(first), int(last or first) + 1)
     if not found:
-        raise DesignError(None, "--bits", f"'{text}' holds no width", "write e.g. 2-16 or 2,4,8")
+        raise ArgumentError("widths", f"'{text}' holds no width", "write e.g. 2-16 or 2,4,8")
     return found
 
 

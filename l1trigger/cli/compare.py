@@ -54,7 +54,7 @@ class _Shown:
 
 def compare(
     runs: Runs, markdown: Markdown = False, as_json: Json = False, html: Html = None, baseline: BaselinePath = None,
-    tolerance: Tolerances = None, against: Against = None, details: Details = False,
+    tolerances: Tolerances = None, against: Against = None, details: Details = False,
     allow_different_data: AllowData = False,
 ) -> None:
     """Figures of runs side by side; held against a baseline, exit status 1 when one got worse."""
@@ -67,8 +67,8 @@ def compare(
     # Words like lut=5% that follow --tolerance arrive among the runs.
     words = [r for r in runs if "=" in r and not Path(r).exists()]
     paths = [Path(r) for r in runs if r not in words]
-    tolerances = held.parse_tolerances([*(tolerance or []), *words])
-    if tolerances and baseline is None:
+    tolerated = held.parse_tolerances([*(tolerances or []), *words])
+    if tolerated and baseline is None:
         raise typer.BadParameter("--tolerance goes with --baseline")
     reports = [_load(p) for p in paths]
     labels = unique_labels(_labels(paths, reports))
@@ -77,7 +77,7 @@ def compare(
     if baseline is not None:
         committed = held.load_baseline(baseline)
         changes = {
-            label: held.hold_against(report, committed, tolerances, str(baseline), allow_different_data)
+            label: held.hold_against(report, committed, tolerated, str(baseline), allow_different_data)
             for label, report in zip(labels, reports, strict=True)
         }
     sections = _sections(comparison, committed, changes, _task(reports[0]) if _against(against) else None, details)
@@ -88,19 +88,12 @@ def compare(
 
 
 def _load(path: Path) -> Report:
-    from l1trigger.errors import ReportError
     from l1trigger.report.model import load_report
-    from l1trigger.run_folder import RunFolder
+    from l1trigger.results import Results
 
-    file = path if path.is_file() else path / "report.json"
-    report = load_report(file)
-    if again := RunFolder(file.parent).outdated("report"):
-        stages = f"the stage{'s' * (len(again) > 1)} {' and '.join(again)}"
-        raise ReportError(
-            f"{file}: is of an earlier run than {stages} beside it. "
-            "Remedy: l1trigger report DESIGN brings it up to date"
-        )
-    return report
+    if path.is_file() and path.name != "report.json":
+        return load_report(path)
+    return Results(path.parent if path.is_file() else path).report
 
 
 def _labels(paths: Sequence[Path], reports: Sequence[Report]) -> list[str]:

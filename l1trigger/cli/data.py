@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from l1trigger.cli.errors import ClearErrors
 from l1trigger.cli.run import up_to
+from l1trigger.machine import cores
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the sample files.", show_default=False)]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]
@@ -63,13 +63,13 @@ def make_zerobias(
     from l1trigger.data.pool import make_pool
     from l1trigger.data.zerobias import make_samples, specs
 
-    folder, cores = pool or out / "pool", workers or _cores()
+    folder, processes = pool or out / "pool", workers or cores()
     with _writable(out):
         with bar("pool") as progress:
-            make_pool(folder, scale=scale, workers=cores, progress=progress)
+            make_pool(folder, scale=scale, workers=processes, progress=progress)
         with bar("crossings") as progress:
             wanted = specs(natural, weighted, signal, regions)
-            files = make_samples(out, folder, wanted, pileup, seed, cores, progress)
+            files = make_samples(out, folder, wanted, pileup, seed, processes, progress)
     _tell(files)
 
 
@@ -84,7 +84,7 @@ def make_adc2021(
 
     with _writable(out), bar("events") as progress:
         files = make_samples(
-            out, pool or out / "pool", scale=scale, workers=workers or _cores(),
+            out, pool or out / "pool", scale=scale, workers=workers or cores(),
             settings=Settings(mean_pileup=pileup), progress=progress,
         )
     _tell(files)
@@ -113,7 +113,7 @@ def make_showers(
 
     with _writable(out), bar("showers") as progress:
         files = make_samples(
-            out, pool or out / "pool", events, seed, jobs or _cores(), ClusterSettings(threshold, soft), progress,
+            out, pool or out / "pool", events, seed, jobs or cores(), ClusterSettings(threshold, soft), progress,
             extra,
         )
     _tell(files)
@@ -147,10 +147,6 @@ def _branch(at: Any, values: Any) -> None:
         else:
             text = str(value)
             at.add(f"{key}: {text if len(text) < 200 else text[:197] + '...'}")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _writable(out: Path) -> Any:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 Design = Annotated[Path, typer.Argument(help="Design file, e.g. models/anomaly.yaml.", show_default=False)]
-Settings = Annotated[list[str] | None, typer.Option(
+Overrides = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", help="Replaces a setting, e.g. convert.reuse_factor=2; may be repeated.",
 )]
 RunPath = Annotated[Path, typer.Argument(
@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def check(design: Design, settings: Settings = None) -> None:
+def check(design: Design, overrides: Overrides = None) -> None:
     """Tries a design out on a few events, and lists what would fail later; exit status 2 when something would."""
     from rich.console import Console
 
@@ -33,7 +33,7 @@ def check(design: Design, settings: Settings = None) -> None:
     from l1trigger.errors import DesignError
     from l1trigger.rehearsal import rehearse
 
-    asked = load(design, settings or [])
+    asked = load(design, overrides or [])
     console = Console()
     with stderr_to(os.devnull), console.status("rehearsal") as status:
         findings = rehearse(asked, status.update)

@@ -11,12 +11,14 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from l1trigger.pipeline import Run
+
 Design = Annotated[Path, typer.Argument(help="Design file, e.g. models/anomaly.yaml.", show_default=False)]
 Start = Annotated[str | None, typer.Option(
     "--from", metavar="STAGE", help="First stage that may be run; before it, saved or committed results are taken.",
 )]
 Stop = Annotated[str | None, typer.Option("--to", metavar="STAGE", help="Last stage.")]
-Settings = Annotated[list[str] | None, typer.Option(
+Overrides = Annotated[list[str] | None, typer.Option(
     "--set", metavar="KEY=VALUE", help="Replaces a setting, e.g. train.epochs=5; may be repeated.",
 )]
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the run folders.")]
@@ -35,7 +37,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    design: Design, start: Start = None, stop: Stop = None, settings: Settings = None, runs: Runs = Path("runs"),
+    design: Design, start: Start = None, stop: Stop = None, overrides: Overrides = None, runs: Runs = Path("runs"),
     quick: Quick = False, strict: Strict = False, seeds: Seeds = None,
 ) -> None:
     """Runs a design through all stages; what is up to date is skipped, what was interrupted goes on."""
@@ -44,40 +46,33 @@ def run(
     from l1trigger import pipeline
     from l1trigger.cli.display import RichDisplay
     from l1trigger.design import load
-    from l1trigger.errors import DesignError
 
-    asked = load(design, [*(settings or []), *([f"train.seeds={seeds}"] if seeds else [])])
+    asked = load(design, [*(overrides or []), *([f"train.seeds={seeds}"] if seeds else [])])
     console = Console()
     display = RichDisplay(console)
-    committed = design.parent / "artefacts" / asked.name
     try:
-        done = pipeline.run(asked, runs, start, stop, quick, committed, display)
-    except DesignError as e:
-        # What only a stage can find out does not know the file that it was written in.
-        in_file = e.file is None and not e.key.startswith("--")
-        raise DesignError(design if in_file else e.file, e.key, e.expectation, e.remedy) from e
+        done = pipeline.run(asked, runs, start, stop, quick, display=display)
     finally:
         display.stop()
     if "report" in done.records:
-        _print_report(done.folder, console)
+        _print_report(done, console)
     pipeline.judge(done, strict)
 
 
-def _print_report(folder: Path, console: Console) -> None:
+def _print_report(done: Run, console: Console) -> None:
     from l1trigger.cli.summary import print_report
-    from l1trigger.report.model import load_report
 
-    print_report(load_report(folder / "report.json"), console)
-    console.print(f"report  {(folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
+    print_report(done.results.report, console)
+    console.print(f"report  {(done.folder / 'report.html').resolve()}", highlight=False, soft_wrap=True)
 
 
 def up_to(stage: str) -> Callable[..., None]:
     """The command of one stage."""
 
     def command(
-        design: Design, start: Start = None, settings: Settings = None, runs: Runs = Path("runs"),
+        design: Design, start: Start = None, overrides: Overrides = None, runs: Runs = Path("runs"),
         quick: Quick = False, seeds: Seeds = None,
     ) -> None:
-        run(design, start, stage, settings, runs, quick, seeds=seeds)
+        run(design, start, stage, overrides, runs, quick, seeds=seeds)
 
     return command

@@ -13,13 +13,13 @@ from pydantic import Field, ValidationError
 
 from l1trigger.compare.comparison import data_digest
 from l1trigger.compare.meaning import Better, Identity, better, deepest_level, group, identified
-from l1trigger.errors import L1TriggerError, ReportError, nearest
+from l1trigger.errors import L1TriggerError, ReportError, argument, nearest
 from l1trigger.figures import Source, Value
 from l1trigger.report.model import Report
 
 BASELINE_VERSION = "1.0"
 ALL = "all"
-"""The name in ``--tolerance`` that holds for every figure without a tolerance of its own."""
+"""The name among tolerances that holds for every figure without a tolerance of its own."""
 
 _ROUNDING = 1e-9
 """Relative; sums of the same numbers may be taken in another order on another machine."""
@@ -161,7 +161,8 @@ def parse_tolerances(words: Sequence[str]) -> dict[str, Tolerance]:
         match = re.fullmatch(r"([\w/]+)=(\d+\.?\d*(?:e-?\d+)?|\.\d+)(%?)", word)
         if match is None:
             raise ReportError(
-                f"--tolerance {word}: NAME=NUMBER or NAME=PERCENT% is expected. Remedy: e.g. lut=5% auc=0.002"
+                f"{argument('tolerances')} {word}: NAME=NUMBER or NAME=PERCENT% is expected. "
+                "Remedy: e.g. lut=5% auc=0.002"
             )
         name, amount, percent = match.groups()
         found[name] = Tolerance(float(amount) / 100 if percent else float(amount), bool(percent))
@@ -222,7 +223,7 @@ def hold_against(
     if data_digest(report.data) != baseline.data and not allow_different_data:
         raise ReportError(
             f"{name}: was measured on other data than the run {report.design.name}. {remedy}, or give "
-            "--allow-different-data"
+            f"{argument('allow_different_data')}"
         )
     if baseline.level and baseline.level not in report.levels:
         raise ReportError(f"{name}: is of level {baseline.level}, the run has {', '.join(report.levels)}. {remedy}")
@@ -241,7 +242,7 @@ def _check_names(tolerances: Mapping[str, Tolerance], known: Mapping[Identity, B
     names = {ALL, *(k.name for k in known), *(f"{k.name}/{_signal(k)}" for k in known if _signal(k))}
     for wanted in tolerances:
         if wanted not in names:
-            raise ReportError(f"--tolerance {wanted}: {name} lacks this figure; {nearest(wanted, names)}")
+            raise ReportError(f"{argument('tolerances')} {wanted}: {name} lacks this figure; {nearest(wanted, names)}")
 
 
 def _signal(key: Identity) -> str:

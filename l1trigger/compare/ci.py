@@ -21,7 +21,7 @@ def workflow(
         design: design file, relative to the repository.
         name: of the design.
         baseline: that is committed, relative to the repository.
-        tolerances: as given to ``compare --tolerance``.
+        tolerances: as given to `l1trigger compare --tolerance`.
         vendor: whether a second stage builds the HLS project on a runner that has the vendor's tools.
 
     Raises:

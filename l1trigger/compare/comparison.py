@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any
 
 from l1trigger.compare.meaning import Identity, deepest_level, group, identified
-from l1trigger.errors import ReportError
+from l1trigger.errors import ReportError, argument
 from l1trigger.figures import Figure, Value
 from l1trigger.report.model import DataCard, Report
 
@@ -152,7 +152,7 @@ def refuse_different_data(labels: Sequence[str], first: Difference) -> None:
     seen = dict.fromkeys(f"{value or 'absent'} in {label}" for label, value in zip(labels, first.values, strict=True))
     raise ReportError(
         f"these runs were measured on different data: {first.key}: {', '.join(seen)}. "
-        "Remedy: run the designs on the same data, or give --allow-different-data"
+        f"Remedy: run the designs on the same data, or give {argument('allow_different_data')}"
     )
 
 

@@ -14,7 +14,6 @@ from l1trigger.contracts.score import SCORES
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, ThresholdSection
-from l1trigger.errors import DesignError
 from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.physics import classification, measure, rates
 from l1trigger.physics.roc import Scored
@@ -23,6 +22,7 @@ from l1trigger.quantize.dense_layers import summarize
 from l1trigger.train.agreement import require_fit
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
+from l1trigger.unread import Unread, require
 
 
 def compress(
@@ -31,11 +31,6 @@ def compress(
     """See ``l1trigger.compress.run``."""
     require_fit(design, data)
     score = SCORES.of(design.compress)
-    if design.compress.distillation is not None and not score.keeps_outputs:
-        raise DesignError(
-            None, "compress.distillation", f"{design.compress.score} learns nothing but the reference's score or "
-            "outputs already", "leave it out",
-        )
 
     def named(name: str) -> Callable[[str], None]:
         return lambda message: progress(name + message)
@@ -43,9 +38,11 @@ def compress(
     results = {}
     for which, training in enumerate(trained.trainings):
         name = f"seed {training.seed}: " if len(trained.trainings) > 1 else ""
-        made = _ready_made(trained, which) or score.compress(
-            data, trained, which, work / f"seed{training.seed}", named(name)
-        )
+        made = _ready_made(trained, which)
+        if made is not None:
+            require(design, QUANTIZED_ALREADY)
+        else:
+            made = score.compress(data, trained, which, work / f"seed{training.seed}", named(name))
         trigger = TriggerFunction(
             design.name, trained.scaling, made.network, design.compress.score,
             score.kernel.score_type(trained.scaling, made.network), 0,
@@ -65,6 +62,14 @@ def compress(
     return CompressResult(trigger, made.layers, made.history, float_threshold, figures, before)
 
 
+QUANTIZED_ALREADY = tuple(
+    Unread(f"compress.{key}", "the model is quantized already, and goes to firmware as it is",
+           "leave it out, or give the model without quantizers")
+    for key in ("method", "pruning.*", "quantization.*", "distillation", "student", "internal")
+)
+"""What means nothing where the reference is quantized, which only its file tells."""
+
+
 def _ready_made(trained: TrainResult, which: int) -> Compressed | None:
     """The network of a reference that is quantized already, such as a user's QKeras model."""
     network = trained.network.quantized_network(trained.trainings[which].weights)
@@ -75,19 +80,13 @@ def find_threshold(section: ThresholdSection, trigger: TriggerFunction, data: Da
     """The lowest threshold, as an integer, whose rate or false positive rate on the test background is not above
     what the design wants.
 
-    Raises:
-        DesignError: a rate is wanted of a background that is not zero bias.
+    A rate is of zero bias alone; ``require_fit`` has seen to that.
     """
     scores = trigger.evaluate(data.test.inputs).score.astype(np.float64)
     sample = Scored.of(scores, data.test)
     if section.rate_khz is None:
         assert section.false_positive_rate is not None
         return int(np.floor(sample.spectrum.threshold(section.false_positive_rate)))
-    if not data.zero_bias:
-        raise DesignError(
-            None, "compress.threshold.rate_khz", "this background is not a zero-bias sample and has no rate",
-            "give false_positive_rate instead",
-        )
     return int(np.floor(rates.threshold_for_rate(sample, section.rate_khz, data.colliding_bunches).threshold))
 
 

@@ -173,6 +173,10 @@ class SupervisedArchitecture(Architecture[OptionsT]):
         """Hardware integers and targets to train and to fine-tune on."""
         return events.inputs, self.truth.targets(events)
 
+    def untrained(self) -> Any:
+        """The Keras model of ``layers`` before it is trained, its names and shapes; None where there is none."""
+        return None
+
     def quantized_model(
         self, weights: Weights, section: QuantizationSection, internal: Mapping[str, int], x: NDArray[np.float64]
     ) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from l1trigger.convert.result import ConvertResult
 from l1trigger.design import CsimSection
 from l1trigger.errors import ToolFailedError, ToolNotFoundError
+from l1trigger.machine import cores
 
 FLAGS = ("-O3", "-std=c++14", "-w", "-fno-math-errno")
 _LAST_LINES = 20
@@ -124,7 +124,7 @@ def _compile(compiler: Path, converted: ConvertResult, limit: float, target: Pat
 
     logs = [log.with_name(f"{log.stem}_{u.stem}.log") for u in units]
     try:
-        with ThreadPoolExecutor(max(1, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             list(pool.map(unit, range(len(units))))
     finally:
         with log.open("a") as f:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from l1trigger.csim.compile import Executable
 from l1trigger.data.events import digest
 from l1trigger.design import CsimSection
 from l1trigger.errors import DataError, ToolFailedError
+from l1trigger.machine import cores
 from l1trigger.trigger import TriggerOutputs
 
 CHUNK = 20_000
@@ -43,9 +43,7 @@ class Simulated:
 
 def processes(section: CsimSection) -> int:
     """How many processes run at once."""
-    if section.processes is not None:
-        return section.processes
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores() if section.processes is None else section.processes
 
 
 def simulate(

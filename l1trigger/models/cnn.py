@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from l1trigger.design import Design, TrainSection
 from l1trigger.models import blocks, classification, images, supervised
 from l1trigger.network import as_inputs, batch_size
 from l1trigger.quantize import lint, training
+from l1trigger.unread import Unread
 
 OUTPUT = "output"
 """Name of the last layer, which the architecture adds."""
@@ -41,6 +43,14 @@ class CnnOptions(images.ImageOptions):
     energy_unit_gev: float = Field(16.0, gt=0)
     class_loss_weight: float = Field(0.1, gt=0, lt=1)
     symmetric_copies: int = Field(1, ge=1, le=64)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if self.classes is not None:
+            for key in ("energy_unit_gev", "class_loss_weight"):
+                yield Unread(f"model.{key}", "the outputs are classes alone (model.classes), and no energy",
+                             "leave it out")
 
     @model_validator(mode="after")
     def _square(self) -> CnnOptions:
@@ -112,6 +122,10 @@ class Cnn(SupervisedArchitecture[CnnOptions]):
         model = self.layers(weights)
         x = as_inputs(model, self.scaling.real(inputs).astype(np.float32))
         return np.asarray(model.predict(x, batch_size=batch_size(model), verbose=0), np.float64)
+
+    def untrained(self) -> Any:
+        """The Keras model with random weights."""
+        return self.build()
 
     def layers(self, weights: Weights, score: str = "") -> Any:
         """The trained Keras model, whatever the score."""

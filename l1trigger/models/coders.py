@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from l1trigger.design import Design, ModelSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
 from l1trigger.quantize import lint, training
+from l1trigger.unread import Unread, no_pixels, no_vertices
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Network inputs, and how much each counts in the error; both (events, inputs)."""
@@ -121,6 +122,18 @@ class ConvAutoencoderOptions(ModelSection):
     columns: dict[int, FeatureScaling] = Field(default_factory=dict)
     inputs: ObjectInputs = ObjectInputs()
     zero_suppressed: bool = False
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_vertices(design)
+        if self.pixel is None:
+            yield no_pixels(design, "works on trigger objects, whose numbers are scaled differently")
+            return
+        if self.columns:
+            yield no_pixels(design, "scales columns differently (model.columns)")
+        for name in type(self.inputs).model_fields:
+            yield Unread(f"model.inputs.{name}", "the image has pixels, and no trigger objects",
+                         "leave model.inputs out; model.pixel scales pixels")
 
     @model_validator(mode="after")
     def _of_one_kind(self) -> ConvAutoencoderOptions:

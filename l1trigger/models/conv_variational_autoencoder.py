@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from l1trigger.contracts.architecture import Weights
 from l1trigger.design import Design
 from l1trigger.models import coders, images
 from l1trigger.models.variational_autoencoder import NormAutoencoder
+from l1trigger.unread import Unread, no_early_stop
 
 
 class ConvVariationalAutoencoderOptions(coders.ConvAutoencoderOptions, coders.DivergenceOptions):
     """Options of the architecture ``conv_variational_autoencoder``, of all convolutional and all variational ones."""
 
     architecture: str = "conv_variational_autoencoder"
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield no_early_stop()
 
 
 class ConvVariationalAutoencoder(NormAutoencoder[ConvVariationalAutoencoderOptions]):

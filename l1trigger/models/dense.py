@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,8 +13,9 @@ from pydantic import Field
 from l1trigger import frameworks
 from l1trigger.data.objects import CLASSES, OBJECTS, present
 from l1trigger.data.scaling import InputScaling, ObjectInputs
-from l1trigger.design import ModelSection
+from l1trigger.design import Design, ModelSection
 from l1trigger.quantize.dense_layers import DenseLayer
+from l1trigger.unread import Unread, no_pixels, no_vertices
 
 
 class DenseAutoencoderOptions(ModelSection):
@@ -31,6 +32,11 @@ class DenseAutoencoderOptions(ModelSection):
     latent: int = Field(3, ge=1)
     batch_norm: bool = False
     inputs: ObjectInputs = ObjectInputs()
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_vertices(design)
+        yield no_pixels(design)
 
 
 def hidden_layers(x: Any, sizes: Sequence[int], prefix: str, batch_norm: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +22,7 @@ from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.models import hits
 from l1trigger.models.hits import FEATURES, MASK_FEATURE, HitInputs, HitOptions, symmetric_copy
 from l1trigger.quantize import training
+from l1trigger.unread import Unread, untrained
 
 __all__ = ["FEATURES", "INTERNAL_BITS", "MASK_FEATURE", "GarNet", "GarNetOptions", "HitInputs", "symmetric_copy"]
 
@@ -53,6 +54,17 @@ class GarNetOptions(HitOptions):
     collapse: Literal["mean", "sum", "max"] = "mean"
     fold: bool = True
     contrib_file: Path | None = None
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield Unread("synth.stages", "where vertices enter one after the other, each block has stages of its own",
+                     "set synth.latency_cutoff_ns, the most delay of one stage, or synth.vertices_per_clock")
+        if self.fold and self.variant == "simplified":
+            yield Unread("compress.internal.propagated", "the output weights absorb the propagation (model.fold)",
+                         "leave it out; compress.internal.aggregated is the width behind it")
+        if self.contrib_file is not None:
+            yield from untrained(self.contrib_file)
 
     @model_validator(mode="after")
     def _sizes(self) -> GarNetOptions:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from l1trigger.design import Design
 from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.gravnet import fit as gravnet_fit
 from l1trigger.gravnet import layers as gravnet_layers
@@ -16,6 +17,7 @@ from l1trigger.gravnet import quantized as gravnet_quantized
 from l1trigger.gravnet.function import FALLOFF
 from l1trigger.models import hits
 from l1trigger.models.hits import MASK_FEATURE, HitOptions
+from l1trigger.unread import Unread
 
 INTERNAL_BITS: Mapping[str, int] = {
     "coordinate": 8, "square": 7, "edge_weight": 6, "propagated": 8, "aggregated": 9, "collapsed": 12,
@@ -46,6 +48,12 @@ class GravNetOptions(HitOptions):
     falloff: float = Field(FALLOFF, gt=0, le=1000)
     activation: Literal["linear", "relu", "tanh"] = "relu"
     collapse: Literal["mean", "sum", "max"] = "mean"
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield Unread("synth.vertices_per_clock", "there is no RTL of gravnet",
+                     "set synth.route to none; convert.reuse_factor shares the HLS project's multipliers")
 
     @model_validator(mode="after")
     def _sizes(self) -> GravNetOptions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -15,13 +15,14 @@ from l1trigger import frameworks
 from l1trigger.contracts.architecture import Progress, SupervisedArchitecture, Training
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
-from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
+from l1trigger.design import Design, ModelSection, QuantizationSection, Section, TrainSection
 from l1trigger.errors import DesignError, nearest
 from l1trigger.graph.fit import Fitted, Weights
 from l1trigger.graph.quantized import qkeras_quantizer
 from l1trigger.models import dense, supervised
 from l1trigger.quantize import dense_layers, training
 from l1trigger.quantize.dense_layers import DenseLayer
+from l1trigger.unread import Unread, no_pixels
 
 FEATURES = ("x", "y", "layer", "energy")
 MASK_FEATURE = FEATURES.index("energy")
@@ -71,6 +72,17 @@ class HitOptions(ModelSection):
     class_loss_weight: float = Field(0.01, gt=0, lt=1)
     symmetric_copies: int = Field(4, ge=1, le=64)
     inputs: HitInputs = HitInputs()
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_pixels(design)
+        yield from _unread_types(design)
+        whole = "is not possible for graph layers, which are quantized as they are trained"
+        sizes = "leave it out; the sizes of the layers are in the section model"
+        yield Unread("compress.pruning.structured", whole, sizes)
+        yield Unread("compress.student", whole, sizes)
+        yield Unread("compress.method", whole, "write qat; post_training.figures shows what rounding alone gives")
+        yield Unread("compress.post_training.events", "no biases of graph layers are corrected", "leave it out")
 
     @model_validator(mode="after")
     def _hits(self) -> Self:
@@ -168,6 +180,23 @@ class HitNetwork(SupervisedArchitecture[OptionsT]):
         stack_class, fitted = self.fit_graph(cells, bits, few, internal["collapsed"])
         layer = stack_class(**fitted.arguments, name=self.graph)
         return _quantized(self.options, layer, fitted, head, section, self.scaling)
+
+
+def _unread_types(design: Design) -> Iterator[Unread]:
+    """What says more about types than graph layers have: they take widths, and fit binary points themselves."""
+    section, graph = "compress.quantization", design.model.architecture
+    types = ("weights_integer", "biases_integer", "activations_integer", "per_channel")
+    head = f"write it below {section}.layers.NAME for the dense layers head0 ... and output"
+    for key in types:
+        yield Unread(f"{section}.{key}", f"{graph} layers take numbers of bits, and fit their binary points", head)
+    for name in design.compress.quantization.layers:
+        if name.removeprefix(graph).isdigit():
+            for key in (*types, "weights_by_channel", "weights_integer_by_channel"):
+                yield Unread(
+                    f"{section}.layers.{name}.{key}", f"{graph} layers take numbers of bits alone, one for all "
+                    "channels, and fit their binary points",
+                    "write weights, biases and activations as numbers of bits; compress.internal has the other widths",
+                )
 
 
 def symmetric_copy(inputs: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.int16]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from l1trigger import frameworks
 from l1trigger.data.scaling import FeatureScaling, InputScaling, uniform
-from l1trigger.design import ModelSection
+from l1trigger.design import Design, ModelSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks
+from l1trigger.unread import Unread, no_vertices
 
 
 class ImageOptions(ModelSection):
@@ -27,6 +28,14 @@ class ImageOptions(ModelSection):
     pixel: FeatureScaling = FeatureScaling(shift=4, bits=10)
     features: int = 0
     feature: FeatureScaling = FeatureScaling(shift=4, bits=10)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_vertices(design)
+        if not self.features:
+            for name in FeatureScaling.model_fields:
+                yield Unread(f"model.feature.{name}", "nothing follows the pixels of an event (model.features is 0)",
+                             "leave it out; model.pixel scales pixels")
 
 
 def scaling(options: ImageOptions) -> InputScaling:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +16,14 @@ from l1trigger.contracts.architecture import STORED, Architecture, Progress, Tra
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import present
 from l1trigger.data.scaling import InputScaling, ObjectInputs
-from l1trigger.design import ModelSection, TrainSection
+from l1trigger.design import Design, ModelSection, TrainSection
 from l1trigger.errors import DataError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.models import dense
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize.dense_layers import DenseLayer
 from l1trigger.quantize.quantizers import fixed_point
+from l1trigger.unread import Unread, no_pixels, no_vertices, untrained
 
 FILE = "file"
 """Name of the weight that holds the file."""
@@ -78,6 +80,11 @@ class KerasFileOptions(OwnModelOptions):
     output: Literal["score", "reconstruction", "latent"] = "score"
     inputs: ObjectInputs = Field(default_factory=ObjectInputs)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_vertices(design)
+        yield no_pixels(design)
+        yield from untrained(self.file)
 
 class KerasFile(Architecture[KerasFileOptions]):
     """Sequences of dense layers, batch normalization, ReLU and QKeras quantizers.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.quantize import keras_graph, lint
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.quantize.quantizers import fixed_point
+from l1trigger.unread import Unread, untrained
 
 
 class KerasImageOptions(images.ImageOptions, OwnModelOptions):
@@ -36,6 +37,11 @@ class KerasImageOptions(images.ImageOptions, OwnModelOptions):
 
     architecture: str = "keras_image"
     classes: int | None = Field(None, ge=2)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield from untrained(self.file)
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,10 @@ class KerasImage(SupervisedArchitecture[KerasImageOptions]):
         """Takes the file as it is."""
         progress(f"model of {self.options.file}")
         return Training(seed, self.options.content(), {}, 0.0)
+
+    def untrained(self) -> Any:
+        """The file's network without quantizers."""
+        return self.layers(self.options.content())
 
     def layers(self, weights: Weights, score: str = "") -> Any:
         """The file's network without quantizers, whatever the score."""

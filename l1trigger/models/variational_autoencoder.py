@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,9 +15,10 @@ from l1trigger import frameworks
 from l1trigger.contracts.architecture import Architecture, Progress, Training, Weights
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
-from l1trigger.design import TrainSection
+from l1trigger.design import Design, TrainSection
 from l1trigger.models import coders, dense
 from l1trigger.quantize import training
+from l1trigger.unread import Unread, no_early_stop
 
 
 class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions, coders.DivergenceOptions):
@@ -24,6 +26,11 @@ class VariationalAutoencoderOptions(dense.DenseAutoencoderOptions, coders.Diverg
 
     architecture: str = "variational_autoencoder"
     latent: int = Field(8, ge=1)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield no_early_stop()
 
 
 OptionsT = TypeVar("OptionsT", bound=coders.DivergenceOptions)

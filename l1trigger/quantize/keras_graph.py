@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
-from l1trigger.errors import UnsupportedLayerError
+from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import as_inputs, batch_size
 from l1trigger.quantize import lint_layers
 from l1trigger.quantize.dense_layers import SAMPLE, LayerTypes, layer_types, require_layers
-from l1trigger.sections import ConvertSection, QuantizationSection
+from l1trigger.sections import CompressSection, ConvertSection, QuantizationSection
 
 _WEIGHTED = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D")
 _ARITHMETIC = (
@@ -30,6 +30,10 @@ _MOVING = (
     "Flatten", "Reshape", "Permute", "Concatenate", "MaxPooling1D", "MaxPooling2D", "GlobalMaxPooling1D",
     "GlobalMaxPooling2D", "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D", "Maximum", "Minimum",
 )
+_OF_WEIGHTS = (
+    "weights", "weights_integer", "weights_by_channel", "biases", "biases_integer", "per_channel",
+)
+"""What ``LayerBits`` says about weights."""
 _PASSED_OVER = ("Dropout", "GaussianNoise", "SpatialDropout2D")
 _BYTES = 2**28
 """Memory for the activations of one layer while their ranges are seen."""
@@ -131,6 +135,29 @@ def quantized(
         if point.weights is not None:
             made.get_layer(name).set_weights(point.weights)
     return made
+
+
+def require_names(section: CompressSection, model: Any) -> None:
+    """Checks that a float model has the layers that a section names.
+
+    Raises:
+        UnsupportedLayerError: a layer cannot be brought to firmware.
+        DesignError: there is none of a name, or it has no weights to be given types.
+    """
+    found = points(model)
+    require_layers(section.quantization, list(found))
+    for name, bits in section.quantization.layers.items():
+        given = [key for key in _OF_WEIGHTS if getattr(bits, key) is not None]
+        if given and found[name].weights is None:
+            where = f"compress.quantization.layers.{name}.{given[0]}"
+            raise DesignError(None, where, "this layer has no weights", "write activations, or leave it out")
+    pruning = section.pruning
+    weighted = [name for name, point in found.items() if point.weights is not None]
+    for key, named in (("layers", pruning.layers), ("structured.layers", getattr(pruning.structured, "layers", {}))):
+        for name in named:
+            if name not in weighted:
+                where = f"compress.pruning.{key}.{name}"
+                raise DesignError(None, where, "there is no such layer", nearest(name, weighted))
 
 
 def _types(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from l1trigger.design import Design
-from l1trigger.errors import ReportError, RunFolderError
+from l1trigger.errors import ReportError, RunFolderError, argument
 from l1trigger.figures import Figure
 from l1trigger.report import HTML_NAME, JSON_NAME
 from l1trigger.report.budget import judge
@@ -57,7 +57,9 @@ def import_reports(
         check_age(project, [folder / r.file for r in result.readings])
     name = name or (f"{design.name}-imported" if design else folder.resolve().name)
     if not _NAME.fullmatch(name):
-        raise ReportError(f"{name!r} cannot name a run. Remedy: give --name with letters, digits, dots, - and _")
+        raise ReportError(
+            f"{name!r} cannot name a run. Remedy: give {argument('name')} with letters, digits, dots, - and _"
+        )
     report = build(result, name, design)
     return _write(report, runs / name), report
 
@@ -131,7 +133,7 @@ def _write(report: Report, run: Path) -> Path:
 
     if (run / "design.json").exists():
         raise RunFolderError(
-            f"{run} holds a run of a design, which an import would replace. Remedy: give another --name"
+            f"{run} holds a run of a design, which an import would replace. Remedy: give another {argument('name')}"
         )
     folder = RunFolder(run)
     with folder.locked(), disk_full_is_clear(run):

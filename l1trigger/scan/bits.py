@@ -23,7 +23,7 @@ from l1trigger.compress.measured import float_figures, quantized_figures
 from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
-from l1trigger.errors import DesignError, nearest
+from l1trigger.errors import ArgumentError, nearest
 from l1trigger.figures import Figure
 from l1trigger.run_folder import remove, write_atomically
 from l1trigger.sections import PruningSection, QuantizationSection, StructuredSection
@@ -151,23 +151,23 @@ class Study:
 
 
 def points(
-    bits: Sequence[int], methods: Sequence[str], pruned: Sequence[float], structured: bool = False
+    widths: Sequence[int], methods: Sequence[str], pruned: Sequence[float], structured: bool = False
 ) -> list[Point]:
     """Every combination, in order.
 
     Raises:
-        DesignError: a method is not known, or a width or fraction is not possible.
+        ArgumentError: a method is not known, or a width or fraction is not possible.
     """
     for method in methods:
         if method not in ("qat", "ptq"):
-            raise DesignError(None, "--methods", f"there is no method '{method}'", nearest(method, ("qat", "ptq")))
-    for value in bits:
+            raise ArgumentError("methods", f"there is no method '{method}'", nearest(method, ("qat", "ptq")))
+    for value in widths:
         if not 2 <= value <= 16:
-            raise DesignError(None, "--bits", f"{value} bits are not possible", "take 2 to 16")
+            raise ArgumentError("widths", f"{value} bits are not possible", "take 2 to 16")
     for fraction in pruned:
         if not 0 <= fraction < 1:
-            raise DesignError(None, "--pruned", f"{fraction:g} is no fraction of weights", "take 0 to below 1")
-    every = itertools.product(sorted({*pruned}), dict.fromkeys(methods), sorted({*bits}))
+            raise ArgumentError("pruned", f"{fraction:g} is no fraction of weights", "take 0 to below 1")
+    every = itertools.product(sorted({*pruned}), dict.fromkeys(methods), sorted({*widths}))
     return [Point(p, "qat" if m == "qat" else "ptq", b, structured and p > 0) for p, m, b in every]
 
 
@@ -189,7 +189,7 @@ def study(
         lut: whether look-up tables are estimated.
 
     Raises:
-        DesignError: the figure is not measured for this task.
+        ArgumentError: the figure is not measured for this task.
     """
     folder.mkdir(parents=True, exist_ok=True)
     progress("float reference")
@@ -197,7 +197,7 @@ def study(
     figure = figure or ("accuracy" if any(f.name == "accuracy" for f in reference) else "mean_auc")
     known = [f.name for f in reference if f.name in FIGURES and f.value is not None]
     if figure not in known:
-        raise DesignError(None, "--figure", f"{figure} is not measured for this task", nearest(figure, known))
+        raise ArgumentError("figure", f"{figure} is not measured for this task", nearest(figure, known))
     versions = {p: version(p) for p in _PACKAGES}
     before = _read(folder / "bits.json")
     done: list[Measured] = []

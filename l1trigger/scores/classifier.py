@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from l1trigger.contracts.architecture import SupervisedArchitecture
+from l1trigger.contracts.architecture import ARCHITECTURES, Architecture, SupervisedArchitecture
 from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
-from l1trigger.design import CompressSection, DistillationSection
+from l1trigger.design import CompressSection, Design, DistillationSection
 from l1trigger.errors import DesignError, nearest
-from l1trigger.quantize import compressed
+from l1trigger.quantize import compressed, keras_graph
 from l1trigger.scores import base, distillation, kernels
 from l1trigger.scores.distillation import SmallNetwork, Teacher
 from l1trigger.train.result import TrainResult
+from l1trigger.unread import Unread, one_seed
 
 
 class ClassifierOptions(CompressSection):
@@ -31,6 +33,15 @@ class ClassifierOptions(CompressSection):
     student: SmallNetwork | None = None
     internal: dict[str, int] = Field(default_factory=dict)
 
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from one_seed("compress.student.train")
+        pruning = self.pruning
+        learns = self.method == "qat" or pruning.sparsity or any(pruning.layers.values()) or pruning.structured
+        if self.student is None and not (learns and self.fine_tune.epochs):
+            yield Unread("compress.distillation", "nothing is trained that could learn from the reference",
+                         "write method qat and give compress.fine_tune epochs, or leave it out")
+
 
 class Classifier(Score[ClassifierOptions]):
     """The network itself, quantized and fine-tuned on the labels that it was trained on."""
@@ -38,6 +49,22 @@ class Classifier(Score[ClassifierOptions]):
     Options = ClassifierOptions
     kernel = kernels.IDENTITY
     keeps_outputs: ClassVar[bool] = True
+
+    def check(self, design: Design, data: DataSet) -> None:
+        """Whether the network has what the section names.
+
+        Raises:
+            DesignError: the architecture does not learn from labels, a layer or a width inside one is not known, or
+                something is not possible for layers that are the architecture's own.
+        """
+        name = design.model.architecture
+        architecture = supervised(ARCHITECTURES.of(design.model), name, self.options)
+        internal_bits(self.options, architecture)
+        model = architecture.untrained()
+        if model is None:
+            require_keras_layers(self.options, name)
+        elif self.options.student is None:
+            keras_graph.require_names(self.options, model)
 
     def compress(
         self, data: DataSet, trained: TrainResult, which: int, work: Path, progress: Progress
@@ -48,12 +75,7 @@ class Classifier(Score[ClassifierOptions]):
             DesignError: the architecture does not learn from labels, or a width is not known or not possible.
         """
         options = self.options
-        architecture = trained.network
-        if not isinstance(architecture, SupervisedArchitecture):
-            raise DesignError(
-                None, "compress.score", f"{options.score} needs an architecture that learns labels, not "
-                f"{trained.architecture}", "take model.architecture garnet, or a score for anomalies",
-            )
+        architecture = supervised(trained.network, trained.architecture, options)
         training = trained.trainings[which]
         truth = architecture.truth
         inputs, targets = architecture.examples(data.train, training.seed)
@@ -92,6 +114,22 @@ def _teacher(options: ClassifierOptions, trained: TrainResult, which: int, class
     if section is None:
         return None
     return Teacher.of(section, trained, which, classes)
+
+
+def supervised(
+    architecture: Architecture[Any], name: str, options: ClassifierOptions
+) -> SupervisedArchitecture[Any]:
+    """The architecture as one that learns from labels.
+
+    Raises:
+        DesignError: it does not.
+    """
+    if not isinstance(architecture, SupervisedArchitecture):
+        raise DesignError(
+            None, "compress.score", f"{options.score} needs an architecture that learns labels, not {name}",
+            "take model.architecture garnet, or a score for anomalies",
+        )
+    return architecture
 
 
 def require_keras_layers(options: ClassifierOptions, architecture: str) -> None:

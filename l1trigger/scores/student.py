@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,10 @@ from l1trigger.design import CompressSection, Design, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
 from l1trigger.network import as_inputs
-from l1trigger.quantize import compressed, lint, training
+from l1trigger.quantize import compressed, keras_graph, lint, training
 from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
+from l1trigger.unread import Unread, one_seed
 
 
 class StudentOptions(CompressSection):
@@ -44,6 +45,16 @@ class StudentOptions(CompressSection):
     outliers: float = Field(0.5, ge=0, le=20)
     copies: int | None = Field(None, ge=1, le=36)
     distill: TrainSection = TrainSection(epochs=20)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        yield from one_seed("compress.distill")
+        if self.layers:
+            yield Unread("compress.hidden", "compress.layers takes its place", "leave one of the two out")
+        else:
+            yield Unread("synth.pixels_per_clock", "a dense student takes all pixels at once",
+                         "set synth.stages, or give the student convolutions (compress.layers)")
 
 
 class Student(Score[StudentOptions]):
@@ -71,6 +82,7 @@ class Student(Score[StudentOptions]):
         except ValueError as e:
             raise DesignError(None, "compress.layers", str(e), "mend that layer or the one before it") from e
         lint.require_float(design.convert, model)
+        keras_graph.require_names(options, model)
 
     @staticmethod
     def build(options: StudentOptions, shape: Sequence[int]) -> Any:

@@ -106,7 +106,7 @@ def run(
     cells = None
     if section.yosys:
         progress("synthesis with Yosys")
-        cells = yosys.synthesize(made.sources, family, folder / "yosys", section.time_limit_s)
+        cells = yosys.synthesize(made.sources, family, folder / "yosys", section.time_limit_s, dsp=section.dsp)
         clock.lap("yosys")
     alone: tuple[LayerResources, ...] = ()
     if section.per_layer:

@@ -5,7 +5,6 @@ Works for networks that are too large as a whole, too: no step here sees more th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.machine import cores
 from l1trigger.sections import SynthSection
 from l1trigger.synth import lower, rtl, yosys
 from l1trigger.synth.partial_logic import Ports, layer_alone
@@ -57,7 +57,7 @@ def network_parts(layers: Sequence[GraphLayer], section: SynthSection, x: Ports)
 
 
 def resources(
-    parts: Sequence[Part], section: SynthSection, family: str, folder: Path, processes: int = 2
+    parts: Sequence[Part], section: SynthSection, family: str, folder: Path
 ) -> tuple[LayerResources, ...]:
     """What each part takes; those that only pass values on are left out.
 
@@ -66,7 +66,6 @@ def resources(
         section: whether to run Yosys, and its time limit.
         family: as Yosys calls it.
         folder: for sources and logs.
-        processes: of Yosys at the same time.
 
     Raises:
         ToolNotFoundError: Yosys is not installed.
@@ -78,10 +77,10 @@ def resources(
 
     def synthesized(part: Part) -> LayerResources:
         sources = rtl.write_combinational(part[2], folder / part[0] / "rtl")
-        cells = yosys.synthesize(sources, family, folder / part[0], section.time_limit_s, proof=False)
+        cells = yosys.synthesize(sources, family, folder / part[0], section.time_limit_s, dsp=section.dsp, proof=False)
         return _resources(part, cells)
 
-    with ThreadPoolExecutor(min(processes, len(os.sched_getaffinity(0)))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         return tuple(pool.map(synthesized, working))
 
 

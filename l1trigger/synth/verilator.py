@@ -6,7 +6,6 @@ C++ is compiled here.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.errors import ToolNotFoundError
+from l1trigger.machine import cores
 from l1trigger.synth.rtl import TOP, Rtl, words
 from l1trigger.synth.tool import call
 
@@ -122,7 +122,7 @@ def _compile(rtl: Rtl, include: Path, compiler: str, folder: Path, limit_s: floa
             call(compiler, command, target.with_suffix(".log"), limit_s)
             return str(target)
 
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             objects = list(pool.map(one, units))
     call(compiler, [compiler, "-o", str(folder / "sim"), *objects, "-pthread"], folder / "link.log", limit_s)
 

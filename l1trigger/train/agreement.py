@@ -8,15 +8,23 @@ from l1trigger.data.events import DataSet
 from l1trigger.design import Design
 from l1trigger.errors import DataError, DesignError
 from l1trigger.models.classification import TASK, true_classes
+from l1trigger.unread import Unread, require
 
 
 def require_fit(design: Design, data: DataSet) -> None:
-    """Checks that task, architecture, score and data agree on classes.
+    """Checks that task, architecture, score and data agree on classes, and that a rate that is wanted has a meaning.
 
     Raises:
         DesignError: they do not.
         DataError: a sample lacks true classes.
     """
+    if not data.zero_bias:
+        require(design, (
+            Unread("compress.threshold.rate_khz", "this background is not a zero-bias sample and has no rate",
+                   "give false_positive_rate instead"),
+            Unread("data.colliding_bunches", "this background is not a zero-bias sample and has no rate",
+                   "leave it out"),
+        ))
     architecture = ARCHITECTURES.of(design.model)
     count = architecture.truth.class_count if isinstance(architecture, SupervisedArchitecture) else 0
     compares = SCORES.get(design.compress.score).kernel.compares_classes

@@ -99,6 +99,9 @@ class ToyClassifier(SupervisedArchitecture):
         history = training.fit(model, *pairs, section, work, progress)
         return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
+    def untrained(self):
+        return self.build()
+
     def layers(self, weights, score):
         model = self.build()
         training.set_weights(model, weights)

@@ -36,7 +36,7 @@ def data_set(n: int = 1000) -> DataSet:
 def raw_design(score: str = "student", model: dict[str, Any] | None = None, **compress: Any) -> dict[str, Any]:
     """A design file's content."""
     few = {"epochs": 2, "batch_size": 256}
-    student = {"hidden": [4], "distill": few} if score == "student" else {}
+    student = {"distill": few} | ({} if "layers" in compress else {"hidden": [4]}) if score == "student" else {}
     return {
         "name": "toy_regions",
         "data": {"source": "zerobias"},

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import l1trigger
 from l1trigger import doctor, pipeline
 from l1trigger.cli import app
-from l1trigger.errors import BitMismatchError, DesignError
+from l1trigger.errors import ArgumentError, BitMismatchError, DesignError, argument
 from l1trigger.stages import NAMES
 
 DESIGN = """
@@ -61,15 +61,15 @@ def test_version() -> None:
 def test_a_stage_command_runs_up_to_it(design: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
     seen = {}
 
-    def run(asked, runs, start, stop, quick, committed, display):
-        seen.update(stop=stop, quick=quick, committed=committed, epochs=asked.train.epochs, seeds=asked.train.seeds)
+    def run(asked, runs, start, stop, quick, display):
+        seen.update(stop=stop, quick=quick, file=asked.file, epochs=asked.train.epochs, seeds=asked.train.seeds)
         return pipeline.Run(runs, None, {})
 
     monkeypatch.setattr(pipeline, "run", run)
     code, _, err = call(stage, design, "--quick", "--set", "train.epochs=7", "--seeds", "3")
     assert (code, err) == (0, "")
     assert seen == {
-        "stop": stage, "quick": True, "committed": design.parent / "artefacts/tiny", "epochs": 7, "seeds": 3
+        "stop": stage, "quick": True, "file": design, "epochs": 7, "seeds": 3
     }
 
 
@@ -77,15 +77,17 @@ def test_a_stage_command_runs_up_to_it(design: Path, monkeypatch: pytest.MonkeyP
     ("error", "code", "message"),
     [
         (BitMismatchError("quantized and csim differ"), 1, "l1trigger: quantized and csim differ\n"),
-        (DesignError(None, "data.signals", "there is no signal"), 2, "tiny.yaml: data.signals: there is no signal"),
-        (DesignError(None, "--from", "is wrong"), 2, "l1trigger: --from: is wrong"),
+        (DesignError("a.yaml", "data.signals", "there is no signal"), 2, "a.yaml: data.signals: there is no signal"),
+        (ArgumentError("start", "is wrong", f"leave {argument('stop')} out"), 2,
+         "l1trigger: --from: is wrong. Remedy: leave --to out"),
+        (ArgumentError("committed", "is wrong"), 2, "l1trigger: `committed=`: is wrong"),
         (KeyboardInterrupt(), 130, "l1trigger: interrupted; run the same command again to continue\n"),
     ],
 )
 def test_errors(
     design: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, message: str
 ) -> None:
-    def run(*args: object) -> None:
+    def run(*args: object, **more: object) -> None:
         raise error
 
     monkeypatch.setattr(pipeline, "run", run)
@@ -98,7 +100,7 @@ def test_interrupting_a_process(design: Path) -> None:
     """Ctrl-C in a terminal reaches the command as SIGINT."""
     code = (
         "import sys, time\nfrom l1trigger import pipeline\nfrom l1trigger.cli import main\n"
-        "def run(*a):\n    print('running', flush=True)\n    time.sleep(60)\n"
+        "def run(*a, **more):\n    print('running', flush=True)\n    time.sleep(60)\n"
         f"pipeline.run = run\nsys.argv = ['l1trigger', 'run', {str(design)!r}]\nmain()\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import jsonschema
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from l1trigger import design as designs
 from l1trigger.cli import app
-from l1trigger.errors import DesignError
+from l1trigger.errors import ArgumentError, DesignError
 
 GOOD = """
 name: tiny
@@ -64,9 +65,12 @@ BAD_SETTINGS = [
     ("data.colour=red", "data.colour: is not a known key"),
     ("name=a-b", "name: .*'a-b'"),
     ("task=jets", "task: is not a possible value.*anomaly"),
-    ("train", "--set: 'train' is not of the form key=value.*--set train.epochs=5"),
-    ("name.x=1", "--set: .*name is a value, not a section"),
-    ("train.epochs=[", "--set: .*is not YAML"),
+]
+
+BAD_ARGUMENTS = [
+    ("train", "`overrides=`: 'train' is not of the form key=value.*write e.g. train.epochs=5"),
+    ("name.x=1", "`overrides=`: .*name is a value, not a section"),
+    ("train.epochs=[", "`overrides=`: .*is not YAML"),
 ]
 
 
@@ -79,13 +83,13 @@ def good(tmp_path: Path) -> Path:
 
 def refused(path: Path, *settings: str) -> str:
     """The message, after making sure that library and command line agree on it and nothing is left behind."""
-    with pytest.raises(DesignError) as caught:
+    with pytest.raises((DesignError, ArgumentError)) as caught:
         designs.load(path, settings)
     runs = path.parent / "runs"
     arguments = [word for s in settings for word in ("--set", s)]
     done = CliRunner().invoke(app, ["run", str(path), "--runs", str(runs), *arguments])
     assert done.exit_code == 2
-    assert str(caught.value) in done.stderr
+    assert str(caught.value).replace("`overrides=`", "--set") in done.stderr
     assert "Traceback" not in done.output
     assert not runs.exists()
     return str(caught.value)
@@ -104,6 +108,13 @@ def test_bad_section(tmp_path: Path, text: str, message: str) -> None:
 def test_bad_setting(good: Path, setting: str, message: str) -> None:
     refused(good, setting)
     with pytest.raises(DesignError, match=message):
+        designs.load(good, [setting])
+
+
+@pytest.mark.parametrize(("setting", "message"), BAD_ARGUMENTS, ids=[s for s, _ in BAD_ARGUMENTS])
+def test_bad_argument(good: Path, setting: str, message: str) -> None:
+    refused(good, setting)
+    with pytest.raises(ArgumentError, match=message):
         designs.load(good, [setting])
 
 
@@ -172,6 +183,9 @@ def test_resolved_design_loads_to_the_same_design(good: Path, tmp_path: Path) ->
     again = designs.load(tmp_path / "resolved.yaml")
     assert again == found
     assert again.digest() == found.digest()
+    assert (found.file, again.file) == (good, tmp_path / "resolved.yaml")
+    assert designs.from_mapping(found.resolved()).file is None
+    assert pickle.loads(pickle.dumps(found.model_copy(update={"name": "copy"}))).file == good
 
 
 def test_digest_follows_its_sections(good: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from l1trigger import artefacts, pipeline
 from l1trigger.design import CompressSection, DataSection, Design, ModelSection, TrainSection
-from l1trigger.errors import BudgetError, DataError, DesignError, RunFolderError
+from l1trigger.errors import ArgumentError, BudgetError, DataError, DesignError, RunFolderError
 from l1trigger.figures import Judgement
 from l1trigger.report.model import DataCard, DesignRecord, Report
 from l1trigger.results import Results
@@ -241,7 +241,7 @@ def _finished(tmp_path: Path, name: str) -> bool:
 
 
 def test_two_runs_into_one_folder(tmp_path: Path) -> None:
-    with RunFolder(tmp_path / "tiny").locked(), pytest.raises(RunFolderError, match="in use by another run.*--runs"):
+    with RunFolder(tmp_path / "tiny").locked(), pytest.raises(RunFolderError, match="in use by another run.*`runs=`"):
         run(tmp_path)
     run(tmp_path)
 
@@ -287,9 +287,9 @@ def test_full_disk_while_writing_a_sample(tmp_path: Path) -> None:
 def test_to_and_from(tmp_path: Path) -> None:
     assert run(tmp_path, stop="train").did("begin") == ["data", "train"]
     assert run(tmp_path, start="compress").did("begin") == ["compress", "report"]
-    with pytest.raises(DesignError, match="'report' comes after --to 'train'.*data -> train -> compress"):
+    with pytest.raises(ArgumentError, match=r"`start=`: .report. comes after .*data -> train -> compress"):
         run(tmp_path, start="report", stop="train")
-    with pytest.raises(DesignError, match="there is no stage 'compres'.*did you mean 'compress'"):
+    with pytest.raises(ArgumentError, match="`stop=`: there is no stage 'compres'.*did you mean 'compress'"):
         run(tmp_path, stop="compres")
 
 
@@ -339,8 +339,26 @@ def test_quick_settings_do_not_count_as_another_design(tmp_path: Path, committed
 
 
 def test_no_artefacts(tmp_path: Path) -> None:
-    with pytest.raises(DesignError, match="no committed weights in .*run without --from"):
+    with pytest.raises(DesignError, match="no committed weights in .*run without `start=`"):
         run(tmp_path, start="report", committed=tmp_path / "none")
+
+
+def test_artefacts_beside_the_design_file_need_not_be_named(tmp_path: Path, committed: Path) -> None:
+    asked = design()
+    asked._file = tmp_path / "tiny.yaml"
+    assert run(tmp_path / "second", asked, start="report").did("begin") == ["data", "report"]
+    with pytest.raises(RunFolderError, match="has no result in .* that fits this design"):
+        run(tmp_path / "third", start="report")
+
+
+def test_a_stage_s_design_error_names_the_file(tmp_path: Path) -> None:
+    def refuses(design: Design, results: Results, folder: Path, progress: object) -> Text:
+        raise DesignError(None, "data.signals", "there is no signal")
+
+    asked = design()
+    asked._file = tmp_path / "tiny.yaml"
+    with pytest.raises(DesignError, match=r"tiny.yaml: data.signals: there is no signal"):
+        run(tmp_path, asked, replaced("data", refuses))
 
 
 def test_damaged_artefacts(tmp_path: Path, committed: Path) -> None:
@@ -354,7 +372,7 @@ def test_damaged_artefacts(tmp_path: Path, committed: Path) -> None:
 
 def test_artefacts_never_complete_an_own_training(tmp_path: Path, committed: Path) -> None:
     run(tmp_path / "second", stop="train")
-    with pytest.raises(RunFolderError, match="--from compress or earlier"):
+    with pytest.raises(RunFolderError, match="`start=` compress or an earlier stage"):
         run(tmp_path / "second", start="report", committed=committed)
 
 

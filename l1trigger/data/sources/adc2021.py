@@ -24,6 +24,7 @@ from l1trigger.data.objects import EGAMMA, JET, MUON, class_of_row, to_hardware
 from l1trigger.data.sources.files import FileOptions, Read, Sample, chosen_signals, joined, load_files
 from l1trigger.errors import DataError, DesignError
 from l1trigger.package_files import samples_folder
+from l1trigger.unread import made
 
 DERIVED_SPLITS = ("X_train", "X_val", "X_test")
 DERIVED_SIGNAL = "Data"
@@ -80,6 +81,9 @@ class Adc2021(Source[Adc2021Options]):
                 None, "data.background", f"{background[0].name} is divided into {', '.join(DERIVED_SPLITS)} already",
                 "name this file alone",
             )
+        for fraction in ("validation_fraction", "test_fraction"):
+            for key in made(options, fraction, "data"):
+                raise DesignError(None, key, f"{background[0].name} is divided already", "leave it out")
         train, validation, test = (
             joined([_reader(options, key)(background[0], options.events)], "background")[0] for key in DERIVED_SPLITS
         )

@@ -15,6 +15,7 @@ public training code keeps only these of a signal, and all of the background.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +27,9 @@ from l1trigger.contracts.source import Source
 from l1trigger.data import readers, regions
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.sources.files import FileOptions, Sample, load_files
+from l1trigger.design import Design
 from l1trigger.errors import DataError
+from l1trigger.unread import Unread
 
 REGIONS, FLAG = "CaloRegions", "AcceptanceFlag"
 
@@ -63,6 +66,13 @@ class CicadaOptions(RegionFileOptions):
     flag: str = FLAG
     accepted: Literal["signals", "all", "none"] = "signals"
     event_id: str | None = None
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if self.accepted == "none" or (self.accepted == "signals" and not self.signal_files):
+            yield Unread("data.flag", "no sample loses events without acceptance (data.accepted)",
+                         "set data.accepted to all or signals")
 
 
 class Cicada(Source[CicadaOptions]):

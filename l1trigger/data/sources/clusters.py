@@ -27,8 +27,9 @@ from l1trigger.data import hits, readers, splits
 from l1trigger.data.events import UNKNOWN, DataSet, Events
 from l1trigger.data.sources.files import FileOptions, Sample, joined
 from l1trigger.data.sources.showers import as_dataset, power_of_two
-from l1trigger.design import Section
+from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
+from l1trigger.unread import Unread
 
 CHUNK = 4096
 """Clusters read at once."""
@@ -110,6 +111,12 @@ class ClusterOptions(FileOptions):
     outside: Literal["error", "drop"] = "error"
 
     _power = field_validator("max_hits")(power_of_two)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if self.units.layers is not None:
+            yield Unread("data.units.layer", "data.units.layers has the places of all layers", "leave one of them out")
 
     @model_validator(mode="after")
     def _complete(self) -> ClusterOptions:

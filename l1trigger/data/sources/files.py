@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from pydantic import Field, field_validator, model_validator
 
 from l1trigger.data import splits
 from l1trigger.data.events import DataSet, Events
-from l1trigger.design import DataSection
+from l1trigger.design import DataSection, Design
 from l1trigger.errors import DataError, DesignError, nearest
+from l1trigger.unread import Unread
 
 Sample = tuple[Events, NDArray[np.int64] | None]
 """Events, and the generator event of each where the file says it."""
@@ -40,6 +41,14 @@ class FileOptions(DataSection):
     test_fraction: float = Field(0.3, gt=0, lt=1)
     events: int | None = Field(None, ge=1)
     signal_events: int | None = Field(None, ge=1)
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        if self.test_background:
+            yield Unread("data.test_fraction", "data.test_background names what is tested on", "leave one of them out")
+        if self.background and not self.signal_files:
+            yield Unread("data.signal_events", "there are no signals (data.signal_files)",
+                         "name their files, or leave it out; data.events limits the background")
 
     @field_validator("background", "test_background", mode="before")
     @classmethod

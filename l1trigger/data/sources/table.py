@@ -18,6 +18,7 @@ For example::
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,8 +40,9 @@ from l1trigger.data.objects import (
     to_hardware,
 )
 from l1trigger.data.sources.files import FileOptions, Sample, load_files
-from l1trigger.design import Section
+from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
+from l1trigger.unread import Unread
 
 
 class ObjectColumns(Section):
@@ -116,6 +118,15 @@ class TableOptions(FileOptions):
     units: Literal["physical", "hardware"] = "physical"
     zero_bias: bool = False
     unsorted: Literal["sort"] | None = None
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield from super().unread(design)
+        if not self.columns.objects:
+            yield Unread("data.unsorted", "objects of each class are sorted anyhow", "leave it out")
+        files = (*self.background, *self.test_background, *self.signal_files.values())
+        if not any(f.suffix.lower() == ".root" for f in files):
+            yield Unread("data.tree", "no file is a ROOT file, and others have no trees", "leave it out")
 
     @model_validator(mode="after")
     def _some_file(self) -> TableOptions:

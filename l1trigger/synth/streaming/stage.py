@@ -5,7 +5,6 @@ The engine is made of blocks (``synth.blocks``); each is synthesized once and co
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from l1trigger.bit_exact import Comparison, compare
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.errors import BitMismatchError
+from l1trigger.machine import cores
 from l1trigger.sections import SynthSection
 from l1trigger.synth import blocks, lower, verilator, yosys
 from l1trigger.synth.blocks import Block
@@ -296,7 +296,7 @@ def _synthesize(
     counts: dict[str, dict[str, int]] = {}
     if section.yosys:
         progress("synthesis with Yosys, block by block")
-        with ThreadPoolExecutor(min(2, len(os.sched_getaffinity(0)))) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             # The largest first, so that none is left over at the end.
             order = [b.name for b in sorted((b for b, _ in engine.blocks), key=lambda b: -b.lut)]
             counts = dict(zip([*order, TOP], pool.map(one, [*order, TOP]), strict=True))

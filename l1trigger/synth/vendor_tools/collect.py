@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from l1trigger.errors import ReportError
+from l1trigger.errors import ReportError, argument
 from l1trigger.synth.vendor_tools import cosim, csynth, export, vivado
 from l1trigger.synth.vendor_tools.reading import STEPS, Reading, VendorResult
 from l1trigger.synth.vendor_tools.text import whole_tables
@@ -121,7 +121,7 @@ def _top(readings: Sequence[Reading], top: str | None, folder: Path) -> list[Rea
     if not found:
         raise ReportError(f"{folder}: holds reports of the functions {', '.join(names)}"
                           + (f", none of {top}" if top else " and does not say which is the top")
-                          + ". Remedy: give --top NAME")
+                          + f". Remedy: give {argument('top')} and its name")
     # XML before text, functions inside before none, a clock period before none.
     return sorted(found, key=lambda r: (r.clock_ns is None, not r.file.endswith(".xml"), -len(r.modules)))
 

@@ -154,5 +154,5 @@ def test_bad_tolerances(word: str) -> None:
 
 
 def test_a_tolerance_for_no_figure_is_an_error() -> None:
-    with pytest.raises(ReportError, match="--tolerance lutt: the baseline lacks this figure; did you mean 'lut'"):
+    with pytest.raises(ReportError, match="`tolerances=` lutt: the baseline lacks this figure; did you mean 'lut'"):
         worse(designed(), "lutt=5%")

@@ -96,7 +96,7 @@ def test_bit_exactness_of_each(three: Comparison) -> None:
 ])
 def test_different_data_are_refused(change: dict[str, object], key: str) -> None:
     reports = [report(), report("other", card=data(**change))]
-    with pytest.raises(ReportError, match=f"different data: {key}.*--allow-different-data"):
+    with pytest.raises(ReportError, match=f"different data: {key}.*`allow_different_data=`"):
         compare(reports)
     assert compare(reports, allow_different_data=True).data
 

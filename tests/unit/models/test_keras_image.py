@@ -28,6 +28,7 @@ def made(folder, file, **options):
     raw = toy_images.raw_design(**options.pop("sections", {}))
     raw["model"] = {"architecture": "keras_image", "file": str(file), "image": [6, 6, 1], "pixel": PIXEL,
                     "classes": 3, **options}
+    del raw["train"]
     d = design.from_mapping(raw)
     return d, train.run(d, Results(data=toy_images.data_set(300)), folder / "train")
 
@@ -52,6 +53,7 @@ def test_without_classes_the_outputs_are_learned_again(tmp_path):
     raw["compress"] |= {"score": "classifier"}
     raw["model"] = {"architecture": "keras_image", "file": str(tmp_path / "mine.h5"), "image": [6, 6, 1],
                     "pixel": PIXEL}
+    del raw["train"]
     d, data = design.from_mapping(raw), toy_images.data_set(300)
     trained = train.run(d, Results(data=data), tmp_path / "train")
     done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
@@ -64,8 +66,11 @@ def test_a_qkeras_graph_goes_to_firmware_as_it_is(tmp_path):
     x = scaling.firmware(toy_cnn.images(100, 36))
     model = keras_graph.quantized(toy_cnn.float_model(NETWORK), toy_cnn.BITS, scaling.network_type, x)
     model.save(tmp_path / "mine.h5")
-    d, trained = made(tmp_path, tmp_path / "mine.h5")
     data = toy_images.data_set(300)
+    asked, trained = made(tmp_path, tmp_path / "mine.h5")
+    with pytest.raises(DesignError, match=r"compress\.quantization\.activations: the model is quantized already"):
+        compress.run(asked, Results(data=data, train=trained), tmp_path / "compress")
+    d, trained = made(tmp_path, tmp_path / "mine.h5", sections={"compress": {"quantization": {}}})
     done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
     given = trained.scaling.firmware(data.test.inputs).astype(np.float32).reshape(-1, 6, 6, 1)
     got = done.trigger.network.output_type.value(done.trigger.evaluate(data.test.inputs).network)

@@ -69,6 +69,7 @@ def save_qkeras(path, last=True, alpha=1):
 def keras_design(path, **model):
     raw = tiny.raw_design(fine_tune={"epochs": 1})
     raw["model"] = {"architecture": "keras_file", "file": str(path), **model}
+    del raw["train"]
     return raw
 
 

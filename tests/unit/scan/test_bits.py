@@ -7,7 +7,7 @@ import pytest
 import toy_images
 
 from l1trigger import design, train
-from l1trigger.errors import DesignError
+from l1trigger.errors import ArgumentError
 from l1trigger.results import Results
 from l1trigger.scan import bits
 from l1trigger.scan.bits_plot import draw
@@ -27,12 +27,12 @@ def test_points_are_every_combination():
         (0.0, "ptq", 2), (0.0, "ptq", 4), (0.0, "qat", 2), (0.0, "qat", 4),
         (0.5, "ptq", 2), (0.5, "ptq", 4), (0.5, "qat", 2), (0.5, "qat", 4),
     ]
-    for wrong, key in (([1], "--bits"), ([17], "--bits")):
-        with pytest.raises(DesignError, match=key):
+    for wrong, key in (([1], "`widths=`"), ([17], "`widths=`")):
+        with pytest.raises(ArgumentError, match=key):
             bits.points(wrong, ["qat"], [0.0])
-    with pytest.raises(DesignError, match="no method 'qta'.*did you mean 'qat'"):
+    with pytest.raises(ArgumentError, match="no method 'qta'.*did you mean 'qat'"):
         bits.points([4], ["qta"], [0.0])
-    with pytest.raises(DesignError, match="--pruned: 1 is no fraction"):
+    with pytest.raises(ArgumentError, match="`pruned=`: 1 is no fraction"):
         bits.points([4], ["qat"], [1.0])
 
 
@@ -69,5 +69,5 @@ def test_more_bits_are_better_and_nothing_is_done_twice(start, tmp_path, monkeyp
     rows = list(csv.DictReader((tmp_path / "bits.csv").open()))
     assert [float(r["accuracy"]) for r in rows] == [found.value(m.figures).value for m in found.points]
     assert draw(found, tmp_path).stat().st_size > 10_000
-    with pytest.raises(DesignError, match="--figure: resolution is not measured.*accuracy, mean_auc"):
+    with pytest.raises(ArgumentError, match="`figure=`: resolution is not measured.*accuracy, mean_auc"):
         study(wanted[:1], figure="resolution")

@@ -117,6 +117,17 @@ def test_figures_carry_source_part_and_clock(measured):
     assert "alkaid" in figures["estimated_lut"].tool and "verilator" in figures["latency_ns"].tool
 
 
+def test_dsp_counts_for_all_that_is_synthesized(tiny, measured, tmp_path, monkeypatch):
+    function, data, csim = tiny
+    program, seen = measured[1] / "work" / "verilator" / "sim", []
+    monkeypatch.setattr(verilator, "build", lambda rtl, *more: verilator.Simulator(program, rtl, tmp_path / "log", 300))
+    monkeypatch.setattr(yosys, "synthesize", lambda *a, dsp, **more: seen.append(dsp) or measured[0].cells)
+    for dsp in (True, False):
+        run(function, data, csim, tmp_path, stages=2, dsp=dsp)
+    half = len(seen) // 2
+    assert half > 2 and seen == [True] * half + [False] * half
+
+
 def test_a_difference_is_recorded(tiny, tmp_path):
     function, data, csim = tiny
     wrong = dict(csim.scores["csim"])
