@@ -140,7 +140,11 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
                 raise DesignError(file, name, "is missing", "add this key")
             continue
         values[name] = _validated(kind, given, file, name)
-    return Design(**values)
+    design = Design(**values)
+    known, named = plugins.names("l1trigger.synthesizers"), design.synth.synthesizer
+    if named not in known:
+        raise DesignError(file, "synth.synthesizer", f"there is no synthesizer '{named}'", nearest(named, known))
+    return design
 
 
 def _options_class(section: str, given: Any, file: Path | None) -> type[Section]:

@@ -1,4 +1,4 @@
-"""Everything that can be added without touching this package: data sources, models, scores, found by entry point.
+"""What can be added without touching this package: data sources, models, scores, synthesizers, found by entry point.
 
 What ships with the package is found the same way; see ``[project.entry-points]`` in ``pyproject.toml``. A plugin is
 imported when it is asked for, so that one that is broken harms only those who use it.
@@ -12,7 +12,7 @@ from typing import Any
 
 from l1trigger.errors import DesignError, nearest
 
-GROUPS = ("l1trigger.sources", "l1trigger.models", "l1trigger.scores")
+GROUPS = ("l1trigger.sources", "l1trigger.models", "l1trigger.scores", "l1trigger.synthesizers")
 
 
 @cache
