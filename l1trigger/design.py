@@ -22,7 +22,7 @@ from l1trigger.contracts.architecture import ARCHITECTURES
 from l1trigger.contracts.score import SCORES
 from l1trigger.contracts.source import SOURCES
 from l1trigger.errors import ArgumentError, DesignError, nearest, of_file
-from l1trigger.plugins import Group
+from l1trigger.plugins import Group, names
 from l1trigger.sections import (
     PARTS,
     CompressSection,
@@ -156,6 +156,9 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
         values[name] = _validated(kind, given, file, name)
     design = Design(**values)
     design._file = file
+    known, named = names("l1trigger.synthesizers"), design.synth.synthesizer
+    if named not in known:
+        raise DesignError(file, "synth.synthesizer", f"there is no synthesizer '{named}'", nearest(named, known))
     require_read(design)
     return design
 

@@ -9,13 +9,16 @@ import os
 import platform
 import re
 import shutil
-import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
 
-from l1trigger.machine import cores
+from l1trigger.cores import cores
+from l1trigger.errors import ToolFailedError
+from l1trigger.processes import first_line
 
 PYTHON = ((3, 11), (3, 13))
 """Oldest and newest Python that the stack was tried with."""
@@ -229,10 +232,11 @@ def _version(package: str) -> str:
 
 def _first_line(*command: str) -> str:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as e:
-        return f"does not run ({e})"
-    return (done.stdout or done.stderr).partition("\n")[0]
+        with tempfile.TemporaryDirectory() as folder:
+            return first_line(command, Path(folder) / "log", 20)
+    except ToolFailedError as e:
+        how = "ran past its time limit" if e.return_code is None else f"exit status {e.return_code}"
+        return f"does not run ({how})"
 
 
 def _memory_gib() -> float | None:

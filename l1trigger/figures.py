@@ -19,6 +19,7 @@ class Source(StrEnum):
     CSIM = "csim"
     VERILATOR = "verilator"
     YOSYS = "yosys"
+    SYNTHESIS = "synthesis"
     CSYNTH = "csynth"
     COSIM = "cosim"
     VSYNTH = "vsynth"

@@ -56,7 +56,7 @@ class Group(Generic[PluginT]):
 
     def names(self) -> list[str]:
         """Names of the plugins, in alphabetical order."""
-        return list(_entries(self.entry_points))
+        return names(self.entry_points)
 
     def get(self, name: str) -> type[PluginT]:
         """The plugin of a name.
@@ -95,6 +95,11 @@ class Group(Generic[PluginT]):
         if not (isinstance(options, type) and issubclass(options, Section) and self.key in options.model_fields):
             return f"has Options that are no section with the key {self.key}"
         return ""
+
+
+def names(entry_points: str) -> list[str]:
+    """Names of the plugins of a group of entry points, in alphabetical order."""
+    return list(_entries(entry_points))
 
 
 @cache

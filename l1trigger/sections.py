@@ -396,6 +396,7 @@ class SynthSection(Section):
             fully parallel instead, with a new image at every clock.
         dsp: whether products of two variables may take DSPs; look-up tables otherwise.
         yosys: whether to synthesize; without, resources are estimates.
+        synthesizer: name of the synthesizer.
         per_layer: whether to synthesize each layer alone, too.
         calibration: file of ``tools/calibrate_yosys.py``; gives Yosys' resources an interval for the vendor's count.
         time_limit_s: longest time for one call of a tool [s].
@@ -412,6 +413,7 @@ class SynthSection(Section):
     pixels_per_clock: int | None = Field(None, ge=1, le=1024)
     dsp: bool = True
     yosys: bool = True
+    synthesizer: str = "yosys"
     per_layer: bool = True
     calibration: str | None = None
     time_limit_s: float = Field(900, gt=0)
@@ -426,6 +428,11 @@ class SynthSection(Section):
     def files(self) -> tuple[Path, ...]:
         """The calibration."""
         return (*super().files(), *([Path(self.calibration)] if self.calibration else []))
+    @model_validator(mode="after")
+    def _calibrated(self) -> SynthSection:
+        if self.calibration and self.synthesizer != "yosys":
+            raise ValueError("a calibration is of Yosys' counts; leave it out with another synthesizer")
+        return self
 
 
 class Limit(Section):

@@ -14,8 +14,10 @@ import tempfile
 from pathlib import Path
 
 from l1trigger.errors import ReportError
-from l1trigger.synth import calibration, yosys
-from l1trigger.synth.devices import device
+from l1trigger.sections import SynthSection
+from l1trigger.synth import calibration
+from l1trigger.synth.synthesizer import Module
+from l1trigger.synth.yosys import Yosys
 
 _ROWS = {
     "logic": r"LUT as Logic", "srl": r"LUT as Shift Register", "ff": r"(?:CLB|Slice) Registers", "dsp": r"DSPs",
@@ -41,7 +43,7 @@ def utilization(path: Path) -> tuple[str, str, dict[str, float]]:
     }
 
 
-def measure(folder: Path, report: str, limit_s: float):
+def measure(folder: Path, report: str, yosys: Yosys):
     """Name of the report, resources by Yosys, resources by the vendor's tool."""
     reports = sorted(p for p in folder.rglob("*.rpt") if report in p.name)
     if len(reports) != 1:
@@ -55,7 +57,7 @@ def measure(folder: Path, report: str, limit_s: float):
         copies = [_copied(p, work, k) for k, p in enumerate(sources)]
         for memory in folder.rglob("*.mem"):
             (work / memory.name).write_bytes(memory.read_bytes())
-        made = yosys.synthesize(copies, device(part).family, work / "yosys", limit_s, top)
+        made = yosys.synthesize(Module(tuple(copies), part, top), work / "yosys")
     return reports[0], made, theirs
 
 
@@ -75,10 +77,11 @@ def main():
     parser.add_argument("--time-limit-s", type=float, default=900)
     parser.add_argument("--out", type=Path, help="calibration file to write")
     arguments = parser.parse_args()
+    yosys = Yosys(SynthSection(time_limit_s=arguments.time_limit_s))
     pairs = {r: [] for r in calibration.RESOURCES}
     print(f"{yosys.tool()}; report: *{arguments.report}*")
     for folder in arguments.folders:
-        report, ours, theirs = measure(folder, arguments.report, arguments.time_limit_s)
+        report, ours, theirs = measure(folder, arguments.report, yosys)
         print(f"\n{folder.name}  ({report.name})\n{'':8}{'Yosys':>10}{'vendor':>10}{'vendor/Yosys':>14}")
         for resource in calibration.RESOURCES:
             pairs[resource].append((ours[resource], theirs[resource]))

@@ -28,7 +28,7 @@ from l1trigger.physics.hit_baselines import are_hits
 from l1trigger.quantize.outliers import make_outliers
 from l1trigger.results import Results
 from l1trigger.synth import verilator
-from l1trigger.synth.streaming import stage
+from l1trigger.synth.streaming import machine
 from l1trigger.trigger import TriggerOutputs
 
 ROOT = Path(__file__).parent.parent
@@ -73,13 +73,13 @@ def mismatches(expected: TriggerOutputs, got: TriggerOutputs, levels: tuple[str,
 def rtl(design: Design, done: Results, inputs: np.ndarray, folder: Path) -> TriggerOutputs | None:
     """What the RTL gives; None where the network does not stream or the design has no RTL."""
     layers = hls4ml.graph_layers(done.compress.trigger.network, design.convert)
-    if not stage.applies(layers) or design.synth.route not in ("rtl", "both"):
+    if not machine.applies(layers, design.synth) or design.synth.route not in ("rtl", "both"):
         return None
     trigger = done.compress.trigger
-    engine = stage.build(trigger, layers, design.synth, {"all": inputs}, design.convert.clock_ns)
-    made = stage.write(engine, folder / "rtl")
+    engine = machine.build(trigger, layers, design.synth, {"all": inputs}, design.convert.clock_ns)
+    made = machine.write(engine, folder / "rtl")
     simulator = verilator.build(made, folder / "verilator", design.csim.compiler, design.synth.time_limit_s)
-    return stage.simulate(simulator, engine, trigger, inputs).outputs
+    return machine.simulate(simulator, engine, trigger, inputs).outputs
 
 
 def main(designs: list[Path]) -> int:

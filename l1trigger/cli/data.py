@@ -9,7 +9,7 @@ import typer
 
 from l1trigger.cli.errors import ClearErrors
 from l1trigger.cli.run import up_to
-from l1trigger.machine import cores
+from l1trigger.cores import cores
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the sample files.", show_default=False)]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]

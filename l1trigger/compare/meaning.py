@@ -44,7 +44,8 @@ _LOWER_PARTS = ("lut", "ff", "srl", "dsp", "bram", "uram", "latency", "delay", "
                 "power")
 
 HARDWARE = frozenset({
-    Source.ESTIMATE, Source.VERILATOR, Source.YOSYS, Source.CSYNTH, Source.COSIM, Source.VSYNTH, Source.ROUTE,
+    Source.ESTIMATE, Source.VERILATOR, Source.YOSYS, Source.SYNTHESIS, Source.CSYNTH, Source.COSIM, Source.VSYNTH,
+    Source.ROUTE,
 })
 
 _MEASURES_PHYSICS = frozenset({Source.VERILATOR})

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.cores import cores
 from l1trigger.csim.compile import Executable
 from l1trigger.data.events import digest
 from l1trigger.design import CsimSection
-from l1trigger.errors import DataError, ToolFailedError
-from l1trigger.machine import cores
+from l1trigger.errors import DataError
+from l1trigger.processes import run, side_by_side
 from l1trigger.trigger import TriggerOutputs
 
 CHUNK = 20_000
@@ -104,25 +104,15 @@ def require_events(inputs: NDArray[Any], name: str) -> None:
 
 
 def run_program(executable: Executable, arguments: list[str], work: Path, limit: float) -> None:
-    """Runs the program once; its messages go into ``csim.log``.
+    """Runs the program once; where it fails, its messages stay in a log beside what it was to write, its last argument.
 
     Raises:
         ToolFailedError: it failed or ran past the limit.
     """
-    command = [str(executable.path.resolve()), *arguments]
-    try:
-        done = subprocess.run(
-            command, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit, check=False
-        )
-        code, said = done.returncode, done.stdout + done.stderr
-    except subprocess.TimeoutExpired:
-        code, said = None, ""
-    except OSError as e:
-        code, said = 126, f"cannot be started: {e}"
-    if code != 0:
-        log = work / "csim.log"
-        log.write_text(f"$ {' '.join(command)}\n{said}")
-        raise ToolFailedError("csim", code, log, said.strip())
+    log = work / f"{arguments[-1]}.log"
+    log.unlink(missing_ok=True)
+    run("csim", [str(executable.path.resolve()), *arguments], log, limit, cwd=work)
+    log.unlink()
 
 
 def _run_all(
@@ -135,17 +125,13 @@ def _run_all(
         return count
 
     done = total - sum(c[2] for c in chunks)
-    with ThreadPoolExecutor(processes(section)) as pool:
+    with side_by_side(processes(section)) as pool:
         pending = {pool.submit(one, c) for c in chunks}
-        try:
-            while pending:
-                finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
-                done += sum(f.result() for f in finished)
-                if finished:
-                    progress(name, done, total)
-        finally:
-            for f in pending:
-                f.cancel()
+        while pending:
+            finished, pending = wait(pending, timeout=0.2, return_when=FIRST_EXCEPTION)
+            done += sum(f.result() for f in finished)
+            if finished:
+                progress(name, done, total)
 
 
 def _int16(inputs: NDArray[Any], name: str) -> NDArray[np.int16]:

@@ -183,15 +183,17 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
         rtl("input_bits", result.ports[0] or None, absent),
         rtl("output_bits", result.ports[1] or None, absent, network_outputs=result.network_outputs),
     ]
-    yosys, cells = FigureMaker("rtl", Source.YOSYS, result.tools.get("yosys")), result.cells
+    counted = FigureMaker("rtl", result.synthesis_source, result.tools.get(result.synthesis_source))
+    cells = result.cells
     for name in ("lut", "ff", "srl", "dsp", "bram18", "carry"):
         value = None if cells is None else cells[name]
         known = result.corrections.get(name) if value is not None else None
         interval, method = (known.interval(value or 0), known.method) if known else (None, None)
-        found.append(yosys(name, value, absent or "synth.yosys is off", interval=interval, method=method))
+        found.append(counted(name, value, absent or "synth.yosys is off", interval=interval, method=method))
         if (holds := getattr(chip, name, None)) is not None:
             share = None if value is None else 100 * value / holds
-            found.append(yosys(f"{name}_percent", share, absent or "synth.yosys is off", unit="%", device_total=holds))
+            reason = absent or "synth.yosys is off"
+            found.append(counted(f"{name}_percent", share, reason, unit="%", device_total=holds))
     guess = FigureMaker("rtl", Source.ESTIMATE, result.tools.get("estimate"))
     if result.stage_delays_ns:
         found += [
@@ -200,7 +202,7 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
                   works=", ".join(result.longest_stage_layers)),
             guess("register_bits", result.register_bits),
         ]
-    found += [f for layer in result.layers for f in _layer_figures(layer, yosys, guess)]
+    found += [f for layer in result.layers for f in _layer_figures(layer, counted, guess)]
     found += hls_figures(result.hls) if result.hls else []
     return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in found]
 
@@ -211,12 +213,12 @@ def _rtl_level_figures(measured: Measurement, synthesized: SynthResult) -> list[
     return [make("physics_events", None if measured.absent else synthesized.events, measured.absent)]
 
 
-def _layer_figures(layer: LayerResources, yosys: FigureMaker, guess: FigureMaker) -> list[Figure]:
+def _layer_figures(layer: LayerResources, counted: FigureMaker, guess: FigureMaker) -> list[Figure]:
     """Resources of one layer synthesized alone."""
     which = {"layer": layer.name, "kind": layer.kind, "counted": layer.counted}
     counts = {name: None if layer.cells is None else layer.cells[name] for name in ("lut", "carry", "dsp", "bram18")}
     return [
-        *(yosys(name, count, "synth.yosys is off", conditions=which) for name, count in counts.items()),
+        *(counted(name, count, "synth.yosys is off", conditions=which) for name, count in counts.items()),
         guess("estimated_lut", layer.estimated_lut, conditions=which),
         guess("estimated_delay_ns", layer.estimated_delay_ns, unit="ns", conditions=which),
     ]

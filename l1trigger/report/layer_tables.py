@@ -26,7 +26,8 @@ def layer_resource_table(book: Book) -> Table:
     head = ["part", "kind", *(title for title, _ in _PER_LAYER.values())]
     counted = dict.fromkeys(str(f.conditions["counted"]) for f in book.report.find("estimated_lut")
                             if "layer" in f.conditions)
-    note = f"Sources yosys and, where the head says so, estimate. Synthesized {'; '.join(counted)}."
+    source = next(f.source for f in book.report.find("lut") if "layer" in f.conditions)
+    note = f"Sources {source} and, where the head says so, estimate. Synthesized {'; '.join(counted)}."
     return Table("Parts one by one", head, rows, note, numeric=2)
 
 

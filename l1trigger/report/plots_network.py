@@ -81,7 +81,7 @@ def resource_plots(report: Report) -> Drawn:
     if layers:
         yield Picture(
             name="layer_resources", section="hardware", title="Look-up tables per part",
-            caption=f"Each part synthesized by Yosys ({layers[0].tool}) {layers[0].conditions['counted']}.",
+            caption=f"Each part synthesized by {layers[0].tool} {layers[0].conditions['counted']}.",
         ), partial(_layer_resources, layers)
 
 
@@ -91,7 +91,7 @@ def _layer_resources(layers: Sequence[Figure], ax: Axes) -> None:
     bars = ax.barh([str(f.conditions["layer"]) for f in shown], counts, 0.6, color=_COLORS[0])
     ax.bar_label(bars, [f"{c:,.0f}" for c in counts], padding=6, fontsize=17)
     ax.tick_params(axis="y", which="both", length=0, labelsize=14)
-    ax.set(xlabel="look-up tables (yosys)", xlim=(0, 1.2 * max(*counts, 1.0)))
+    ax.set(xlabel=f"look-up tables ({layers[0].source})", xlim=(0, 1.2 * max(*counts, 1.0)))
 
 
 def _resources(report: Report, ax: Axes) -> None:

@@ -155,14 +155,14 @@ def lower(
     return Logic(combinational(first, end), tuple(types), trigger.score_type, output_types, times)
 
 
-def scaling_alone(scaling: InputScaling, section: SynthSection, types: Sequence[FixedPoint]) -> tuple[Any, Ports]:
+def scaling_logic(scaling: InputScaling, section: SynthSection, types: Sequence[FixedPoint]) -> tuple[Any, Ports]:
     """The ``CombLogic`` of the input scaling, and what is known of the network's inputs."""
     first, hardware = traced_inputs(partial_logic.ports(types, (len(types),)), section)
     x = scaled(hardware, scaling)
     return combinational(first, x), partial_logic.known(x)
 
 
-def score_alone(
+def score_logic(
     trigger: TriggerFunction, section: SynthSection, types: Sequence[FixedPoint], x: Ports, output: Ports
 ) -> Any:
     """The ``CombLogic`` of score and decision, given hardware integers, network inputs and network outputs."""

@@ -19,13 +19,13 @@ Ports = NDArray[np.int64]
 """Sign, integer and fractional bits of values, in the first axis: what alkaid knows about each of them."""
 
 
-def network_alone(layers: Sequence[GraphLayer], section: SynthSection) -> Any:
+def network_logic(layers: Sequence[GraphLayer], section: SynthSection) -> Any:
     """The ``CombLogic`` of a whole network, from values of its input type to its outputs."""
     first, x = traced_inputs(ports(layers[0].types["result"], layers[0].shape), section)
     return combinational(first, kinds.network(layers, x)[0].ravel())
 
 
-def layer_alone(layer: GraphLayer, inputs: Sequence[Ports], section: SynthSection) -> tuple[Any, Ports]:
+def layer_logic(layer: GraphLayer, inputs: Sequence[Ports], section: SynthSection) -> tuple[Any, Ports]:
     """The ``CombLogic`` of one layer, from its inputs, one after the other, to its outputs; and what is known of those.
 
     Args:

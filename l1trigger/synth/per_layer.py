@@ -6,17 +6,18 @@ Works for networks that are too large as a whole, too: no step here sees more th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from l1trigger.convert.graph import GraphLayer, input_slices
+from l1trigger.cores import cores
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.machine import cores
+from l1trigger.processes import run_each
 from l1trigger.sections import SynthSection
-from l1trigger.synth import lower, rtl, yosys
-from l1trigger.synth.partial_logic import Ports, layer_alone
+from l1trigger.synth import lower, rtl
+from l1trigger.synth.partial_logic import Ports, layer_logic
 from l1trigger.synth.result import LayerResources
+from l1trigger.synth.synthesizer import SYNTHESIZERS, Module
 from l1trigger.trigger import TriggerFunction
 
 Part = tuple[str, str, Any]
@@ -27,9 +28,9 @@ def trigger_parts(
     trigger: TriggerFunction, layers: Sequence[GraphLayer], section: SynthSection, types: Sequence[FixedPoint]
 ) -> list[Part]:
     """The parts of a trigger function: its input scaling, the layers of its network, its score and decision."""
-    scaling, x = lower.scaling_alone(trigger.scaling, section, types)
+    scaling, x = lower.scaling_logic(trigger.scaling, section, types)
     parts, output = network_parts(layers, section, x)
-    score = lower.score_alone(trigger, section, types, x, output)
+    score = lower.score_logic(trigger, section, types, x, output)
     return [(lower.SCALING, "trigger", scaling), *parts, (lower.SCORE, "trigger", score)]
 
 
@@ -50,38 +51,34 @@ def network_parts(layers: Sequence[GraphLayer], section: SynthSection, x: Ports)
             given = [x.reshape(3, -1)[:, taken[layer.name]].reshape(3, *layer.shape)]
         else:
             given = [tensors[name] for name in layer.inputs]
-        comb, output = layer_alone(layer, given, section)
+        comb, output = layer_logic(layer, given, section)
         tensors |= dict.fromkeys(layer.outputs, output)
         parts.append((layer.name, layer.kind, comb))
     return parts, output
 
 
-def resources(
-    parts: Sequence[Part], section: SynthSection, family: str, folder: Path
-) -> tuple[LayerResources, ...]:
+def resources(parts: Sequence[Part], section: SynthSection, fpga: str, folder: Path) -> tuple[LayerResources, ...]:
     """What each part takes; those that only pass values on are left out.
 
     Args:
         parts: of a trigger function or a network.
-        section: whether to run Yosys, and its time limit.
-        family: as Yosys calls it.
+        section: whether to synthesize, with what, and its time limit.
+        fpga: part number of the FPGA.
         folder: for sources and logs.
 
     Raises:
-        ToolNotFoundError: Yosys is not installed.
-        ToolFailedError: it failed or ran past its time limit.
+        ToolFailedError: the synthesizer failed or ran past its time limit.
     """
     working = [part for part in parts if _has_logic(part[2])]
     if not section.yosys:
         return tuple(_resources(part, None) for part in working)
+    chosen = SYNTHESIZERS.of(section)
 
     def synthesized(part: Part) -> LayerResources:
         sources = rtl.write_combinational(part[2], folder / part[0] / "rtl")
-        cells = yosys.synthesize(sources, family, folder / part[0], section.time_limit_s, dsp=section.dsp, proof=False)
-        return _resources(part, cells)
+        return _resources(part, chosen.synthesize(Module(sources, fpga, prove=False), folder / part[0]))
 
-    with ThreadPoolExecutor(cores()) as pool:
-        return tuple(pool.map(synthesized, working))
+    return tuple(run_each(synthesized, working, cores()))
 
 
 def _resources(part: Part, cells: Mapping[str, int] | None) -> LayerResources:

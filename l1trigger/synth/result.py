@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, Mismatch
+from l1trigger.figures import Source
 from l1trigger.synth.calibration import Correction
 from l1trigger.synth.hls_estimate import HlsEstimate
 from l1trigger.synth.vendor_tools.reading import VendorResult
@@ -33,7 +34,7 @@ class LayerResources:
 
     Attributes:
         name, kind: of the layer in hls4ml's graph; the trigger function's own parts are of kind ``trigger``.
-        cells: resources counted by Yosys; None when it was not run.
+        cells: resources counted by the synthesizer; None when it was not run.
         estimated_lut: by alkaid's cost model.
         estimated_delay_ns: from inputs to outputs [ns].
         counted: what is counted, in words.
@@ -63,7 +64,7 @@ class SynthResult:
         stage_delays_ns: estimated delay of each stage [ns].
         ports: input and output bits.
         register_bits: of all pipeline registers, before synthesis.
-        cells: resources counted by Yosys; None when it was not run.
+        cells: resources counted by the synthesizer; None when it was not run.
         estimated_lut: by alkaid's cost model.
         estimated_delay_ns: of the whole logic [ns].
         layers: what each layer takes alone; empty when that was not asked for.
@@ -80,6 +81,7 @@ class SynthResult:
         route: that was taken; ``hls`` has no RTL of ours.
         vendor: what vendors' tools say about the HLS project; None when they were not asked.
         network_outputs: how many outputs of the network leave the RTL beside score and decision.
+        synthesis_source: source of ``cells``, by which ``tools`` names the synthesizer.
     """
 
     part: str
@@ -108,6 +110,7 @@ class SynthResult:
     route: str = "rtl"
     vendor: VendorResult | None = None
     network_outputs: int = 0
+    synthesis_source: Source = Source.YOSYS
 
     @property
     def longest_stage(self) -> int:
@@ -138,6 +141,7 @@ class SynthResult:
         meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports", "longest_stage_layers")}
         meta["layers"] = tuple(LayerResources(**layer) for layer in meta["layers"])
         meta["corrections"] = {k: Correction(**c) for k, c in meta["corrections"].items()}
+        meta["synthesis_source"] = Source(meta.get("synthesis_source", Source.YOSYS))
         meta["hls"] = HlsEstimate.from_dict(meta["hls"]) if meta["hls"] else None
         meta["vendor"] = VendorResult.from_dict(meta["vendor"]) if meta["vendor"] else None
         return cls(**{**meta, **_arrays(folder / _STREAMS), "comparisons": tuple(comparisons)})

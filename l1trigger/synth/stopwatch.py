@@ -5,14 +5,18 @@ from __future__ import annotations
 import time
 
 
-class Laps:
-    """Times of steps that follow each other [s]."""
+class Stopwatch:
+    """Times of steps that follow each other, from its making on.
+
+    Attributes:
+        seconds: name of a step to its time [s].
+    """
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
-        self._last = time.monotonic()
+        self._began = time.monotonic()
 
-    def lap(self, step: str) -> None:
-        """Ends a step."""
+    def step(self, name: str) -> None:
+        """Ends a step and begins the next."""
         now = time.monotonic()
-        self.seconds[step], self._last = round(now - self._last, 2), now
+        self.seconds[name], self._began = round(now - self._began, 2), now

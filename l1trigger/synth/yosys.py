@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from l1trigger.errors import ToolFailedError, ToolNotFoundError
-from l1trigger.synth.rtl import TOP
-from l1trigger.synth.tool import call
+from l1trigger.figures import Source
+from l1trigger.processes import run
+from l1trigger.synth.devices import device
+from l1trigger.synth.synthesizer import Module, Synthesizer, count
 
 # wreduce and alumacc work on each module before flattening: on the flat design alumacc would merge chained adders into
 # carry-save trees, which vendors' tools do not do.
@@ -29,47 +30,48 @@ for line in open(sys.argv[1]):
 """
 
 
-def tool() -> str:
-    """Name and version."""
-    return f"yosys {version('pyosys')}"
+class Yosys(Synthesizer):
+    """Yosys with its flow for Xilinx FPGAs, from the package pyosys, in a process of its own."""
+
+    title = "Yosys"
+    source = Source.YOSYS
+
+    def tool(self) -> str:
+        """Name and version."""
+        return f"yosys {version('pyosys')}"
+
+    def require(self, part: str) -> None:
+        """Makes sure that Yosys is installed and that the FPGA is in the table of devices."""
+        device(part)
+        if find_spec("pyosys") is None:
+            raise ToolNotFoundError("The synthesis needs Yosys, which is not installed. Remedy: pip install pyosys")
+
+    def synthesize(self, module: Module, folder: Path) -> dict[str, int]:
+        """Cells of a module by resource; its log is ``yosys.log``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        script, statistics, log = folder / "synth.ys", folder / "cells.json", folder / "yosys.log"
+        statistics.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
+        script.write_text("".join(f"{line}\n" for line in self._script(module, statistics)))
+        run("yosys", [sys.executable, "-c", _CHILD, str(script)], log, self.options.time_limit_s)
+        return _counted(statistics, log)
+
+    def _script(self, module: Module, statistics: Path) -> list[str]:
+        """Lines of a script that writes the statistics of a module."""
+        names = {
+            "top": module.top, "family": device(module.part).family, "statistics": str(statistics),
+            "nodsp": "" if self.options.dsp else "-nodsp",
+        }
+        lines = [f"read_verilog -defer {p}" for p in module.sources]
+        lines += [line.format(**names) for line in FLOW]
+        if not module.prove:
+            lines.insert(-2, "scratchpad -set abc9.verify 0")
+        if module.black_boxes:
+            lines.insert(len(module.sources) + 1, f"blackbox {' '.join(module.black_boxes)}")
+        return lines
 
 
-def synthesize(
-    sources: Sequence[Path], family: str, folder: Path, limit_s: float, top: str = TOP, dsp: bool = True,
-    stubs: Sequence[str] = (), proof: bool = True,
-) -> dict[str, int]:
-    """Cells of the RTL in a family: lut, ff, srl, dsp, bram18, carry, mux.
-
-    Args:
-        sources: Verilog files.
-        family: as ``synth_xilinx`` calls it.
-        folder: for script, log and statistics.
-        limit_s: longest time [s].
-        top: module to synthesize.
-        dsp: whether multipliers may take DSPs.
-        stubs: modules that are taken as black boxes and not counted.
-        proof: whether ABC proves that the mapped logic equals the logic, which does not change it. Without registers
-            that cut it to pieces, the proof of a large sum of products takes many times as long as all the rest.
-
-    Raises:
-        ToolNotFoundError: Yosys is not installed.
-        ToolFailedError: it failed, ran past the limit, or left no statistics.
-    """
-    if find_spec("pyosys") is None:
-        raise ToolNotFoundError("The synthesis needs Yosys, which is not installed. Remedy: pip install pyosys")
-    folder.mkdir(parents=True, exist_ok=True)
-    script, statistics, log = folder / "synth.ys", folder / "cells.json", folder / "yosys.log"
-    statistics.unlink(missing_ok=True)
-    log.unlink(missing_ok=True)
-    names = {"top": top, "family": family, "statistics": str(statistics), "nodsp": "" if dsp else "-nodsp"}
-    lines = [f"read_verilog -defer {p}" for p in sources]
-    lines += [line.format(**names) for line in FLOW]
-    if not proof:
-        lines.insert(-2, "scratchpad -set abc9.verify 0")
-    if stubs:
-        lines.insert(len(sources) + 1, f"blackbox {' '.join(stubs)}")
-    script.write_text("".join(f"{line}\n" for line in lines))
-    call("yosys", [sys.executable, "-c", _CHILD, str(script)], log, limit_s)
+def _counted(statistics: Path, log: Path) -> dict[str, int]:
     try:
         text = statistics.read_text()
         content = json.loads(text[text.index("{"):])
@@ -77,14 +79,3 @@ def synthesize(
     except (OSError, ValueError, KeyError, StopIteration) as e:
         raise ToolFailedError("yosys", 0, log, f"it left no statistics ({e})") from e
     return count(cells)
-
-
-def count(cells: Mapping[str, int]) -> dict[str, int]:
-    """Resources of mapped cells by kind."""
-    def total(*beginnings: str) -> int:
-        return sum(n for name, n in cells.items() if name.startswith(beginnings))
-
-    return {
-        "lut": total("LUT"), "ff": total("FD"), "srl": total("SRL"), "dsp": total("DSP"),
-        "bram18": total("RAMB18") + 2 * total("RAMB36"), "carry": total("CARRY"), "mux": total("MUXF"),
-    }

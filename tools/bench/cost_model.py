@@ -21,10 +21,12 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import QuantizedNetwork
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import SynthSection
-from l1trigger.synth import lower, rtl, yosys
+from l1trigger.synth import lower, rtl
+from l1trigger.synth.synthesizer import Module
+from l1trigger.synth.yosys import Yosys
 from l1trigger.trigger import TriggerFunction
 
-PART, FAMILY, CLOCK_NS = "xcvu9p-flga2104-2-e", "xcup", 5.0
+PART, CLOCK_NS = "xcvu9p-flga2104-2-e", 5.0
 
 
 def shapes(n, seed):
@@ -80,7 +82,7 @@ def measure(shape, scaling, section, seed, folder):
     logic = lower.lower(function, section, lower.ports(scaling))
     modelled = time.monotonic()
     made = rtl.write(logic, section, PART, CLOCK_NS, folder / "rtl")
-    cells = yosys.synthesize(made, FAMILY, folder / "yosys", section.time_limit_s)
+    cells = Yosys(section).synthesize(Module(made.sources, PART), folder / "yosys")
     nonzero = sum(int(np.count_nonzero(w)) for w in network.weights if w.ndim == 2)
     return nonzero, logic.lut, modelled - began, cells, time.monotonic() - modelled
 
@@ -95,7 +97,7 @@ def main():
     arguments = parser.parse_args()
     section = options(arguments)
     scaling = ObjectInputs().scaling()
-    print(f"{yosys.tool()} against {lower.tool()}, {PART}, {arguments.stages} stages, seed {arguments.seed}")
+    print(f"{Yosys(section).tool()} against {lower.tool()}, {PART}, {arguments.stages} stages, seed {arguments.seed}")
     print(f"{'network':>14}{'w bits':>8}{'a bits':>8}{'sparsity':>10}{'weights':>9}{'model':>8}{'s':>6}"
           f"{'Yosys':>8}{'FF':>7}{'DSP':>5}{'s':>6}{'ratio':>8}")
     ratios = []

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from l1trigger.errors import ToolFailedError
-from l1trigger.synth.tool import call
+from l1trigger.processes import run as run_program
 from l1trigger.synth.vendor_tools.find import HlsTool
 
 LOG = "tool.log"
@@ -47,7 +47,7 @@ def build(tool: HlsTool, project: Path, steps: Sequence[str], copy: Path, log: P
     log.unlink(missing_ok=True)
     switches = {f"L1TRIGGER_{s.upper()}": str(int(s in steps)) for s in ("csynth", "cosim", "vsynth", "route")}
     began = time.monotonic()
-    call(tool.name, tool.command("build.tcl"), log, limit_s,
+    run_program(tool.name, tool.command("build.tcl"), log, limit_s,
          {"L1TRIGGER_CSIM": "0", "L1TRIGGER_EXPORT": "0", **switches}, cwd=copy)
     said = log.read_text(encoding="utf-8", errors="replace")
     errors = [m[0].strip() for m in _ERRORS.finditer(said) if not _COSIM_ERRORS.search(m[0])]

@@ -93,7 +93,7 @@ def test_logic_equals_compiled_code(case, tmp_path):
     compiled = np.asarray(graph.predict(np.ascontiguousarray(x, np.float32)), np.float64).reshape(300, -1)
     plain = plain_layers(graph)
     layers.require_supported(plain)
-    made = np.asarray(partial_logic.network_alone(plain, SynthSection()).predict(np.ascontiguousarray(x, np.float64)))
+    made = np.asarray(partial_logic.network_logic(plain, SynthSection()).predict(np.ascontiguousarray(x, np.float64)))
     made = made.astype(np.float64).reshape(300, -1)
     assert len(np.unique(compiled)) > 4
     assert np.array_equal(made, compiled)

@@ -155,7 +155,7 @@ def outputs(network, section, shape, folder) -> tuple[np.ndarray, np.ndarray, np
     compiled = np.asarray(graph.predict(np.ascontiguousarray(x, np.float32)), np.float64).reshape(EVENTS, -1)
     plain = hls4ml.layers(graph)
     layers.require_supported(plain)
-    comb = partial_logic.network_alone(plain, SynthSection())
+    comb = partial_logic.network_logic(plain, SynthSection())
     made = np.asarray(comb.predict(np.ascontiguousarray(x.reshape(EVENTS, -1), np.float64)), np.float64)
     return network.raw(x).reshape(EVENTS, -1), OUTPUT.raw(compiled), OUTPUT.raw(made.reshape(EVENTS, -1))
 

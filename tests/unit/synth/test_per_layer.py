@@ -11,9 +11,11 @@ from l1trigger.convert.graph import GraphLayer
 from l1trigger.design import ConvertSection, SynthSection
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.synth import layers, lower, partial_logic, per_layer, rtl, yosys
+from l1trigger.synth import layers, lower, partial_logic, per_layer, rtl
+from l1trigger.synth.synthesizer import Module
+from l1trigger.synth.yosys import Yosys
 
-SECTION = SynthSection()
+SECTION, PART = SynthSection(), "xcvu9p-flga2104-2-e"
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +42,14 @@ def test_parts_in_a_row_are_the_whole(made):
 def test_resources(made, tmp_path):
     function, graph, types = made
     parts = per_layer.trigger_parts(function, graph, SECTION, types)
-    found = {r.name: r for r in per_layer.resources(parts, SECTION, "xcup", tmp_path)}
+    found = {r.name: r for r in per_layer.resources(parts, SECTION, PART, tmp_path)}
     assert {"input_scaling", "dense_1", "relu_1", "dense_2", "score"} <= set(found) and "x" not in found
     assert found["dense_1"].kind == "Dense" and found["score"].kind == "trigger"
     assert found["score"].cells["dsp"] == 2  # its two squares
     for name in ("dense_1", "dense_2"):
         assert 0.5 < found[name].cells["lut"] / found[name].estimated_lut < 1.6
     assert all(r.cells["ff"] == 0 for r in found.values())
-    estimated = per_layer.resources(parts, SynthSection(yosys=False), "xcup", tmp_path)
+    estimated = per_layer.resources(parts, SynthSection(yosys=False), PART, tmp_path)
     assert all(r.cells is None and r.estimated_lut == found[r.name].estimated_lut for r in estimated)
 
 
@@ -55,7 +57,7 @@ def test_the_proof_of_the_mapping_changes_no_count(made, tmp_path):
     function, graph, types = made
     _, _, comb = next(p for p in per_layer.trigger_parts(function, graph, SECTION, types) if p[0] == "dense_1")
     sources = rtl.write_combinational(comb, tmp_path / "rtl")
-    counts = {proof: yosys.synthesize(sources, "xcup", tmp_path / str(proof), 300, proof=proof)
+    counts = {proof: Yosys(SECTION).synthesize(Module(sources, PART, prove=proof), tmp_path / str(proof))
               for proof in (True, False)}
     assert counts[True] == counts[False]
     assert "&verify" in (tmp_path / "True" / "yosys.log").read_text()
@@ -69,7 +71,7 @@ def test_layers_that_work_in_a_stage(made, tmp_path):
     # alkaid's last passes rearrange the logic once all of it is known, so times of single layers are near, not equal.
     assert last == pytest.approx(logic.delay_ns, rel=0.05)
     assert logic.working(0, 1e-3)[0] == "input_scaling" and logic.working(last - 1e-3, last) == ("score",)
-    written = rtl.write(logic, SynthSection(stages=3), "xcvu9p-flga2104-2-e", 5.0, tmp_path)
+    written = rtl.write(logic, SynthSection(stages=3), PART, 5.0, tmp_path)
     start, end = written.longest_stage_ns
     assert end - start == pytest.approx(max(written.stage_delays_ns)) and 0 <= start < end <= logic.delay_ns + 0.01
     assert logic.working(start, end)
@@ -101,7 +103,7 @@ def test_quantizer_with_a_type_per_element():
     quantizer = layer("q", "FixedPointQuantizer", weights=masks, attributes={"RND": "RND", "SAT": "SAT"},
                       types={"result": FixedPoint(10, 5)})
     source = FixedPoint(9, 5)
-    comb, known = partial_logic.layer_alone(quantizer, [partial_logic.ports(source, (4,))], SECTION)
+    comb, known = partial_logic.layer_logic(quantizer, [partial_logic.ports(source, (4,))], SECTION)
     x = np.repeat(np.arange(*source.raw_range)[:, None] * source.lsb, 4, axis=1)
     got = np.asarray(comb.predict(np.ascontiguousarray(x)), np.float64)
     for j, text in enumerate(("ap_fixed<8,4,RND,SAT>", "ap_fixed<4,2,RND,SAT>", "ap_ufixed<3,1,RND,SAT>")):

@@ -16,7 +16,7 @@ from l1trigger.network import QuantizedNetwork
 from l1trigger.sections import ConvertSection, SynthSection
 from l1trigger.synth import lower, verilator
 from l1trigger.synth.result import SynthResult
-from l1trigger.synth.streaming import stage
+from l1trigger.synth.streaming import machine
 
 PART, CLOCK_NS = "xcvu9p-flga2104-2-e", 5.0
 ONE_LAYER = {"aggregators": (2,), "propagate": (2,), "filters": (2,)}
@@ -36,7 +36,7 @@ def graph(function):
 
 
 def engine_of(function, parallel, samples):
-    return stage.build(function, graph(function), section(parallel), samples, CLOCK_NS)
+    return machine.build(function, graph(function), section(parallel), samples, CLOCK_NS)
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -45,14 +45,14 @@ def simulated(request, tmp_path_factory):
     function, inputs = toy.trigger(**more), toy.clusters(150, seed=31)
     engine = engine_of(function, parallel, {"a": inputs})
     folder = tmp_path_factory.mktemp("engine")
-    made = stage.write(engine, folder / "rtl")
+    made = machine.write(engine, folder / "rtl")
     return function, inputs, engine, made, verilator.build(made, folder / "verilator", "g++", 300)
 
 
 @pytest.mark.parametrize("gap", [0, 1, 5])
 def test_every_output_at_its_clock(simulated, gap):
     function, inputs, engine, _, simulator = simulated
-    streamed = stage.simulate(simulator, engine, function, inputs, gap)
+    streamed = machine.simulate(simulator, engine, function, inputs, gap)
     expected = function.evaluate(inputs)
     np.testing.assert_array_equal(streamed.outputs.network, expected.network)
     np.testing.assert_array_equal(streamed.outputs.score, expected.score)
@@ -101,10 +101,10 @@ def test_layers_before_the_stack():
     function = toy.trigger()
     layers = graph(function)
     at = next(i for i, layer in enumerate(layers) if layer.kind == "QGarNetStack")
-    assert stage.applies(layers, section(4)) and not stage.applies(layers[:at], section(4))
+    assert machine.applies(layers, section(4)) and not machine.applies(layers[:at], section(4))
     dense = replace(next(layer for layer in layers if layer.kind == "Dense"), name="first")
     with pytest.raises(UnsupportedLayerError, match=r"before a GarNet stack: first\. Remedy.*synth.route: none"):
-        stage.build(function, [dense, *layers], section(4), {"a": toy.clusters(5)}, CLOCK_NS)
+        machine.build(function, [dense, *layers], section(4), {"a": toy.clusters(5)}, CLOCK_NS)
 
 
 def test_ports_are_as_narrow_as_the_samples_allow():

@@ -10,7 +10,7 @@ import toy_raster as toy
 from l1trigger.convert import hls4ml
 from l1trigger.sections import ConvertSection, SynthSection
 from l1trigger.synth import verilator
-from l1trigger.synth.streaming import stage
+from l1trigger.synth.streaming import machine
 
 CLOCK_NS = 5.0
 
@@ -73,16 +73,16 @@ def simulated(request, tmp_path_factory):
         inputs = toy_cnn.images(80, len(function.scaling), seed=31)
         function = replace(function, threshold=int(np.median(function.evaluate(inputs).score)))
     layers = hls4ml.graph_layers(function.network, ConvertSection())
-    engine = stage.build(function, layers, SynthSection(pixels_per_clock=parallel), {"a": inputs}, CLOCK_NS)
+    engine = machine.build(function, layers, SynthSection(pixels_per_clock=parallel), {"a": inputs}, CLOCK_NS)
     folder = tmp_path_factory.mktemp("engine")
-    made = stage.write(engine, folder / "rtl")
+    made = machine.write(engine, folder / "rtl")
     return function, inputs, engine, verilator.build(made, folder / "verilator", "g++", 300)
 
 
 @pytest.mark.parametrize("gap", [0, 1, 5])
 def test_every_output_at_its_clock(simulated, gap):
     function, inputs, engine, simulator = simulated
-    streamed = stage.simulate(simulator, engine, function, inputs, gap)
+    streamed = machine.simulate(simulator, engine, function, inputs, gap)
     expected = function.evaluate(inputs)
     np.testing.assert_array_equal(streamed.outputs.network, expected.network)
     np.testing.assert_array_equal(streamed.outputs.score, expected.score)
@@ -117,7 +117,7 @@ def copies_of(network, shape, parallel):
     function = toy.trigger(network, shape)
     layers = hls4ml.graph_layers(function.network, ConvertSection())
     samples = {"a": toy.images(5, shape)}
-    engine = stage.build(function, layers, SynthSection(pixels_per_clock=parallel), samples, CLOCK_NS)
+    engine = machine.build(function, layers, SynthSection(pixels_per_clock=parallel), samples, CLOCK_NS)
     return [n for _, n in engine.blocks]
 
 

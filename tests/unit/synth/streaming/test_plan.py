@@ -11,7 +11,7 @@ from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import ConvertSection, SynthSection
-from l1trigger.synth.streaming import images, plan, stage
+from l1trigger.synth.streaming import images, machine, plan
 
 SHAPE = (6, 8, 2)
 
@@ -32,7 +32,7 @@ def graph(network, **more):
 
 
 def build(function, layers, parallel=4):
-    return stage.build(function, layers, SynthSection(pixels_per_clock=parallel), {"a": toy.images(5, SHAPE)}, 5.0)
+    return machine.build(function, layers, SynthSection(pixels_per_clock=parallel), {"a": toy.images(5, SHAPE)}, 5.0)
 
 
 def test_blocks_begin_where_pixels_meet():
@@ -104,6 +104,6 @@ def test_score_that_needs_the_input(kernel):
 
 def test_only_where_the_design_asks_for_it():
     _, layers = graph(blocks)
-    assert not stage.applies(layers, SynthSection())
-    assert stage.applies(layers, SynthSection(pixels_per_clock=1))
+    assert not machine.applies(layers, SynthSection())
+    assert machine.applies(layers, SynthSection(pixels_per_clock=1))
     assert images.pixel_scaling(toy.scaling(SHAPE, 2), 2) == toy.scaling((1, 1, 2), 2)

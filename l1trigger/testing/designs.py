@@ -1,15 +1,4 @@
-"""Whether a plugin keeps its contract: checks for the tests of whoever writes a source, an architecture or a score.
-
-Each takes a tiny design, as the content of a design file, through every stage, data to report, with all results saved
-and loaded in between::
-
-    from l1trigger import testing
-
-    def test_my_network(tmp_path):
-        testing.check_architecture({"name": "tiny", "model": {"architecture": "mine"}, ...}, tmp_path)
-
-A few hundred events, one or two epochs and ``synth: {yosys: false, per_layer: false}`` make that a matter of seconds.
-"""
+"""Sources, architectures and scores, tried with a tiny design that goes through every stage."""
 
 from __future__ import annotations
 
@@ -36,15 +25,12 @@ from l1trigger.pipeline import run as run_stages
 from l1trigger.results import Results
 from l1trigger.sections import CompressSection, DataSection, ModelSection
 from l1trigger.stages import STAGES, Display, Result, Stage
+from l1trigger.testing.contract import ContractError, require
 from l1trigger.trigger import TriggerFunction
 
 _BASES: Mapping[str, type[Section]] = {"data": DataSection, "model": ModelSection, "compress": CompressSection}
 _FEW = 64
 """Events on which single functions are tried."""
-
-
-class ContractError(AssertionError):
-    """A plugin does not keep its contract."""
 
 
 def check_source(raw: Mapping[str, Any], folder: Path) -> None:
@@ -89,20 +75,15 @@ def _check(raw: Mapping[str, Any], folder: Path, *sections: str) -> None:
         _check_score(results)
 
 
-def _require(holds: bool, what: str) -> None:
-    if not holds:
-        raise ContractError(what)
-
-
 def _check_options(design: Design, section: str) -> None:
     """Whether the options of a plugin are a strict, frozen section that says which files it reads."""
     group, options = PLUGIN_SECTIONS[section], getattr(design, section)
     kind, name = type(options), getattr(options, PLUGIN_SECTIONS[section].key)
     what = f"{kind.__name__} of {group.kind} '{name}'"
-    _require(issubclass(kind, _BASES[section]), f"{what} is no {_BASES[section].__name__}")
-    _require(kind.model_fields[group.key].default == name, f"{what}: the default of {group.key} is not '{name}'")
+    require(issubclass(kind, _BASES[section]), f"{what} is no {_BASES[section].__name__}")
+    require(kind.model_fields[group.key].default == name, f"{what}: the default of {group.key} is not '{name}'")
     resolved = design.resolved()
-    _require(from_mapping(resolved) == design, f"{what} is not what its own plain values say")
+    require(from_mapping(resolved) == design, f"{what} is not what its own plain values say")
     try:
         from_mapping({**resolved, section: {**resolved[section], "no_such_key": 1}})
     except DesignError:
@@ -116,7 +97,7 @@ def _check_options(design: Design, section: str) -> None:
     else:
         raise ContractError(f"{what} can be changed")
     unnamed = {p for p in _paths_in(dict(options)) if p.is_file()} - set(options.files())
-    _require(not unnamed, f"{what}: files() does not give {', '.join(map(str, sorted(unnamed)))}")
+    require(not unnamed, f"{what}: files() does not give {', '.join(map(str, sorted(unnamed)))}")
 
 
 def _paths_in(value: Any) -> Iterator[Path]:
@@ -136,25 +117,25 @@ def _check_data(design: Design) -> None:
     """Whether a source gives samples of one shape in hardware integers, the same at every call."""
     what, source = f"source '{design.data.source}'", SOURCES.of(design.data)
     data = source.load()
-    _require(isinstance(data, DataSet), f"{what}: load gives no DataSet")
+    require(isinstance(data, DataSet), f"{what}: load gives no DataSet")
     samples = {"train": data.train, "validation": data.validation, "test": data.test}
     samples |= {f"signal {s.name}": s for s in data.signals}
-    _require(len({e.name for e in data.evaluated}) == len(data.evaluated), f"{what}: two samples have one name")
+    require(len({e.name for e in data.evaluated}) == len(data.evaluated), f"{what}: two samples have one name")
     for name, events in samples.items():
         _check_events(events, f"{what}, {name}", data.train.inputs.shape[1:])
-    _require(not (found := _difference(data, source.load())), f"{what}: a second call gives other events: {found}")
+    require(not (found := _difference(data, source.load())), f"{what}: a second call gives other events: {found}")
 
 
 def _check_events(events: Events, what: str, shape: tuple[int, ...]) -> None:
     n, inputs, weight = len(events), events.inputs, events.weight
-    _require(n > 0, f"{what}: no events")
-    _require(inputs.dtype == np.int16, f"{what}: inputs are {inputs.dtype}, not int16")
-    _require(inputs.shape[1:] == shape != (), f"{what}: events of shape {inputs.shape[1:]} where train has {shape}")
+    require(n > 0, f"{what}: no events")
+    require(inputs.dtype == np.int16, f"{what}: inputs are {inputs.dtype}, not int16")
+    require(inputs.shape[1:] == shape != (), f"{what}: events of shape {inputs.shape[1:]} where train has {shape}")
     columns: dict[str, NDArray[Any]] = {"weight": weight, "block": events.block, "row": events.row, **events.truth}
     for name, values in columns.items():
-        _require(values.shape == (n,), f"{what}: {name} has the shape {values.shape} for {n} events")
-    _require(bool(np.isfinite(weight).all() and (weight >= 0).all()), f"{what}: a weight is negative or not finite")
-    _require(math.isclose(weight.sum(), 1, rel_tol=1e-9), f"{what}: weights sum to {weight.sum()}, not 1")
+        require(values.shape == (n,), f"{what}: {name} has the shape {values.shape} for {n} events")
+    require(bool(np.isfinite(weight).all() and (weight >= 0).all()), f"{what}: a weight is negative or not finite")
+    require(math.isclose(weight.sum(), 1, rel_tol=1e-9), f"{what}: weights sum to {weight.sum()}, not 1")
 
 
 def _check_stages(design: Design, folder: Path) -> Results:
@@ -166,7 +147,7 @@ def _check_stages(design: Design, folder: Path) -> Results:
     judge(done)
     again = _Begun()
     run_stages(design, folder, display=again)
-    _require(not again.begun, f"{', '.join(again.begun)}: run again although nothing has changed")
+    require(not again.begun, f"{', '.join(again.begun)}: run again although nothing has changed")
     return done.results
 
 
@@ -198,7 +179,7 @@ def _require_same(kept: Mapping[str, Result], results: Results) -> None:
     for name, result in kept.items():
         expected = _normalized(result) if isinstance(result, DataSet) else result
         found = _difference(expected, getattr(results, name))
-        _require(not found, f"the result of {name} is another one when it was saved and loaded: {found}")
+        require(not found, f"the result of {name} is another one when it was saved and loaded: {found}")
 
 
 def _normalized(data: DataSet) -> DataSet:
@@ -258,15 +239,15 @@ def _check_network(design: Design, results: Results) -> None:
     what, trained, data = f"model '{design.model.architecture}'", results.train, results.data
     network = ARCHITECTURES.of(design.model)
     stored = type(network).stored(trained.options).options
-    _require(stored == network.options, f"{what}: the options of its training are not those of the design")
-    _require(network.scaling == trained.scaling, f"{what}: its scaling is not the same at every call")
+    require(stored == network.options, f"{what}: the options of its training are not those of the design")
+    require(network.scaling == trained.scaling, f"{what}: its scaling is not the same at every call")
     for training in trained.trainings:
-        _require(math.isfinite(training.validation_loss), f"{what}: its validation loss is not finite")
+        require(math.isfinite(training.validation_loss), f"{what}: its validation loss is not finite")
     inputs, weights = data.test.inputs[:_FEW], trained.trainings[trained.best].weights
     score = network.float_score(weights, inputs)
-    _require(score.shape == (len(inputs),), f"{what}: float_score has the shape {score.shape} for {len(inputs)} events")
-    _require(score.dtype == np.float64, f"{what}: float_score is {score.dtype}, not float64")
-    _require(bool(np.isfinite(score).all()), f"{what}: float_score is not finite")
+    require(score.shape == (len(inputs),), f"{what}: float_score has the shape {score.shape} for {len(inputs)} events")
+    require(score.dtype == np.float64, f"{what}: float_score is {score.dtype}, not float64")
+    require(bool(np.isfinite(score).all()), f"{what}: float_score is not finite")
     _require_by_event(lambda x: network.float_score(weights, x), inputs, f"{what}: float_score")
     if isinstance(network, SupervisedArchitecture):
         _check_outputs(network, weights, data.train.select(slice(0, _FEW)), what)
@@ -275,21 +256,21 @@ def _check_network(design: Design, results: Results) -> None:
 def _check_outputs(network: SupervisedArchitecture[Any], weights: Mapping[str, Any], events: Events, what: str) -> None:
     """Whether outputs and targets have one shape, and predictions are named like a truth."""
     outputs, targets = network.float_outputs(weights, events.inputs), network.truth.targets(events)
-    _require(outputs.ndim == 2, f"{what}: float_outputs has the shape {outputs.shape}, not (events, outputs)")
-    _require(outputs.shape == targets.shape, f"{what}: targets have the shape {targets.shape}, outputs {outputs.shape}")
-    _require(outputs.dtype == np.float64, f"{what}: float_outputs is {outputs.dtype}, not float64")
+    require(outputs.ndim == 2, f"{what}: float_outputs has the shape {outputs.shape}, not (events, outputs)")
+    require(outputs.shape == targets.shape, f"{what}: targets have the shape {targets.shape}, outputs {outputs.shape}")
+    require(outputs.dtype == np.float64, f"{what}: float_outputs is {outputs.dtype}, not float64")
     examples, wanted = network.examples(events, 1)
-    _require(len(examples) == len(wanted), f"{what}: {len(examples)} examples have {len(wanted)} targets")
+    require(len(examples) == len(wanted), f"{what}: {len(examples)} examples have {len(wanted)} targets")
     for name, values in network.truth.predictions(outputs).items():
-        _require(name in events.truth, f"{what}: its prediction '{name}' has no truth to be held against")
-        _require(values.shape == (len(events),), f"{what}: its prediction '{name}' has the shape {values.shape}")
+        require(name in events.truth, f"{what}: its prediction '{name}' has no truth to be held against")
+        require(values.shape == (len(events),), f"{what}: its prediction '{name}' has the shape {values.shape}")
 
 
 def _require_by_event(of: Callable[[Any], Any], inputs: Any, what: str) -> None:
     """Whether events do not see each other: in another order they give the same. Float sums may differ in rounding."""
     order = np.random.default_rng(1).permutation(len(inputs))
     same = np.allclose(of(inputs)[order], of(inputs[order]), rtol=1e-3, atol=1e-4)
-    _require(same, f"{what} of an event depends on the events beside it")
+    require(same, f"{what} of an event depends on the events beside it")
 
 
 def _check_score(results: Results) -> None:
@@ -298,15 +279,15 @@ def _check_score(results: Results) -> None:
     score = SCORES.get(trigger.score)
     what = f"score '{trigger.score}'"
     out = trigger.evaluate(inputs)
-    _require(out.score.shape == (len(inputs),), f"{what}: its kernel gives the shape {out.score.shape}")
-    _require(out.score.dtype == np.int64, f"{what}: its kernel gives {out.score.dtype}, not int64")
-    _require(
+    require(out.score.shape == (len(inputs),), f"{what}: its kernel gives the shape {out.score.shape}")
+    require(out.score.dtype == np.int64, f"{what}: its kernel gives {out.score.dtype}, not int64")
+    require(
         _depends_on_inputs(trigger, inputs) == score.kernel.needs_inputs,
         f"{what}: needs_inputs of its kernel {score.kernel.cpp} is {score.kernel.needs_inputs}, but its scores say "
         "otherwise",
     )
     value = score.float_value(np.sort(np.unique(trigger.value(out.score))), trained, trained.best)
-    _require(bool((np.diff(value) >= 0).all()), f"{what}: float_value changes the order of scores")
+    require(bool((np.diff(value) >= 0).all()), f"{what}: float_value changes the order of scores")
 
 
 def _depends_on_inputs(trigger: TriggerFunction, inputs: Any) -> bool:
