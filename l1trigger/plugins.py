@@ -6,6 +6,7 @@ imported when it is asked for, so that one that is broken harms only those who u
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -33,6 +34,15 @@ def _loaded(group: str, name: str) -> Any:
 def load(group: str) -> dict[str, Any]:
     """All plugins of a group, by name."""
     return {name: _loaded(group, name) for name in _entries(group)}
+
+
+def working(group: str) -> list[Any]:
+    """The plugins of a group that can be imported."""
+    found = []
+    for name in _entries(group):
+        with suppress(ImportError, AttributeError):
+            found.append(_loaded(group, name))
+    return found
 
 
 def get(group: str, name: str, key: str = "") -> Any:

@@ -1,11 +1,14 @@
-"""What networks on calorimeter hits share: inputs, options, symmetric copies, training, and the dense head."""
+"""Networks of graph layers on calorimeter hits: inputs, options, symmetric copies, training, and the dense head.
+
+A new one is a kind of graph layer (``graph.algebra``), options with its sizes, and a class of two lines.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +17,15 @@ from pydantic import Field, model_validator
 from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
-from l1trigger.design import ModelSection, QuantizationSection, Section, TrainSection
+from l1trigger.design import Design, ModelSection, QuantizationSection, Section, TrainSection
 from l1trigger.errors import DesignError, nearest
-from l1trigger.graph.fit import Fitted, Weights
-from l1trigger.graph.quantized import qkeras_quantizer
+from l1trigger.graph import keras_layers
+from l1trigger.graph.algebra import AggregatingLayer, GraphLayer
+from l1trigger.graph.fit import Fitted, Weights, fit
+from l1trigger.graph.keras_layers import listed, qkeras_quantizer
 from l1trigger.models import dense, supervised
 from l1trigger.models.architecture import Training
+from l1trigger.own_layers import WithOwnLayers
 from l1trigger.quantize import dense_layers, training
 from l1trigger.quantize.dense_layers import DenseLayer
 
@@ -82,32 +88,94 @@ class HitOptions(ModelSection):
         return self
 
 
-class HitNetwork(supervised.Supervised):
-    """Base of networks that take hits and give the logit of e/gamma against pion, and the energy.
+class GraphOptions(HitOptions):
+    """Options of networks of graph layers; a subclass has a field for each size and option of its layer.
 
     Attributes:
-        graph: name of the graph layers, in the Keras model and, with a number each, in the design.
-        internal_bits: widths inside them that ``compress.internal`` can change.
+        layer: the kind of graph layer.
+        activation: of the outputs of all layers, but of the last where the algebra says that it is linear.
+        collapse: of the vertices after the last layer.
     """
 
-    graph: ClassVar[str]
+    layer: ClassVar[type[GraphLayer]]
+    activation: Literal["linear", "relu", "tanh"] = "linear"
+    collapse: Literal["mean", "sum", "max"] = "mean"
+
+    @model_validator(mode="after")
+    def _layers(self) -> Self:
+        sizes = list(self.sizes().values())
+        if len({len(s) for s in sizes}) != 1 or not sizes[0]:
+            raise ValueError(f"{listed(self.layer.sizes)} need one size per layer each")
+        if min(min(s) for s in sizes) < 1:
+            raise ValueError("all sizes must be at least 1")
+        return self
+
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """Sizes of the graph layers, by name."""
+        return {n: getattr(self, n) for n in self.layer.sizes}
+
+    def algebra(self) -> GraphLayer:
+        """The kind of graph layer with its options."""
+        return self.layer(**{f.name: getattr(self, f.name) for f in fields(self.layer)})
+
+    def weights_variant(self) -> str:
+        """Which weights the layers have."""
+        return self.layer.variants[0]
+
+    def prepared(self, cell: Weights) -> Weights:
+        """Weights of a layer as they are quantized."""
+        return cell
+
+
+class HitNetwork(supervised.Supervised, WithOwnLayers):
+    """Graph layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy.
+
+    A subclass says what its ``Options`` are, the rest follows from their ``layer``.
+
+    Attributes:
+        layer: the kind of graph layer; its name is that of the layers in the Keras model and, with a number each, in
+            the design.
+        internal_bits: widths inside the layers that ``compress.internal`` can change.
+    """
+
+    Options: type[GraphOptions]
+    layer: ClassVar[type[GraphLayer]]
     internal_bits: ClassVar[Mapping[str, int]]
 
-    @staticmethod
-    @abstractmethod
-    def fit_graph(
-        options: Any, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64],
-        collapsed_bits: int,
-    ) -> tuple[Any, Fitted]:
-        """The Keras class of the quantized graph layers, and what it is made from.
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.layer = cls.Options.layer
+        cls.internal_bits = {**{name: role.bits for name, role in cls.layer.roles.items()}, "collapsed": 12}
 
-        Args:
-            options: of the architecture.
-            cells: float weights of each layer, by name.
-            bits: widths of each layer, by role.
-            x: firmware inputs on which ranges are seen (events, V, 4).
-            collapsed_bits: width of the result.
+    @classmethod
+    def own_layers(cls) -> Mapping[str, Any]:
+        """The class of the quantized graph layers."""
+        return {keras_layers.keras_name(cls.layer): keras_layers.quantized_stack(cls.layer)}
+
+    @classmethod
+    def check(cls, design: Design) -> None:
+        """Whether HLS and RTL can go through the vertices as the design asks.
+
+        Raises:
+            DesignError: a number of steps, or of vertices per clock, does not divide the number of vertices.
         """
+        assert isinstance(design.model, GraphOptions)
+        steps = {"convert.reuse_factor": design.convert.reuse_factor}
+        if issubclass(cls.layer, AggregatingLayer) and design.synth.route in ("rtl", "both"):
+            steps["synth.vertices_per_clock"] = design.synth.vertices_per_clock
+        for key, value in steps.items():
+            if design.model.hits % value:
+                raise DesignError(None, key, f"{value} does not divide the {design.model.hits} vertices (model.hits)",
+                                  "take a power of two up to the number of vertices")
+
+    @classmethod
+    def build(cls, options: Any) -> Any:
+        """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units)."""
+        own = {f.name: getattr(options, f.name) for f in fields(cls.layer)}
+        return model(options, keras_layers.float_stack(cls.layer)(
+            **options.sizes(), **own, variant=options.weights_variant(), activation=options.activation,
+            collapse=options.collapse, mask_feature=MASK_FEATURE, name=cls.layer.name(),
+        ))
 
     @staticmethod
     def scaling(options: Any) -> InputScaling:
@@ -162,13 +230,17 @@ class HitNetwork(supervised.Supervised):
         """
         model = cls.build(options)
         training.set_weights(model, weights)
-        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer(cls.graph).cells]
+        name = cls.layer.name()
+        cells = [options.prepared({n: w.numpy() for n, w in cell.items()}) for cell in model.get_layer(name).cells]
         head = dense.folded_dense(model, linear=("output",))
         few = x[:SAMPLE].reshape(-1, options.hits, len(FEATURES))
         inside = {k: v for k, v in internal.items() if k != "collapsed"}
-        bits = [{**w, **inside} for w in _widths(section, cls.graph, len(cells), head)]
-        stack_class, fitted = cls.fit_graph(options, cells, bits, few, internal["collapsed"])
-        layer = stack_class(**fitted.arguments, name=cls.graph)
+        bits = [{**w, **inside} for w in _widths(section, name, len(cells), head)]
+        fitted = fit(
+            options.algebra(), cells, bits, few, activation=options.activation, collapse=options.collapse,
+            collapsed_bits=internal["collapsed"], mask_feature=MASK_FEATURE,
+        )
+        layer = keras_layers.quantized_stack(cls.layer)(**fitted.arguments, name=name)
         return _quantized(options, layer, fitted, head, section, cls.scaling(options))
 
 

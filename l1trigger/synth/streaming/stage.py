@@ -24,7 +24,7 @@ from l1trigger.synth.blocks import Block
 from l1trigger.synth.result import LayerResources, Predictions, SynthResult, by_what
 from l1trigger.synth.rtl import TOP, Field, Rtl
 from l1trigger.synth.stopwatch import Laps
-from l1trigger.synth.streaming import garnet
+from l1trigger.synth.streaming import graph
 from l1trigger.synth.streaming import images as cnn
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
 
@@ -88,8 +88,8 @@ class Engine(Protocol):
 
 
 def applies(layers: Sequence[GraphLayer], section: SynthSection) -> bool:
-    """Whether a network streams: whether it has a GarNet stack, or pixels are to enter one after the other."""
-    return garnet.applies(layers) or section.pixels_per_clock is not None
+    """Whether a network streams: whether it has a stack of graph layers that aggregate, or pixels are to enter one after the other."""
+    return graph.applies(layers) or section.pixels_per_clock is not None
 
 
 @dataclass(frozen=True)
@@ -116,8 +116,8 @@ def build(
         UnsupportedLayerError: a layer has no logic, or none that streams.
         DesignError: what enters per clock does not go with the network.
     """
-    if garnet.applies(layers):
-        return garnet.build(trigger, layers, section, samples, clock_ns)
+    if graph.applies(layers):
+        return graph.build(trigger, layers, section, samples, clock_ns)
     return cnn.build(trigger, layers, section, samples, clock_ns)
 
 
