@@ -191,12 +191,9 @@ class GraphLayer(ABC):
         """
         return {name: tuple(sizes[axis] for axis in axes) for name, axes in cls.weights.items()}
 
-    def require(self, vertices: int) -> None:
-        """Raises where options do not fit the number of vertices.
-
-        Raises:
-            ValueError: says which.
-        """
+    def problem(self, vertices: int) -> str:
+        """What of the options does not fit the number of vertices; empty where all does."""
+        return ""
 
     def limit(self, role: str) -> float | None:
         """A magnitude beyond which values of a role may saturate when its binary point is fitted; None for all."""
@@ -208,10 +205,10 @@ class GraphLayer(ABC):
 
     @abstractmethod
     def outputs(self, r: Reading, cell: Cell, x: Any, mask: Any) -> Any:
-        """y of every vertex, not yet in a type, from its features and its mask."""
+        """Y of every vertex, not yet in a type, from its features and its mask."""
 
     def layer(self, r: Reading, cell: Cell, x: Any, mask: Any) -> Any:
-        """x' of every vertex."""
+        """X' of every vertex."""
         return r.masked(mask, r.q("output", self.outputs(r, cell, x, mask), mask))
 
     def end(self, r: Reading, cell: Cell, x: Any, mask: Any, collapse: str) -> Any:
@@ -248,7 +245,7 @@ class AggregatingLayer(GraphLayer):
 
     Being linear, the mean and the sum of y over the vertices need no second pass: but for the roundings they are
 
-        mean        c[o] = Q_collapsed( y of  1/V sum_v m[v],  1/V sum_v m[v] x[v,:],  Q_aggregated( 1/V sum_v w[v,:] ) )
+        mean        c[o] = Q_collapsed( y of  1/V sum_v m[v], 1/V sum_v m[v] x[v,:], Q_aggregated(1/V sum_v w[v,:]) )
         sum         the same times V, before Q_collapsed
     """
 
@@ -277,7 +274,7 @@ class AggregatingLayer(GraphLayer):
         return collapse in ("mean", "sum")
 
     def sent(self, r: Reading, cell: Cell, mean: Any, maximum: Any) -> Any:
-        """g of the aggregates before they are rounded."""
+        """G of the aggregates before they are rounded."""
         k = None if maximum is None else r.q("aggregated", maximum)
         return r.q("gathered", self.gather(r, cell, r.q("aggregated", mean), k))
 
@@ -288,7 +285,7 @@ class AggregatingLayer(GraphLayer):
         return mean * r.vertices if collapse == "sum" else mean
 
     def outputs(self, r: Reading, cell: Cell, x: Any, mask: Any) -> Any:
-        """y of every vertex."""
+        """Y of every vertex."""
         w, g = self._aggregated(r, cell, x, mask)
         return self.combine(r, cell, mask, x, w, g)
 

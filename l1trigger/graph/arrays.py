@@ -27,7 +27,8 @@ class Arrays(Reading):
 
     def table(self, role: str, function: Function, value: Array) -> Array:
         """The function, then the type."""
-        return self.q(role, function(np, value))
+        found: Array = self.q(role, function(np, value))
+        return found
 
     def affine(self, terms: Sequence[tuple[Array, Array]], bias: Array | None = None) -> Array:
         """By matrix products."""

@@ -92,7 +92,8 @@ def float_stack(kind: type[GraphLayer]) -> Any:
             self.vertices, features = int(shape[1]), int(shape[-1])
             if not 0 <= self.mask_feature < features:
                 raise ValueError(f"mask_feature is {self.mask_feature}, but vertices have {features} features")
-            self.algebra.require(self.vertices)
+            if problem := self.algebra.problem(self.vertices):
+                raise ValueError(problem)
             for index in range(len(self.sizes[kind.sizes[-1]])):
                 sizes = {n: s[index] for n, s in self.sizes.items()}
                 self.cells.append({
@@ -126,7 +127,8 @@ def float_stack(kind: type[GraphLayer]) -> Any:
         def get_config(self) -> dict[str, Any]:
             """What the layer is made from."""
             names = ("variant", "activation", "collapse", "mask_feature", "normalization")
-            return {**super().get_config(), **self.sizes, **asdict(self.algebra), **{n: getattr(self, n) for n in names}}
+            own = {**self.sizes, **asdict(self.algebra), **{n: getattr(self, n) for n in names}}
+            return {**super().get_config(), **own}
 
     Stack.__name__ = Stack.__qualname__ = f"{kind.title}Stack"
     return Stack

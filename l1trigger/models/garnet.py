@@ -81,7 +81,7 @@ class GarNetLayer(AggregatingLayer):
         return "direct" in cell
 
     def encode(self, r: Reading, cell: Cell, x: Any, mask: Any) -> tuple[Any, Any]:
-        """w and p."""
+        """W and p."""
         distance = r.q("distance", r.affine([(x, cell["distance"])], cell["distance_bias"]), mask)
         w = r.masked(mask, r.table("edge_weight", edge_weight, distance))
         if "propagate" in cell:
@@ -95,7 +95,7 @@ class GarNetLayer(AggregatingLayer):
         return r.affine([(h, cell["mean"]), *([] if k is None else [(k, cell["maximum"])])])
 
     def combine(self, r: Reading, cell: Cell, mask: Any, x: Any, w: Any, g: Any) -> Any:
-        """y."""
+        """Y."""
         y = r.spread(w, g) + mask * cell["bias"]
         return y + r.affine([(x, cell["direct"])]) + r.affine([(w, cell["edges"])]) if self.direct(cell) else y
 

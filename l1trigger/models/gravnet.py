@@ -63,17 +63,17 @@ class GravNetLayer(GraphLayer):
     shown: ClassVar[str] = "mean"
     chunk: ClassVar[int] = 256
 
-    def require(self, vertices: int) -> None:
+    def problem(self, vertices: int) -> str:
         """There have to be enough neighbours."""
-        if not 1 <= self.neighbours <= vertices - (not self.loops):
-            raise ValueError(f"neighbours is {self.neighbours}, but there are {vertices} vertices")
+        enough = 1 <= self.neighbours <= vertices - (not self.loops)
+        return "" if enough else f"neighbours is {self.neighbours}, but there are {vertices} vertices"
 
     def limit(self, role: str) -> float | None:
         """Squared distances beyond which neighbours hardly count."""
         return _NEGLIGIBLE / self.falloff if role == "square" else None
 
     def outputs(self, r: Reading, cell: Cell, x: Any, mask: Any) -> Any:
-        """y of every vertex."""
+        """Y of every vertex."""
         s = r.q("coordinate", r.affine([(x, cell["coordinate"])], cell["coordinate_bias"]), mask)
         p = r.q("propagated", r.affine([(x, cell["propagate"])], cell["propagate_bias"]), mask)
         at, there = r.nearest(s, mask, self.neighbours, self.loops)

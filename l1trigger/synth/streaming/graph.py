@@ -58,7 +58,7 @@ def build(
     before, after = layers[:at], list(layers[at + 1 :])
     if wrong := [layer.name for layer in before if layer.kind not in _PASSED_ON]:
         raise UnsupportedLayerError(
-            f"The stage synth has no streaming engine for layers before a stack of graph layers: {', '.join(wrong)}. "
+            f"The stage synth has no streaming engine for layers before graph layers: {', '.join(wrong)}. "
             "Remedy: let the stack take the network's inputs, or leave this stage out with synth.route: none"
         )
     logic.require_supported(after)

@@ -1,4 +1,4 @@
-"""Reading of the algebra of graph layers in alkaid's traced variables: the logic of one vertex, or of what follows once.
+"""Reading of the algebra of graph layers in alkaid's traced variables: logic of one vertex, or of what follows once.
 
 Arrays have no axes of events and vertices: a vertex's features are (n,), what is aggregated (S, F).
 """

@@ -1,4 +1,4 @@
-"""The streaming engine of graph layers that aggregate: P vertices per clock through per-vertex logic, sums, and logic that runs once per event.
+"""The streaming engine of graph layers that aggregate: P vertices per clock, then what runs once per event.
 
     beat ─► lane0 ×P ─► tree0 ─► sums ─► gather0 ─┐
               └─ edge weights, delayed ─► lane1 ×P ─► tree1 ─► sums ─► gather1 ─┐ … ─► final ─► score, outputs, decision

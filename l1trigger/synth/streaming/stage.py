@@ -88,7 +88,7 @@ class Engine(Protocol):
 
 
 def applies(layers: Sequence[GraphLayer], section: SynthSection) -> bool:
-    """Whether a network streams: whether it has a stack of graph layers that aggregate, or pixels are to enter one after the other."""
+    """Whether a network streams: whether it has graph layers that do, or pixels are to enter one after the other."""
     return graph.applies(layers) or section.pixels_per_clock is not None
 
 
