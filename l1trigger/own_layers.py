@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from l1trigger import plugins
@@ -15,7 +16,7 @@ from l1trigger.layer_summary import LayerSummary
 
 
 class OwnLayer(ABC):
-    """Beside Keras' own, the base of such a layer; it converts to firmware bit for bit."""
+    """Base, beside Keras' own, of the class of such a layer, which converts to firmware bit for bit."""
 
     @abstractmethod
     def summaries(self) -> Sequence[LayerSummary]:
@@ -29,6 +30,17 @@ class WithOwnLayers(ABC):
     @abstractmethod
     def own_layers(cls) -> Mapping[str, Any]:
         """Their Keras classes, by the names that configurations have."""
+
+    @classmethod
+    @abstractmethod
+    def sources(cls) -> tuple[Path, ...]:
+        """Files of another package that firmware is made from."""
+
+
+def sources(architecture: str) -> tuple[Path, ...]:
+    """Files of another package that firmware of an architecture is made from."""
+    found = plugins.get("l1trigger.models", architecture, "model.architecture")
+    return found.sources() if isinstance(found, type) and issubclass(found, WithOwnLayers) else ()
 
 
 def keras_classes(names: Collection[str] | None = None) -> dict[str, Any]:

@@ -20,8 +20,8 @@ from l1trigger.graph import extension
 from l1trigger.graph.algebra import AggregatingLayer
 from l1trigger.graph.arrays import Array
 from l1trigger.graph.intervals import Interval, Intervals, grid
+from l1trigger.graph.keras_layers import QuantizedStack
 from l1trigger.graph.stack import Stack
-from l1trigger.own_layers import OwnLayer
 from l1trigger.package_files import firmware_folder
 
 INCLUDED = "graph_stacks.h"
@@ -31,7 +31,7 @@ _INDICES = "ijk"
 
 def stacks(model: Any) -> list[Any]:
     """The graph stacks among the layers of a quantized Keras model."""
-    return [layer for layer in model.layers if isinstance(layer, OwnLayer)]
+    return [layer for layer in model.layers if isinstance(layer, QuantizedStack)]
 
 
 def write(model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> None:

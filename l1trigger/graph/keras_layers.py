@@ -140,13 +140,23 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+class QuantizedStack(OwnLayer):
+    """Base of the Keras classes of quantized stacks.
+
+    Attributes:
+        graph_layer: the kind of layer.
+    """
+
+    graph_layer: ClassVar[type[GraphLayer]]
+
+
 @cache
 def quantized_stack(kind: type[GraphLayer]) -> Any:
     """The Keras layer class ``Q<title>Stack`` of a kind of graph layer, made once."""
     k = frameworks.keras()
     import tensorflow_model_optimization as tfmot
 
-    class QStack(k.layers.Layer, tfmot.sparsity.keras.PrunableLayer, OwnLayer):  # type: ignore[misc, name-defined]
+    class QStack(k.layers.Layer, tfmot.sparsity.keras.PrunableLayer, QuantizedStack):  # type: ignore[misc, name-defined]
         """A quantized stack of graph layers.
 
         Args:
@@ -158,7 +168,7 @@ def quantized_stack(kind: type[GraphLayer]) -> Any:
             more: the kind's options, and Keras' own.
         """
 
-        kind_of_layer: ClassVar[type[GraphLayer]] = kind
+        graph_layer: ClassVar[type[GraphLayer]] = kind
 
         def __init__(
             self, shapes: Sequence[Mapping[str, Sequence[int]]], weight_types: Sequence[Mapping[str, str]],

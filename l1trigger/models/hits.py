@@ -26,6 +26,7 @@ from l1trigger.graph.keras_layers import listed, qkeras_quantizer
 from l1trigger.models import dense, supervised
 from l1trigger.models.architecture import Training
 from l1trigger.own_layers import WithOwnLayers
+from l1trigger.package_files import firmware_folder
 from l1trigger.quantize import dense_layers, training
 from l1trigger.quantize.dense_layers import DenseLayer
 
@@ -151,6 +152,12 @@ class HitNetwork(supervised.Supervised, WithOwnLayers):
     def own_layers(cls) -> Mapping[str, Any]:
         """The class of the quantized graph layers."""
         return {keras_layers.keras_name(cls.layer): keras_layers.quantized_stack(cls.layer)}
+
+    @classmethod
+    def sources(cls) -> tuple[Path, ...]:
+        """The C++ header, where it is not this package's."""
+        header = cls.layer.header()
+        return () if header.is_relative_to(firmware_folder()) else (header,)
 
     @classmethod
     def check(cls, design: Design) -> None:

@@ -12,6 +12,7 @@ from l1trigger.convert.graph import GraphLayer
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.graph import hls
 from l1trigger.graph.algebra import AggregatingLayer
+from l1trigger.graph.keras_layers import QuantizedStack
 from l1trigger.graph.stack import Stack
 from l1trigger.own_layers import keras_classes
 from l1trigger.sections import SynthSection
@@ -32,8 +33,11 @@ def applies(layers: Sequence[GraphLayer]) -> bool:
 def _streamed(layers: Sequence[GraphLayer]) -> list[int]:
     """Places of stacks of graph layers that stream."""
     own = keras_classes({layer.kind for layer in layers} - set(logic.KINDS))
-    return [i for i, layer in enumerate(layers) if (found := own.get(layer.kind)) is not None
-            and issubclass(found.kind_of_layer, AggregatingLayer)]
+    streaming = {
+        name for name, cls in own.items()
+        if issubclass(cls, QuantizedStack) and issubclass(cls.graph_layer, AggregatingLayer)
+    }
+    return [i for i, layer in enumerate(layers) if layer.kind in streaming]
 
 
 def build(
