@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import frameworks
+from l1trigger import frameworks, own_layers
 from l1trigger.errors import DataError
 from l1trigger.fixed_point import FixedPoint
 
@@ -53,10 +54,10 @@ class QuantizedNetwork:
         Args:
             exact: compute in float64; float32 rounds once accumulators are wider than 24 bits.
         """
-        tf_keras, custom = frameworks.keras(), qkeras_objects()
+        config = json.loads(self.config)
+        tf_keras, custom = frameworks.keras(), qkeras_objects(config)
 
         def make() -> Any:
-            config = json.loads(self.config)
             if exact:
                 _set_dtype(config)
             model = tf_keras.models.model_from_json(json.dumps(config), custom_objects=custom)
@@ -143,12 +144,9 @@ def _set_dtype(config: Any) -> None:
             _set_dtype(item)
 
 
-def qkeras_objects() -> dict[str, Any]:
-    """What Keras must know to read a QKeras model from its configuration."""
-    from l1trigger.garnet import quantized as garnet
-    from l1trigger.gravnet import quantized as gravnet
-
-    q = frameworks.qkeras()
+def qkeras_objects(config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What Keras must know to read a QKeras model from its configuration; of all models when it is not known."""
+    keras, q = frameworks.keras(), frameworks.qkeras()
     objects: dict[str, Any] = {}
     q.utils._add_supported_quantized_objects(objects)
 
@@ -164,6 +162,8 @@ def qkeras_objects() -> dict[str, Any]:
                 activation = objects[activation["class_name"]](**activation["config"])
             return layer(**{**config, "activation": activation})
 
-    return objects | {
-        "QActivation": QActivation, garnet.NAME: garnet.stack_class(), gravnet.NAME: gravnet.stack_class(),
-    }
+    own = None
+    if config is not None:
+        kinds = {str(layer_["class_name"]) for layer_ in config["config"]["layers"]}
+        own = kinds - set(objects) - set(dir(keras.layers))
+    return objects | {"QActivation": QActivation} | own_layers.keras_classes(own)

@@ -146,7 +146,7 @@ def all_inputs(stages: Sequence[Stage], design: Design) -> dict[str, StageInputs
     for stage in stages:
         inputs[stage.name] = StageInputs(
             {s: resolved[s] for s in stage.sections},
-            {s: f for s in stage.sections if (f := _fingerprint(design, s))} | _source_digests(stage),
+            {s: f for s in stage.sections if (f := _fingerprint(design, s))} | _source_digests(stage, design),
             {u: inputs[u].digest() for u in stage.upstream},
             {p: _version(p) for p in ("l1trigger", *stage.packages)}
             | ({"layout": str(stage.layout)} if stage.layout > 1 else {}),
@@ -162,11 +162,11 @@ def _version(package: str) -> str:
         return "absent"
 
 
-def _source_digests(stage: Stage) -> dict[str, str]:
-    """Digests of the folders of sources that a stage copies from, by name."""
+def _source_digests(stage: Stage, design: Design) -> dict[str, str]:
+    """Digests of the folders and files of sources that a stage copies from, by name."""
     return {
-        folder.name: " ".join(_file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file())
-        for folder in stage.folders()
+        source.name: " ".join(_file_digest(f) for f in (source, *sorted(source.rglob("*"))) if f.is_file())
+        for source in stage.sources(design)
     }
 
 

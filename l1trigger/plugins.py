@@ -8,6 +8,7 @@ by the base class of its group; see ``l1trigger.contracts``.
 from __future__ import annotations
 
 from abc import ABC
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -78,6 +79,14 @@ class Group(Generic[PluginT]):
                               f"{self.base.__module__}")
         plugin: type[PluginT] = found
         return plugin
+
+    def working(self) -> list[type[PluginT]]:
+        """The plugins that can be imported."""
+        plugins = []
+        for name in self.names():
+            with suppress(DesignError):
+                plugins.append(self.get(name))
+        return plugins
 
     def of(self, options: Section) -> PluginT:
         """The plugin that a section names, with the section as its options."""

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
+from l1trigger import own_layers
 from l1trigger.design import Design
 from l1trigger.package_files import firmware_folder
 from l1trigger.results import Results
@@ -80,7 +81,7 @@ class Stage:
         upstream: stages that it takes results of.
         packages: those whose version can change its result.
         at_root: what it writes lies at the root of the run folder.
-        folders: gives the folders of sources that it copies from.
+        sources: gives the folders and files of sources that it copies from.
         layout: of what it saves, counted up when that changes, so that results of another are made anew.
     """
 
@@ -90,7 +91,7 @@ class Stage:
     upstream: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     at_root: bool = False
-    folders: Callable[[], tuple[Path, ...]] = tuple
+    sources: Callable[[Design], tuple[Path, ...]] = lambda design: ()
     layout: int = 1
 
 
@@ -108,7 +109,7 @@ STAGES = (
     _stage("compress", ("name", "compress"), ("data", "train"),
           (*_KERAS, "qkeras", "tensorflow-model-optimization")),
     _stage("convert", ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
-          folders=lambda: (firmware_folder(),)),
+          sources=lambda design: (firmware_folder(), *own_layers.sources(design.model.architecture))),
     _stage("csim", ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras"),
           layout=2),
     _stage("synth", ("synth",), ("data", "train", "compress", "convert", "csim"),

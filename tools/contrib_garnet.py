@@ -15,7 +15,7 @@ import yaml
 from l1trigger import frameworks
 from l1trigger.convert.contrib import deviation
 from l1trigger.data.sources.showers import Showers, ShowersOptions
-from l1trigger.garnet import contrib
+from l1trigger.models import garnet_contrib as contrib
 from l1trigger.models.hits import HitInputs
 
 

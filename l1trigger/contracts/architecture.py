@@ -59,6 +59,19 @@ class Architecture(Plugin[OptionsT]):
         """The architecture with the options, as plain values, of a finished training."""
         return cls(cls.Options.model_validate(options, context=STORED))
 
+    @classmethod
+    def own_layers(cls) -> Mapping[str, Any]:
+        """Keras classes of quantized layers that neither Keras nor QKeras has, by the names that configurations have.
+
+        They derive from ``l1trigger.own_layers.OwnLayer``.
+        """
+        return {}
+
+    @classmethod
+    def sources(cls) -> tuple[Path, ...]:
+        """Files of another package that firmware is made from; the HLS project is made anew when one has changed."""
+        return ()
+
     @property
     @abstractmethod
     def scaling(self) -> InputScaling:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from l1trigger import frameworks
 from l1trigger.convert.hls4ml import hls4ml_module, hls4ml_type, keras_mask, printing_into
 from l1trigger.errors import DataError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
-from l1trigger.garnet import contrib
-from l1trigger.garnet.contrib import ContribModel
+from l1trigger.graph import keras_layers
+from l1trigger.models import garnet_contrib as contrib
+from l1trigger.models.garnet import GarNetLayer
+from l1trigger.models.garnet_contrib import ContribModel
 
 
 def contrib_outputs(
@@ -61,6 +64,19 @@ def contrib_outputs(
     return expected, simulated.reshape(expected.shape)
 
 
+def stack_model(found: ContribModel) -> Any:
+    """The graph layers alone as a Keras model of our ``GarNetStack``: inputs (events, V, features)."""
+    k, options = frameworks.keras(), found.options
+    inputs = k.Input((found.vertices, found.features), name="hits")
+    stack = keras_layers.float_stack(GarNetLayer)(
+        **{n: options[n] for n in GarNetLayer.sizes}, activation=found.activation, collapse=found.collapse,
+        name="garnet",
+    )
+    model = k.Model(inputs, stack(inputs))
+    contrib.assign_cells(found, stack)
+    return model
+
+
 WIDE = FixedPoint(32, 8, True, Rounding.RND, Overflow.SAT)
 """Where a type saturates, overflow does not add to what is measured."""
 
@@ -72,7 +88,7 @@ class Deviation:
     Attributes:
         simulated: largest difference of hls4ml's own C-simulation.
         simulated_rms: the same, root mean square.
-        own: largest difference of ``layers.GarNetStack`` with the same weights, which is float as well.
+        own: largest difference of our ``GarNetStack`` with the same weights, which is float as well.
         largest: magnitude of the layer's outputs.
         precision: type in which hls4ml simulated what it does not settle by itself.
         events: how many were compared.
@@ -104,7 +120,7 @@ def deviation(path: Path, x: NDArray[np.float32], folder: Path, precision: Fixed
         raise DataError(path, f"takes events of {found.vertices} x {found.features} numbers, not "
                         f"{' x '.join(map(str, x.shape[1:]))}", "give events of its shape")
     expected, simulated = contrib_outputs(found, x, precision, folder)
-    own = np.asarray(contrib.stack_model(found).predict(x, verbose=0), np.float64)
+    own = np.asarray(stack_model(found).predict(x, verbose=0), np.float64)
     difference = simulated - expected
     return Deviation(
         float(np.abs(difference).max()), float(np.sqrt(np.square(difference).mean())),

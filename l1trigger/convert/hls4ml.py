@@ -25,14 +25,10 @@ from l1trigger.convert.graph import GraphLayer, layers, precision
 from l1trigger.design import ConvertSection
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet import hls as garnet
 from l1trigger.graph import extension
-from l1trigger.graph.hls import Kernel
-from l1trigger.gravnet import hls as gravnet
+from l1trigger.graph import hls as graph_hls
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import lint, quantizers
-
-_KERNELS: tuple[Kernel[Any], ...] = (garnet.KERNEL, gravnet.KERNEL)
 
 
 @dataclass(frozen=True)
@@ -139,6 +135,8 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
     hls4ml = hls4ml_module()
     model = network.build(exact=False)
     lint.require(lint.check_section(section, model))
+    for stack in graph_hls.stacks(model):
+        extension.register_stack(hls4ml, type(stack).__name__, graph_hls.INCLUDED)
     with keras_mask():
         config = hls4ml.utils.config_from_keras_model(
             model, granularity="name", backend=section.backend, default_reuse_factor=section.reuse_factor
@@ -185,9 +183,7 @@ def convert(
     with printing_into(log):
         g = graph(network, section, function, folder)
         g.write()
-    model = network.build(exact=False)
-    for kernel in _KERNELS:
-        kernel.write(model, network.input_type, section.reuse_factor, folder)
+    graph_hls.write(network.build(exact=False), network.input_type, section.reuse_factor, folder)
     (sink,) = g.get_output_variables()
     style = g.config.pipeline_style
     # Without an interval of its own, hls4ml's function starts an event every reuse_factor cycles.
@@ -211,15 +207,11 @@ def graph_layers(network: QuantizedNetwork, section: ConvertSection, log: Path |
         return layers(graph(network, section, "network", Path(folder)))
 
 
-
-
 def hls4ml_module() -> Any:
     """The module, imported after Keras 2 has been chosen."""
     frameworks.qkeras()
     import hls4ml
 
-    for kernel in _KERNELS:
-        kernel.register(hls4ml)
     extension.register_moving(hls4ml)
     return hls4ml
 

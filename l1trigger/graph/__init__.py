@@ -1,9 +1,13 @@
-"""What the graph networks ``garnet`` and ``gravnet`` share; a further one adds its algebra to it.
+"""Graph layers from Keras to firmware: what they all share, whatever they compute.
 
 | module | what it holds |
 | --- | --- |
-| ``function`` | a quantized stack of graph layers as plain values |
-| ``quantized`` | the base of the QKeras twins |
+| ``algebra`` | what a kind of graph layer says of itself, and the operations that it is written in |
+| ``arrays``, ``tensors``, ``intervals`` | those operations on NumPy, on TensorFlow, and on intervals |
+| ``stack`` | a quantized stack of layers as plain values, and its integer semantics |
+| ``keras_layers`` | the full-precision Keras layer, and its QKeras twin |
 | ``fit`` | types of weights and values, fitted to what a float stack does |
-| ``hls`` | the headers in hls4ml's projects |
+| ``hls``, ``extension`` | headers in hls4ml's projects, and hls4ml's own knowledge of them |
+
+A kind of graph layer is one class, e.g. ``models.garnet.GarNetLayer``, and one C++ header.
 """

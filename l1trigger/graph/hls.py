@@ -7,85 +7,62 @@ is written from its plain values.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import jinja2
+import numpy as np
 
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.graph import extension
-from l1trigger.graph.function import Stack
+from l1trigger.graph.algebra import AggregatingLayer
+from l1trigger.graph.arrays import Array
+from l1trigger.graph.intervals import Interval, Intervals, grid
+from l1trigger.graph.keras_layers import QuantizedStack
+from l1trigger.graph.stack import Stack
 from l1trigger.package_files import firmware_folder
 
-StackT = TypeVar("StackT", bound=Stack[Any])
+INCLUDED = "graph_stacks.h"
+"""Includes the headers of all stacks of a network."""
+_INDICES = "ijk"
 
 
-@dataclass(frozen=True)
-class Kernel(Generic[StackT]):
-    """How one kind of stack comes into hls4ml's projects.
+def stacks(model: Any) -> list[Any]:
+    """The graph stacks among the layers of a quantized Keras model."""
+    return [layer for layer in model.layers if isinstance(layer, QuantizedStack)]
 
-    Attributes:
-        name: of its sources: ``name.h`` and the template ``name_stack.h.j2``.
-        keras_name: of the class of its QKeras twin.
-        stack_of: the plain values of a built twin.
-        values: what the template needs: from the name of the function, the stack, the type of its inputs, and how many
-            vertices are gone through at a time.
+
+def write(model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> None:
+    """Writes the headers of a model's stacks into an HLS project; does nothing without any.
+
+    Args:
+        model: built QKeras model.
+        inputs: type of the network's input, which is that of every vertex's features.
+        reuse_factor: in how many steps the vertices are gone through.
+        project: its folder.
+
+    Raises:
+        DesignError: the reuse factor does not divide the number of vertices.
     """
-
-    name: str
-    keras_name: str
-    stack_of: Callable[[Any], StackT]
-    values: Callable[[str, StackT, FixedPoint, int], dict[str, object]]
-
-    @property
-    def _headers(self) -> str:
-        return f"{self.name}_stacks.h"
-
-    def register(self, hls4ml: Any) -> None:
-        """Makes hls4ml know the twin on Vivado and Vitis; once.
-
-        Args:
-            hls4ml: the module.
-        """
-        extension.register_stack(hls4ml, self.keras_name, self._headers)
-
-    def stacks(self, model: Any) -> dict[str, StackT]:
-        """The stacks of a built QKeras model, by layer name."""
-        return {
-            layer.name: self.stack_of(layer) for layer in model.layers if type(layer).__name__ == self.keras_name
-        }
-
-    def write(self, model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> None:
-        """Writes the headers of a model's stacks into an HLS project; does nothing without any.
-
-        Args:
-            model: built QKeras model.
-            inputs: type of the network's input, which is that of every vertex's features.
-            reuse_factor: in how many steps the vertices are gone through.
-            project: its folder.
-
-        Raises:
-            DesignError: the reuse factor does not divide the number of vertices.
-        """
-        found = self.stacks(model)
-        if not found:
-            return
-        source, target = firmware_folder() / "hls", project / "firmware" / "nnet_utils"
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(source), undefined=jinja2.StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
-        )
-        template = environment.get_template(f"{self.name}_stack.h.j2")
-        shutil.copy(source / f"{self.name}.h", target / f"{self.name}.h")
-        for name, stack in found.items():
-            parallel = _parallel(stack.vertices, reuse_factor)
-            values = self.values(extension.function_name(name), stack, inputs, parallel)
-            (target / extension.header_name(name)).write_text(template.render(values))
-        includes = "".join(f'#include "{extension.header_name(name)}"\n' for name in found)
-        (target / self._headers).write_text(includes)
+    found = {layer.name: Stack.of(layer) for layer in stacks(model)}
+    if not found:
+        return
+    source, target = firmware_folder() / "hls", project / "firmware" / "nnet_utils"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(source), undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
+    )
+    template = environment.get_template("graph_stack.h.j2")
+    for path in {source / "graph.h", *(stack.algebra.header() for stack in found.values())}:
+        shutil.copy(path, target / path.name)
+    for name, stack in found.items():
+        parallel = _parallel(stack.vertices, reuse_factor)
+        values = _values(extension.function_name(name), stack, inputs, parallel)
+        (target / extension.header_name(name)).write_text(template.render(values))
+    includes = "".join(f'#include "{extension.header_name(name)}"\n' for name in found)
+    (target / INCLUDED).write_text(includes)
 
 
 def _parallel(vertices: int, reuse_factor: int) -> int:
@@ -98,6 +75,51 @@ def _parallel(vertices: int, reuse_factor: int) -> int:
     return vertices // reuse_factor
 
 
-def shifted(t: FixedPoint, places: int) -> FixedPoint:
-    """The type of the same bits divided by 2^places."""
-    return FixedPoint(t.width, t.integer - places, t.signed)
+def _values(function: str, stack: Stack, inputs: FixedPoint, parallel: int) -> dict[str, object]:
+    """What the template of the header needs."""
+    readings = stack.intervals(inputs)
+    algebra = stack.algebra
+    aggregates = isinstance(algebra, AggregatingLayer)
+    closes = aggregates and stack.collapse != "max"
+    # A closed collapse is a mean, any other one a sum, until the binary point is moved.
+    shift = stack.vertices.bit_length() - 1
+    places = {("sum", True): -shift, ("mean", False): shift}.get((stack.collapse, closes), 0)
+    return {
+        "name": function, "title": algebra.title, "kernel": algebra.name(), "header": algebra.header().name,
+        "vertices": stack.vertices, "parallel": parallel, "mask_feature": stack.mask_feature,
+        "inputs": stack.inputs, "outputs": stack.outputs, "collapse": stack.collapse, "aggregates": aggregates,
+        "closes": closes, "collapsed_type": stack.collapsed.cpp(), "places": places,
+        "sums": {n: readings[-1].exact_types[n].cpp() for n in ("collapse_sum", *(_CLOSING if closes else ()))},
+        "layers": [_layer(i, stack, r, parallel) for i, r in enumerate(readings)],
+    }
+
+
+_CLOSING = ("input_sum", "edge_sum")
+
+
+def _layer(index: int, stack: Stack, r: Intervals, parallel: int) -> dict[str, object]:
+    algebra, layer = stack.algebra, stack.layers[index]
+    constants = {n: int(v) for n, v in asdict(algebra).items() if isinstance(v, int)}
+    sizes = {"vertices": stack.vertices, "parallel": parallel, **stack.axes(index)}
+    return {
+        "index": index, "sizes": sizes, "constants": constants,
+        "maxima": str(isinstance(algebra, AggregatingLayer) and algebra.maximum(layer.weights)),
+        "types": {**{n: t.cpp() for n, t in r.exact_types.items()}, **{n: t.cpp() for n, t in layer.types.items()}},
+        "lacking": [n for role in algebra.roles if role not in layer.types for n in (role, f"{role}_sum")],
+        "tables": {role: [int(v) for v in values] for role, values in r.tables.items()},
+        "weights": [_weight(n, axes, layer.weights.get(n)) for n, axes in algebra.weights.items()],
+    }
+
+
+def _weight(name: str, axes: tuple[str, ...], values: Array | None) -> dict[str, object]:
+    """Name, numbers and the narrowest type of one weight, and how a number is found by its indices."""
+    letters = _INDICES[: len(axes)]
+    arguments = ", ".join(f"unsigned {i}" for i in letters)
+    if values is None:
+        return {"name": name, "numbers": [], "arguments": arguments}
+    t = Interval(min(float(values.min()), 0.0), max(float(values.max()), 0.0), grid(values)).type
+    at = letters[0]
+    for letter, size in zip(letters[1:], values.shape[1:], strict=True):
+        at = f"({at}) * {size} + {letter}"
+    return {"name": name, "type": t.cpp(), "numbers": [float(v) for v in np.ravel(values)], "arguments": arguments,
+            "at": at}

@@ -1,11 +1,14 @@
-"""What networks on calorimeter hits share: inputs, options, symmetric copies, training, and the dense head."""
+"""Networks of graph layers on calorimeter hits: inputs, options, symmetric copies, training, and the dense head.
+
+A new one is a kind of graph layer (``graph.algebra``), options with its sizes, and a class of two lines.
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +20,12 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
 from l1trigger.design import Design, ModelSection, QuantizationSection, Section, TrainSection
 from l1trigger.errors import DesignError, nearest
-from l1trigger.graph.fit import Fitted, Weights
-from l1trigger.graph.quantized import qkeras_quantizer
+from l1trigger.graph import keras_layers
+from l1trigger.graph.algebra import AggregatingLayer, GraphLayer
+from l1trigger.graph.fit import Fitted, Weights, fit
+from l1trigger.graph.keras_layers import listed, qkeras_quantizer
 from l1trigger.models import dense, supervised
+from l1trigger.package_files import firmware_folder
 from l1trigger.quantize import dense_layers, training
 from l1trigger.quantize.dense_layers import DenseLayer
 from l1trigger.unread import Unread, no_pixels
@@ -73,17 +79,6 @@ class HitOptions(ModelSection):
     symmetric_copies: int = Field(4, ge=1, le=64)
     inputs: HitInputs = HitInputs()
 
-    def unread(self, design: Design) -> Iterator[Unread]:
-        """Settings that mean nothing with these."""
-        yield no_pixels(design)
-        yield from _unread_types(design)
-        whole = "is not possible for graph layers, which are quantized as they are trained"
-        sizes = "leave it out; the sizes of the layers are in the section model"
-        yield Unread("compress.pruning.structured", whole, sizes)
-        yield Unread("compress.student", whole, sizes)
-        yield Unread("compress.method", whole, "write qat; post_training.figures shows what rounding alone gives")
-        yield Unread("compress.post_training.events", "no biases of graph layers are corrected", "leave it out")
-
     @model_validator(mode="after")
     def _hits(self) -> Self:
         if self.hits & (self.hits - 1):
@@ -95,34 +90,116 @@ class HitOptions(ModelSection):
         return self
 
 
-OptionsT = TypeVar("OptionsT", bound=HitOptions)
+class GraphOptions(HitOptions):
+    """Options of networks of graph layers; a subclass has a field for each size and option of its layer.
+
+    Attributes:
+        layer: the kind of graph layer.
+        activation: of the outputs of all layers, but of the last where the algebra says that it is linear.
+        collapse: of the vertices after the last layer.
+    """
+
+    layer: ClassVar[type[GraphLayer]]
+    activation: Literal["linear", "relu", "tanh"] = "linear"
+    collapse: Literal["mean", "sum", "max"] = "mean"
+
+    def unread(self, design: Design) -> Iterator[Unread]:
+        """Settings that mean nothing with these."""
+        yield no_pixels(design)
+        yield from _unread_types(design, self.layer.name())
+        whole = "is not possible for graph layers, which are quantized as they are trained"
+        sizes = "leave it out; the sizes of the layers are in the section model"
+        yield Unread("compress.pruning.structured", whole, sizes)
+        yield Unread("compress.student", whole, sizes)
+        yield Unread("compress.method", whole, "write qat; post_training.figures shows what rounding alone gives")
+        yield Unread("compress.post_training.events", "no biases of graph layers are corrected", "leave it out")
+        if issubclass(self.layer, AggregatingLayer):
+            yield Unread("synth.stages", "where vertices enter one after the other, each block has stages of its own",
+                         "set synth.latency_cutoff_ns, the most delay of one stage, or synth.vertices_per_clock")
+        else:
+            yield Unread("synth.vertices_per_clock", f"there is no RTL of {self.layer.name()}",
+                         "set synth.route to none; convert.reuse_factor shares the HLS project's multipliers")
+
+    @model_validator(mode="after")
+    def _layers(self) -> Self:
+        sizes = list(self.sizes().values())
+        if len({len(s) for s in sizes}) != 1 or not sizes[0]:
+            raise ValueError(f"{listed(self.layer.sizes)} need one size per layer each")
+        if min(min(s) for s in sizes) < 1:
+            raise ValueError("all sizes must be at least 1")
+        return self
+
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """Sizes of the graph layers, by name."""
+        return {n: getattr(self, n) for n in self.layer.sizes}
+
+    def algebra(self) -> GraphLayer:
+        """The kind of graph layer with its options."""
+        return self.layer(**{f.name: getattr(self, f.name) for f in fields(self.layer)})
+
+    def weights_variant(self) -> str:
+        """Which weights the layers have."""
+        return self.layer.variants[0]
+
+    def prepared(self, cell: Weights) -> Weights:
+        """Weights of a layer as they are quantized."""
+        return cell
+
+
+OptionsT = TypeVar("OptionsT", bound=GraphOptions)
 
 
 class HitNetwork(SupervisedArchitecture[OptionsT]):
-    """Base of networks that take hits and give the logit of e/gamma against pion, and the energy.
+    """Graph layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy.
+
+    A subclass says what its ``Options`` are, the rest follows from their ``layer``.
 
     Attributes:
-        graph: name of the graph layers, in the Keras model and, with a number each, in the design.
+        layer: the kind of graph layer; its name is that of the layers in the Keras model and, with a number each, in
+            the design.
+        internal_bits: widths inside the layers that ``compress.internal`` can change.
     """
 
-    graph: ClassVar[str]
+    layer: ClassVar[type[GraphLayer]]
 
-    @abstractmethod
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.layer = cls.Options.layer
+        cls.internal_bits = {**{name: role.bits for name, role in cls.layer.roles.items()}, "collapsed": 12}
+
+    @classmethod
+    def own_layers(cls) -> Mapping[str, Any]:
+        """The class of the quantized graph layers."""
+        return {keras_layers.keras_name(cls.layer): keras_layers.quantized_stack(cls.layer)}
+
+    @classmethod
+    def sources(cls) -> tuple[Path, ...]:
+        """The C++ header, where it is not this package's."""
+        header = cls.layer.header()
+        return () if header.is_relative_to(firmware_folder()) else (header,)
+
+    def check(self, design: Design) -> None:
+        """Whether HLS and RTL can go through the vertices as the design asks.
+
+        Raises:
+            DesignError: a number of steps, or of vertices per clock, does not divide the number of vertices.
+        """
+        steps = {"convert.reuse_factor": design.convert.reuse_factor}
+        if issubclass(self.layer, AggregatingLayer) and design.synth.route in ("rtl", "both"):
+            steps["synth.vertices_per_clock"] = design.synth.vertices_per_clock
+        for key, value in steps.items():
+            if self.options.hits % value:
+                raise DesignError(None, key, f"{value} does not divide the {self.options.hits} vertices (model.hits)",
+                                  "take a power of two up to the number of vertices")
+
     def build(self) -> Any:
         """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units)."""
-
-    @abstractmethod
-    def fit_graph(
-        self, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: NDArray[np.float64], collapsed_bits: int
-    ) -> tuple[Any, Fitted]:
-        """The Keras class of the quantized graph layers, and what it is made from.
-
-        Args:
-            cells: float weights of each layer, by name.
-            bits: widths of each layer, by role.
-            x: firmware inputs on which ranges are seen (events, V, 4).
-            collapsed_bits: width of the result.
-        """
+        options = self.options
+        own = {f.name: getattr(options, f.name) for f in fields(self.layer)}
+        return model(options, keras_layers.float_stack(self.layer)(
+            **options.sizes(), **own, variant=options.weights_variant(), activation=options.activation,
+            collapse=options.collapse, mask_feature=MASK_FEATURE, name=self.layer.name(),
+        ))
 
     @property
     def scaling(self) -> InputScaling:
@@ -170,21 +247,25 @@ class HitNetwork(SupervisedArchitecture[OptionsT]):
         x: NDArray[np.float64],
     ) -> Any:
         """The QKeras model; single layers are ``garnet0`` ..., ``head0`` ... . See ``SupervisedArchitecture``."""
+        options, name = self.options, self.layer.name()
         model = self.build()
         training.set_weights(model, weights)
-        cells = [{n: w.numpy() for n, w in cell.items()} for cell in model.get_layer(self.graph).cells]
+        cells = [options.prepared({n: w.numpy() for n, w in cell.items()}) for cell in model.get_layer(name).cells]
         head = dense.folded_dense(model, linear=("output",))
-        few = x[:SAMPLE].reshape(-1, self.options.hits, len(FEATURES))
+        few = x[:SAMPLE].reshape(-1, options.hits, len(FEATURES))
         inside = {k: v for k, v in internal.items() if k != "collapsed"}
-        bits = [{**w, **inside} for w in _widths(section, self.graph, len(cells), head)]
-        stack_class, fitted = self.fit_graph(cells, bits, few, internal["collapsed"])
-        layer = stack_class(**fitted.arguments, name=self.graph)
-        return _quantized(self.options, layer, fitted, head, section, self.scaling)
+        bits = [{**w, **inside} for w in _widths(section, name, len(cells), head)]
+        fitted = fit(
+            options.algebra(), cells, bits, few, activation=options.activation, collapse=options.collapse,
+            collapsed_bits=internal["collapsed"], mask_feature=MASK_FEATURE,
+        )
+        layer = keras_layers.quantized_stack(self.layer)(**fitted.arguments, name=name)
+        return _quantized(options, layer, fitted, head, section, self.scaling)
 
 
-def _unread_types(design: Design) -> Iterator[Unread]:
+def _unread_types(design: Design, graph: str) -> Iterator[Unread]:
     """What says more about types than graph layers have: they take widths, and fit binary points themselves."""
-    section, graph = "compress.quantization", design.model.architecture
+    section = "compress.quantization"
     types = ("weights_integer", "biases_integer", "activations_integer", "per_channel")
     head = f"write it below {section}.layers.NAME for the dense layers head0 ... and output"
     for key in types:

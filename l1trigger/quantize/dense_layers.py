@@ -17,6 +17,7 @@ from l1trigger.errors import DesignError, nearest
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.layer_summary import LayerSummary, Units
 from l1trigger.network import QuantizedNetwork
+from l1trigger.own_layers import OwnLayer
 from l1trigger.quantize import by_channel
 from l1trigger.quantize.quantizers import fixed_point
 
@@ -259,7 +260,7 @@ def summarize(network: QuantizedNetwork, units: Mapping[str, Units] | None = Non
     for layer in reversed(network.build(exact=False).layers):
         if type(layer).__name__ == "QActivation":
             activation = fixed_point(layer.quantizer) or activation
-        elif hasattr(layer, "summaries"):  # a layer that is several
+        elif isinstance(layer, OwnLayer):
             out += reversed(layer.summaries())
         elif hasattr(layer, "kernel_quantizer"):
             kernel = layer.get_weights()[0]

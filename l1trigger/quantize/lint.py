@@ -9,6 +9,7 @@ from typing import Any
 
 from l1trigger.design import ConvertSection, Design
 from l1trigger.errors import DesignError, UnsupportedLayerError
+from l1trigger.own_layers import OwnLayer
 from l1trigger.quantize import keras_graph, lint_layers, quantizers
 from l1trigger.quantize.lint_layers import Finding
 
@@ -31,8 +32,7 @@ _WITHOUT_WEIGHTS = frozenset({
     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Average", "Dot",
     "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
 })
-_OWN = frozenset({"QGarNetStack", "QGravNetStack"})
-EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE | _OWN
+EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE
 """Layer classes that hls4ml converts bit for bit, given quantizers as the other rules want them."""
 
 _RESHAPING = frozenset({"Flatten", "Reshape", "Permute", "Dropout"})
@@ -130,6 +130,8 @@ def _function(layer: Any) -> str:
 def _layers(section: ConvertSection, model: Any) -> Iterator[Finding]:
     for layer in model.layers:
         kind = _kind(layer)
+        if isinstance(layer, OwnLayer):
+            continue
         if kind in _FUSED:
             yield Finding(
                 "error", layer.name, f"{kind} is a fused batch normalization, which hls4ml is dropping",

@@ -8,9 +8,9 @@ import toy_trigger as toy
 from l1trigger import frameworks
 from l1trigger.data.events import DataSet, Events
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet import fit, layers, quantized
-from l1trigger.graph.quantized import qkeras_quantizer
-from l1trigger.models.garnet import INTERNAL_BITS, GarNet, GarNetOptions
+from l1trigger.graph import fit
+from l1trigger.graph.keras_layers import qkeras_quantizer, quantized_stack
+from l1trigger.models.garnet import GarNet, GarNetLayer, GarNetOptions, fold
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import dense_layers
 from l1trigger.scores.kernels import KERNELS
@@ -18,9 +18,10 @@ from l1trigger.sections import QuantizationSection
 from l1trigger.trigger import TriggerFunction
 
 V = 8
-BITS = fit.Bits(
-    weights=5, biases=6, distance=6, edge_weight=4, propagated=6, aggregated=9, gathered=7, output=6
-)
+BITS = {
+    "weights": 5, "biases": 6, "distance": 6, "edge_weight": 4, "propagated": 6, "aggregated": 9, "gathered": 7,
+    "output": 6,
+}
 INPUT = FixedPoint.parse("ap_fixed<7,3,RND_CONV,SAT>")
 """Type of the features in tests of a stack alone."""
 
@@ -57,21 +58,29 @@ def cells(variant: str, seed: int, inputs: int = 4, sizes: tuple = ((2, 3, 3), (
     """Random float weights of layers of given S, F and O."""
     rng, out = np.random.default_rng(seed), []
     for s, f, o in sizes:
-        shapes = layers.weight_shapes(inputs, s, f, o, variant == "full")
+        shapes = GarNetLayer.shapes({"in": inputs, "aggregators": s, "propagate": f, "filters": o}, variant)
         out.append({n: rng.normal(0, 0.5, shape) for n, shape in shapes.items()})
         inputs = o
     return out
+
+
+def fitted(
+    variant: str, folded: bool, collapse: str, activation: str, seed: int, vertices: int = V
+) -> fit.Fitted:
+    """What a quantized layer with random weights is made from."""
+    own = [fold(c) if folded and variant == "simplified" else c for c in cells(variant, seed)]
+    return fit.fit(
+        GarNetLayer(), own, [BITS, BITS], features(300, seed, vertices=vertices), activation=activation,
+        collapse=collapse, collapsed_bits=9, mask_feature=3,
+    )
 
 
 def layer(
     variant: str = "simplified", folded: bool = True, collapse: str = "mean", activation: str = "linear", seed: int = 1,
 ):
     """The quantized Keras layer alone in float64, with weights on their grid; for features of the type ``INPUT``."""
-    found = fit.fit(
-        cells(variant, seed), [BITS, BITS], features(300, seed), activation=activation, collapse=collapse,
-        collapsed_bits=9, mask_feature=3, folded=folded,
-    )
-    made = quantized.stack_class()(**found.arguments, name="garnet", dtype="float64")
+    found = fitted(variant, folded, collapse, activation, seed)
+    made = quantized_stack(GarNetLayer)(**found.arguments, name="garnet", dtype="float64")
     made.build((None, V, 4))
     for own, weights, types in zip(made.cells, found.weights, made.weight_types, strict=True):
         for name, variable in own.items():
@@ -84,14 +93,11 @@ def network(
     vertices: int = V,
 ) -> QuantizedNetwork:
     """A quantized stack alone, on features of the type ``INPUT``."""
-    found = fit.fit(
-        cells(variant, seed), [BITS, BITS], features(300, seed, vertices=vertices), activation=activation,
-        collapse=collapse, collapsed_bits=9, mask_feature=3, folded=folded,
-    )
+    found = fitted(variant, folded, collapse, activation, seed, vertices)
     k, q = frameworks.keras(), frameworks.qkeras()
     inputs = k.Input((vertices, 4), name="x")
     h = q.QActivation(qkeras_quantizer(INPUT), name="input_type")(inputs)
-    stack = quantized.stack_class()(**found.arguments, name="garnet")
+    stack = quantized_stack(GarNetLayer)(**found.arguments, name="garnet")
     model = k.Model(inputs, stack(h))
     for layer, weights in zip(stack.cells, found.weights, strict=True):
         for name, variable in layer.items():
@@ -115,7 +121,8 @@ def trigger(seed: int = 3, score_type: FixedPoint | None = None, **more) -> Trig
     weights = {f"{i:03d}": w for i, w in enumerate(model.get_weights())}
     scaling = GarNet(own).scaling
     section = QuantizationSection(weights=5, biases=7, activations=6, score=10)
-    internal = {**INTERNAL_BITS, "distance": 5, "edge_weight": 4, "propagated": 5, "aggregated": 8, "gathered": 6}
+    internal = {**GarNet.internal_bits, "distance": 5, "edge_weight": 4, "propagated": 5, "aggregated": 8}
+    internal["gathered"] = 6
     made = GarNet(own).quantized_model(weights, section, internal, scaling.firmware(clusters(300, 9, own.hits)))
     net = QuantizedNetwork.from_keras(made, scaling.network_type, dense_layers.output_type(made))
     t = score_type or KERNELS["identity"].score_type(scaling, net)

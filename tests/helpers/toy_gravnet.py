@@ -5,9 +5,9 @@ import numpy as np
 from l1trigger import frameworks
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.graph.quantized import qkeras_quantizer
-from l1trigger.gravnet import quantized
-from l1trigger.gravnet.layers import weight_shapes
+from l1trigger.graph.keras_layers import qkeras_quantizer, quantized_stack
+from l1trigger.graph.stack import Stack
+from l1trigger.models.gravnet import GravNetLayer
 from l1trigger.network import QuantizedNetwork
 from l1trigger.trigger import TriggerFunction
 
@@ -45,7 +45,8 @@ def stack_arguments(sizes, neighbours, loops, collapse, relu, falloff=10.0):
     """Arguments of a ``QGravNetStack`` with layers of (coordinates, propagate, filters)."""
     shapes, inputs = [], FEATURES
     for each in sizes:
-        shapes.append(weight_shapes(inputs, *each))
+        sizes_of = dict(zip(GravNetLayer.sizes, each, strict=True))
+        shapes.append(GravNetLayer.shapes({"in": inputs, **sizes_of}, "plain"))
         inputs = each[-1]
     output = unsigned(7, 2) if relu else signed(7, 2)
     types = {"coordinate": signed(6, 1), "square": unsigned(6, 0), "edge_weight": unsigned(6, 0),
@@ -67,7 +68,7 @@ def network(vertices=16, sizes=((3, 4, 5), (2, 3, 4)), neighbours=4, loops=False
     x = q.QActivation(qkeras_quantizer(inputs.network_type), name="input_type")(x)
     x = keras.layers.Reshape((vertices, FEATURES), name="hits")(x)
     arguments = stack_arguments(sizes, neighbours, loops, collapse, relu, falloff)
-    x = quantized.stack_class()(**arguments, name="gravnet")(x)
+    x = quantized_stack(GravNetLayer)(**arguments, name="gravnet")(x)
     x = q.QDense(2, kernel_quantizer=q.quantized_bits(6, 1, alpha=1), bias_quantizer=q.quantized_bits(6, 1, alpha=1),
                  name="output")(x)
     x = q.QActivation(q.quantized_bits(14, 5, alpha=1), name="output_type")(x)
@@ -81,4 +82,4 @@ def trigger(found, vertices=16):
 
 
 def stack(found):
-    return quantized.stack_of(found.build().get_layer("gravnet"))
+    return Stack.of(found.build().get_layer("gravnet"))

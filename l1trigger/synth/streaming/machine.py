@@ -22,7 +22,7 @@ from l1trigger.synth.blocks import Block
 from l1trigger.synth.machine import Drive, Machine, Proof, Samples, Share, Subject
 from l1trigger.synth.result import LayerResources
 from l1trigger.synth.rtl import Field, Rtl
-from l1trigger.synth.streaming import garnet, images
+from l1trigger.synth.streaming import graph, images
 from l1trigger.synth.synthesizer import Module
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
 
@@ -86,8 +86,8 @@ class Engine(Protocol):
 
 
 def applies(layers: Sequence[GraphLayer], section: SynthSection) -> bool:
-    """Whether a network streams: whether it has a GarNet stack, or pixels are to enter one after the other."""
-    return garnet.applies(layers) or section.pixels_per_clock is not None
+    """Whether a network streams: whether it has graph layers that do, or pixels are to enter one after the other."""
+    return graph.applies(layers) or section.pixels_per_clock is not None
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,8 @@ def build(
         UnsupportedLayerError: a layer has no logic, or none that streams.
         DesignError: what enters per clock does not go with the network.
     """
-    if garnet.applies(layers):
-        return garnet.build(trigger, layers, section, samples, clock_ns)
+    if graph.applies(layers):
+        return graph.build(trigger, layers, section, samples, clock_ns)
     return images.build(trigger, layers, section, samples, clock_ns)
 
 

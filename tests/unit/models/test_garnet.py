@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from l1trigger import design, frameworks
 from l1trigger.errors import DataError, DesignError
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.models.garnet import INTERNAL_BITS, GarNet, symmetric_copy
+from l1trigger.models.garnet import GarNet, symmetric_copy
 from l1trigger.quantize import training
 from l1trigger.scores.classifier import ClassifierOptions, internal_bits
 from l1trigger.sections import LayerBits, QuantizationSection
@@ -112,7 +112,7 @@ def quantized(own=None, internal=None, **section):
     model = GarNet(own).build()
     weights = training.weights_by_name(model)
     x = GarNet(own).scaling.firmware(toy.clusters(100, extreme=0))
-    inside = {**INTERNAL_BITS, **(internal or {})}
+    inside = {**GarNet.internal_bits, **(internal or {})}
     return GarNet(own).quantized_model(weights, QuantizationSection(**section), inside, x)
 
 
@@ -166,5 +166,5 @@ def test_widths_inside_that_are_not_possible(internal, says):
 
 def test_widths_inside_keep_their_defaults():
     found = internal_bits(ClassifierOptions(internal={"distance": 2, "gathered": 24}), GarNet)
-    assert found == {**INTERNAL_BITS, "distance": 2, "gathered": 24}
+    assert found == {**GarNet.internal_bits, "distance": 2, "gathered": 24}
     assert internal_bits(ClassifierOptions(), object) == {}

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from l1trigger.data.events import DataSet
 from l1trigger.design import LayerBits, QuantizationSection, TrainSection
 from l1trigger.errors import DesignError
-from l1trigger.gravnet import quantized
+from l1trigger.graph.stack import Stack
 from l1trigger.models.gravnet import GravNet, GravNetOptions
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize.dense_layers import output_type, summarize
@@ -44,8 +44,8 @@ def test_quantized(trained, sample):
     network = QuantizedNetwork.from_keras(model, scaling.network_type, output_type(model))
     names = {layer.name: layer for layer in summarize(network)}
     assert list(names) == ["gravnet0", "gravnet1", "head0", "output"]
-    stack = quantized.stack_of(network.build().get_layer("gravnet"))
-    assert stack.layers[0].types.coordinate.width == GravNet.internal_bits["coordinate"]
+    stack = Stack.of(network.build().get_layer("gravnet"))
+    assert stack.layers[0].types["coordinate"].width == GravNet.internal_bits["coordinate"]
     assert "<5," in names["gravnet1"].weight_type
     assert "<7," in names["head0"].weight_type
     outputs = network.predict(x)

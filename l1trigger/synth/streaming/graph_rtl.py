@@ -1,4 +1,4 @@
-"""The streaming engine: P vertices per clock through per-vertex logic, sums, and logic that runs once per event.
+"""The streaming engine of graph layers that aggregate: P vertices per clock, then what runs once per event.
 
     beat ─► lane0 ×P ─► tree0 ─► sums ─► gather0 ─┐
               └─ edge weights, delayed ─► lane1 ×P ─► tree1 ─► sums ─► gather1 ─┐ … ─► final ─► score, outputs, decision
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.garnet.function import Layer, Stack, edge_weight
+from l1trigger.graph.algebra import AggregatingLayer
+from l1trigger.graph.stack import Stack
 from l1trigger.synth.blocks import Block, bits, block, wired
 from l1trigger.synth.lower import scaled
-from l1trigger.synth.quantization import quantized
+from l1trigger.synth.quantization import like, quantized
 from l1trigger.synth.rtl import Field
+from l1trigger.synth.streaming.graph_logic import Logic
 
 Head = Callable[[Any], Any]
 """From the collapsed outputs of the stack to the outputs of the engine, as alkaid's arrays."""
@@ -72,7 +74,7 @@ class Engine:
     hit: tuple[Field, ...]
     passes: tuple[Pass, ...]
 
-    source: ClassVar[str] = "garnet.v.j2"
+    source: ClassVar[str] = "graph.v.j2"
     around: ClassVar[str] = "sums and delays"
 
     @property
@@ -141,7 +143,7 @@ def build(
     """The engine of a stack.
 
     Args:
-        stack: as plain values.
+        stack: as plain values, of layers that aggregate.
         scaling: of all inputs, the same for each vertex.
         ports: types of all hardware integers.
         head: what follows the stack, decision included.
@@ -154,16 +156,17 @@ def build(
     one = _first(scaling, n)
     passes: list[Pass] = []
     inputs, decode = hit, _hardware(stack, one)
-    for index, layer in enumerate(stack.layers):
-        last = index == len(stack.layers) - 1
-        closes = last and stack.collapse != "max"
-        lane = block(f"lane{index}", inputs, _lane(layer, decode, closes), options, delay_ns)
-        carried = _carried(layer)
-        tree, total = _tree(index, lane.outputs[carried:], parallel, stack, _maxima(layer, closes), options, delay_ns)
-        function = _collapse(stack, layer, head) if closes else _gather(stack, layer)
-        gather = block("finish" if closes else f"gather{index}", total.fields, function, options, delay_ns)
-        passes.append(Pass(lane, carried, tree, total, gather))
-        inputs, decode = lane.outputs[:carried] + gather.outputs, _returned(layer)
+    for index in range(len(stack.layers)):
+        closes = index == len(stack.layers) - 1 and stack.collapse != "max"
+        logic = _Layer(stack, index, closes)
+        lane = block(f"lane{index}", inputs, logic.lane(decode), options, delay_ns)
+        rest = lane.outputs[logic.carried :]
+        tree, total = _tree(index, rest, parallel, stack, logic.maxima(len(rest)), options, delay_ns)
+        name = "finish" if closes else f"gather{index}"
+        function = logic.finish(head) if closes else logic.gather
+        gather = block(name, total.fields, function, options, delay_ns)
+        passes.append(Pass(lane, logic.carried, tree, total, gather))
+        inputs, decode = lane.outputs[: logic.carried] + gather.outputs, logic.returned
     if stack.collapse == "max":
         passes.append(_maximum_pass(stack, inputs, decode, head, parallel, options, delay_ns))
     return Engine(stack.vertices, parallel, hit, tuple(passes))
@@ -189,49 +192,107 @@ def _hardware(stack: Stack, scaling: InputScaling) -> Callable[[Any], tuple[Any,
     return decode
 
 
-def _carried(layer: Layer) -> int:
-    """Mask, edge weights, and for direct terms the inputs."""
-    return 1 + layer.aggregators + (layer.inputs if layer.direct is not None else 0)
+class _Layer:
+    """Logic of one layer, cut where it sums over the vertices.
 
+    A lane gives what is carried on to the next one (mask, edge weights, and for direct terms the inputs), then what is
+    added up, then what is maximized. Added up are the products w * p, and where the collapse follows also what was
+    carried, but for what is among the products.
 
-def _lane(layer: Layer, decode: Callable[[Any], tuple[Any, Any]], closes: bool) -> Head:
-    """Logic of a vertex: what is carried on, then what is added up, then what is maximized.
-
-    Added up are the products w * p, and where the collapse follows also the mask, the edge weights (which are among the
-    products when transforms are folded) and the inputs (for direct terms).
+    Args:
+        stack: that it belongs to.
+        index: of the layer.
+        closes: whether the collapse follows.
     """
 
-    def function(given: Any) -> Any:
-        x, mask = decode(given)
-        t = layer.types
-        distance = quantized(x @ layer.distance + layer.distance_bias, t.distance)
-        looked_up = distance.apply(lambda d: t.edge_weight.quantize(edge_weight(d)))
-        w = looked_up.quantize(0, t.edge_weight.integer, t.edge_weight.fraction)
-        w = np.where(np.repeat(mask, layer.aggregators), w, 0.0)
-        if layer.propagate is None or t.propagated is None:
-            products = np.concatenate([np.ravel(w[:, None] * x[None, :]).reshape(layer.aggregators, -1),
-                                       w.reshape(-1, 1)], 1)
-        else:
-            p = quantized(x @ layer.propagate + layer.propagate_bias, t.propagated)
-            p = np.concatenate([p, w]) if layer.maximum is not None else p
-            products = w[:, None] * p[None, :]
-        parts = [mask, w, *([x] if layer.direct is not None else []), products.ravel()]
-        if closes:
-            parts += [mask, *([] if layer.folded else [w])]
-            parts += [np.where(np.repeat(mask, layer.inputs), x, 0.0)] if layer.direct is not None else []
-        if layer.maximum is not None:
-            parts.append(products.ravel())
-        return np.concatenate(parts)
+    def __init__(self, stack: Stack, index: int, closes: bool) -> None:
+        assert isinstance(stack.algebra, AggregatingLayer)
+        layer = stack.layers[index]
+        self._stack, self._algebra, self._cell, self._closes = stack, stack.algebra, layer.weights, closes
+        self._r = Logic(stack.vertices, layer.types)
+        self._direct, self._maximum = (f(layer.weights) for f in (stack.algebra.direct, stack.algebra.maximum))
+        axes = stack.axes(index)
+        self._aggregators, self._features = axes["aggregators"], axes["features"]
+        self._inputs = axes["in"] if self._direct else 0
+        self._closing: tuple[int, ...] = ()
 
-    return function
+    @property
+    def carried(self) -> int:
+        """Numbers that go on to the next lane."""
+        return 1 + self._aggregators + self._inputs
+
+    @property
+    def _products(self) -> int:
+        return self._aggregators * self._features
+
+    def lane(self, decode: Callable[[Any], tuple[Any, Any]]) -> Head:
+        """Logic of a vertex.
+
+        Args:
+            decode: from what the block is given to x and the mask.
+        """
+
+        def function(given: Any) -> Any:
+            r = self._r
+            x, mask = decode(given)
+            w, p = self._algebra.encode(r, self._cell, x, mask)
+            products = r.products(w, p)
+            kept = [mask, w, *([x] if self._direct else [])]
+            added = [*np.asarray(products)]
+            if self._closes:
+                ends = [mask, w, *([r.masked(mask, x)] if self._direct else [])]
+                self._closing = _placed(added, [v for end in ends for v in np.asarray(end)])
+            return np.concatenate([*kept, like(w, added), *([products] if self._maximum else [])])
+
+        return function
+
+    def maxima(self, rest: int) -> list[bool]:
+        """Which of the values that come out of a lane behind those that are carried are maximized, not added up."""
+        maximized = self._products if self._maximum else 0
+        return [False] * (rest - maximized) + [True] * maximized
+
+    def _sent(self, sums: Any) -> Any:
+        """G (S, O) of sums and maxima."""
+        shape = (self._aggregators, self._features)
+        mean = self._r.averaged(sums[: self._products]).reshape(shape)
+        maximum = sums[-self._products :].reshape(shape) if self._maximum else None
+        return self._algebra.sent(self._r, self._cell, mean, maximum)
+
+    def gather(self, sums: Any) -> Any:
+        """What is sent back to the vertices."""
+        return self._sent(sums).ravel()
+
+    def finish(self, head: Head) -> Head:
+        """From sums to the outputs, without a second pass over the vertices."""
+
+        def function(sums: Any) -> Any:
+            mean = self._r.averaged(sums)
+            ends = like(sums, [np.asarray(mean)[i] for i in self._closing])
+            s = self._aggregators
+            means = (ends[:1], ends[1 + s :] if self._direct else None, ends[1 : 1 + s])
+            found = self._algebra.closed(self._r, self._cell, means, self._sent(sums), self._stack.collapse)
+            return head(quantized(found, self._stack.collapsed))
+
+        return function
+
+    def returned(self, given: Any) -> tuple[Any, Any]:
+        """From what was carried, and what the aggregators send back, to the next layer's inputs and the mask."""
+        s = self._aggregators
+        mask, w = given[:1], given[1 : 1 + s]
+        x, g = given[1 + s : self.carried], given[self.carried :]
+        y = self._algebra.combine(self._r, self._cell, mask, x if self._direct else None, w, g.reshape(s, -1))
+        return self._r.masked(mask, self._r.q("output", y)), mask.to_bool("any")
 
 
-def _maxima(layer: Layer, closes: bool) -> list[bool]:
-    """Which of the values that come out of a lane are maximized, not added up."""
-    products = layer.aggregators * layer.features
-    closing = 1 + (0 if layer.folded else layer.aggregators) + (layer.inputs if layer.direct is not None else 0)
-    added = products + (closing if closes else 0)
-    return [False] * added + [True] * (products if layer.maximum is not None else 0)
+def _placed(values: list[Any], more: Sequence[Any]) -> tuple[int, ...]:
+    """Places of further values in a list, to which those are added that are not in it."""
+    places = []
+    for value in more:
+        at = next((i for i, v in enumerate(values) if v is value), len(values))
+        if at == len(values):
+            values.append(value)
+        places.append(at)
+    return tuple(places)
 
 
 def _tree(
@@ -254,62 +315,6 @@ def _tree(
         for f, m in zip(tree.outputs, maxima, strict=True)
     )
     return tree, Sum(fields, tuple(maxima))
-
-
-def _gathered(stack: Stack, layer: Layer, sums: Any) -> Any:
-    """G (S, O) of the sums, and maxima, of a layer."""
-    s, f = layer.aggregators, layer.features
-    t = layer.types
-    h = quantized(sums[: s * f] * (1 / stack.vertices), t.aggregated).reshape(s, f)
-    rows = [h[i] @ layer.mean[i] for i in range(s)]
-    if layer.maximum is not None:
-        k = quantized(sums[-s * f :], t.aggregated).reshape(s, f)
-        rows = [row + k[i] @ layer.maximum[i] for i, row in enumerate(rows)]
-    return quantized(np.concatenate(rows), t.gathered).reshape(s, layer.filters)
-
-
-def _gather(stack: Stack, layer: Layer) -> Head:
-    return lambda sums: _gathered(stack, layer, sums).ravel()
-
-
-def _combined(layer: Layer, count: Any, x: Any, w: Any, g: Any) -> Any:
-    """Bias, returned features, and direct terms; see ``garnet.function``."""
-    y = np.sum(w[:, None] * g, axis=0) + np.concatenate([count] * layer.filters) * layer.bias
-    return y if layer.direct is None else y + x @ layer.direct + w @ layer.edges
-
-
-def _collapse(stack: Stack, layer: Layer, head: Head) -> Head:
-    """From the last layer's sums to the outputs, without a second pass over the vertices."""
-
-    def function(sums: Any) -> Any:
-        s, f, n = layer.aggregators, layer.features, layer.inputs
-        mean = sums * (1 / stack.vertices)
-        count, at = mean[s * f : s * f + 1], s * f + 1
-        if layer.folded:
-            w = mean[: s * f].reshape(s, f)[:, -1]  # the last feature is 1
-        else:
-            w, at = mean[at : at + s], at + s
-        x = mean[at : at + n] if layer.direct is not None else None
-        w = quantized(w, layer.types.aggregated)
-        total = _combined(layer, count, x, w, _gathered(stack, layer, sums))
-        return head(quantized(total * stack.vertices if stack.collapse == "sum" else total, stack.collapsed))
-
-    return function
-
-
-def _returned(layer: Layer) -> Callable[[Any], tuple[Any, Any]]:
-    """From what a pass carried, and what its aggregators send back, to the next layer's inputs and the mask."""
-
-    def decode(given: Any) -> tuple[Any, Any]:
-        s, n = layer.aggregators, layer.inputs
-        mask, w = given[:1], given[1 : 1 + s]
-        x = given[1 + s : 1 + s + n] if layer.direct is not None else None
-        g = given[_carried(layer) :].reshape(s, layer.filters)
-        y = quantized(_combined(layer, mask, x, w, g), layer.types.output)
-        present = mask.to_bool("any")
-        return np.where(np.repeat(present, layer.filters), y, 0.0), present
-
-    return decode
 
 
 def _maximum_pass(

@@ -8,12 +8,12 @@ import toy_contrib as toy
 import toy_showers
 import toy_trigger
 
-from l1trigger.convert.contrib import deviation
+from l1trigger.convert.contrib import deviation, stack_model
 from l1trigger.csim import compile, simulate
 from l1trigger.data.events import DataSet
 from l1trigger.design import QuantizationSection, TrainSection
 from l1trigger.errors import DataError, DesignError, UnsupportedLayerError
-from l1trigger.garnet import contrib
+from l1trigger.models import garnet_contrib as contrib
 from l1trigger.models.garnet import GarNet, GarNetOptions
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize.dense_layers import output_type
@@ -52,7 +52,7 @@ def test_the_same_outputs(case, tmp_path):
     # The same sums in another order in float32, and a logarithm of a float32 probability.
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
     # Without the head there is no logarithm: float32's own precision, times a few hundred additions.
-    x64 = contrib.stack_model(found).predict(x, verbose=0)
+    x64 = stack_model(found).predict(x, verbose=0)
     graph = contrib_output(made, x, n, found)
     np.testing.assert_allclose(x64, graph, rtol=1e-5, atol=1e-5)
 

@@ -5,7 +5,9 @@ import pytest
 import toy_garnet as toy
 
 from l1trigger import frameworks
-from l1trigger.garnet import fit, layers
+from l1trigger.graph import keras_layers
+from l1trigger.graph.fit import fit
+from l1trigger.models.garnet import GarNetLayer, fold
 
 ACTIVATIONS = {"linear": lambda v: v, "relu": lambda v: np.maximum(v, 0), "tanh": np.tanh}
 # Float32 has a relative error of 6e-8 per operation; sums of some tens of terms of order one stay well below this.
@@ -48,7 +50,7 @@ def by_loops(cells, x, activation, collapse, normalization, mask_feature=3):
 
 
 def stack(cells, sizes, **options):
-    layer = layers.classes().GarNetStack(*zip(*sizes, strict=True), **options)
+    layer = keras_layers.float_stack(GarNetLayer)(*zip(*sizes, strict=True), **options)
     layer.build((None, toy.V, 4))
     for cell, weights in zip(layer.cells, cells, strict=True):
         assert list(cell) == list(weights)
@@ -60,12 +62,12 @@ def stack(cells, sizes, **options):
 SIZES = ((2, 3, 3), (3, 2, 4))
 
 
-@pytest.mark.parametrize("normalization", layers.NORMALIZATIONS)
-@pytest.mark.parametrize("collapse", layers.COLLAPSES)
-@pytest.mark.parametrize("variant", layers.VARIANTS)
+@pytest.mark.parametrize("normalization", keras_layers.NORMALIZATIONS)
+@pytest.mark.parametrize("collapse", keras_layers.COLLAPSES)
+@pytest.mark.parametrize("variant", GarNetLayer.variants)
 def test_equals_the_formulas(variant, collapse, normalization):
     cells, x = toy.cells(variant, 1), toy.features(6, 5)
-    for activation in layers.ACTIVATIONS:
+    for activation in keras_layers.ACTIVATIONS:
         layer = stack(cells, SIZES, variant=variant, activation=activation, collapse=collapse,
                       normalization=normalization)
         got = layer(x.astype(np.float32)).numpy()
@@ -80,7 +82,7 @@ def test_missing_vertices_do_not_count():
     x = toy.features(20, 6).astype(np.float32)
     clean = np.where(x[..., 3:] == 0, 0, x)
     assert (clean != x).any()
-    for variant in layers.VARIANTS:
+    for variant in GarNetLayer.variants:
         layer = stack(toy.cells(variant, 4), SIZES, variant=variant, collapse="sum")
         np.testing.assert_array_equal(layer(x), layer(clean))
 
@@ -91,26 +93,14 @@ def test_order_of_vertices_does_not_count():
     np.testing.assert_allclose(layer(x), layer(x[:, ::-1]), **CLOSE)
 
 
-def test_single_layer_is_a_stack_of_one():
-    (cell,) = toy.cells("simplified", 8, sizes=SIZES[:1])
-    one = layers.classes().GarNet(*SIZES[0], name="one")
-    one.build((None, toy.V, 4))
-    for name, variable in one.cells[0].items():
-        variable.assign(cell[name])
-    x = toy.features(5, 1).astype(np.float32)
-    np.testing.assert_array_equal(one(x), stack([cell], SIZES[:1])(x))
-    assert [one.get_config()[n] for n in ("aggregators", "propagate", "filters")] == [2, 3, 3]
-
-
-@pytest.mark.parametrize("kind", ["GarNet", "GarNetStack"])
-def test_configuration_gives_the_same_layer(kind):
+@pytest.mark.parametrize("sizes", [((2,), (3,), (4,)), ((2, 3), (3, 2), (2, 4))])
+def test_configuration_gives_the_same_layer(sizes):
     k = frameworks.keras()
-    sizes = (2, 3, 4) if kind == "GarNet" else ((2, 3), (3, 2), (2, 4))
     options = {"variant": "full", "activation": "tanh", "collapse": "max", "mask_feature": 2, "normalization": "count"}
-    cls = getattr(layers.classes(), kind)
+    cls = keras_layers.float_stack(GarNetLayer)
     inputs = k.Input((toy.V, 4))
     model = k.Model(inputs, cls(*sizes, **options)(inputs))
-    again = k.models.model_from_json(model.to_json(), custom_objects={kind: cls})
+    again = k.models.model_from_json(model.to_json(), custom_objects={"GarNetStack": cls})
     again.set_weights(model.get_weights())
     assert again.layers[1].get_config() == model.layers[1].get_config()
     x = toy.features(5, 2, mask_feature=2).astype(np.float32)
@@ -126,13 +116,14 @@ def test_configuration_gives_the_same_layer(kind):
     ({"aggregators": [], "propagate": [], "filters": []}, "one size per layer"),
 ])
 def test_wrong_arguments(wrong, says):
+    given = {"aggregators": [2, 2], "propagate": [2, 2], "filters": [2, 2], **wrong}
     with pytest.raises(ValueError, match=says):
-        layers.classes().GarNetStack(**{"aggregators": [2, 2], "propagate": [2, 2], "filters": [2, 2], **wrong})
+        keras_layers.float_stack(GarNetLayer)(**given)
 
 
 @pytest.mark.parametrize("index", [4, -1])
 def test_mask_feature_that_is_not_there(index):
-    layer = layers.classes().GarNetStack([2], [2], [2], mask_feature=index)
+    layer = keras_layers.float_stack(GarNetLayer)([2], [2], [2], mask_feature=index)
     with pytest.raises(ValueError, match=f"mask_feature is {index}, but vertices have 4 features"):
         layer.build((None, toy.V, 4))
 
@@ -140,7 +131,7 @@ def test_mask_feature_that_is_not_there(index):
 def test_folding_leaves_the_function_unchanged():
     """A folded layer takes the inputs and a constant 1 for the propagated features."""
     (cell,) = toy.cells("simplified", 3, sizes=SIZES[:1])
-    folded = fit.fold(cell)
+    folded = fold(cell)
     assert set(folded) == {"distance", "distance_bias", "mean", "bias"}
     assert folded["mean"].shape == (2, 4 + 1, 3)
     for event in toy.features(10, 4):
@@ -154,13 +145,14 @@ def test_folding_leaves_the_function_unchanged():
 
 
 @pytest.mark.parametrize("collapse", ["mean", "sum", "max"])
-@pytest.mark.parametrize("variant", layers.VARIANTS)
+@pytest.mark.parametrize("variant", GarNetLayer.variants)
 @pytest.mark.parametrize("folded", [True, False])
 def test_the_fit_follows_the_float_function(variant, collapse, folded):
     """The outputs that binary points are fitted to are those of the float layer, folded or not."""
     cells, x = toy.cells(variant, 4), toy.features(30, 5)
-    found = fit.fit(cells, [toy.BITS] * 2, x, activation="tanh", collapse=collapse, collapsed_bits=9, mask_feature=3,
-                    folded=folded)
+    use = [fold(c) if folded and variant == "simplified" else c for c in cells]
+    found = fit(GarNetLayer(), use, [toy.BITS] * 2, x, activation="tanh", collapse=collapse, collapsed_bits=9,
+                mask_feature=3)
     layer = stack(cells, SIZES, variant=variant, activation="tanh", collapse=collapse)
     np.testing.assert_allclose(found.outputs, layer(x.astype(np.float32)), **CLOSE)
     assert ("propagate" in found.weights[0]) is not (folded and variant == "simplified")

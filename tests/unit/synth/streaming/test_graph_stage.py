@@ -103,7 +103,7 @@ def test_layers_before_the_stack():
     at = next(i for i, layer in enumerate(layers) if layer.kind == "QGarNetStack")
     assert machine.applies(layers, section(4)) and not machine.applies(layers[:at], section(4))
     dense = replace(next(layer for layer in layers if layer.kind == "Dense"), name="first")
-    with pytest.raises(UnsupportedLayerError, match=r"before a GarNet stack: first\. Remedy.*synth.route: none"):
+    with pytest.raises(UnsupportedLayerError, match=r"before graph layers: first\. Remedy.*synth.route: none"):
         machine.build(function, [dense, *layers], section(4), {"a": toy.clusters(5)}, CLOCK_NS)
 
 

@@ -7,7 +7,9 @@ import pytest
 import toy_gravnet as toy
 
 from l1trigger import frameworks
-from l1trigger.gravnet import fit, layers, quantized
+from l1trigger.graph import fit
+from l1trigger.graph.keras_layers import float_stack, quantized_stack
+from l1trigger.models.gravnet import GravNetLayer
 
 
 def hits(vertices=16, count=60):
@@ -15,7 +17,7 @@ def hits(vertices=16, count=60):
 
 
 def built(x, **options):
-    layer = layers.classes().GravNetStack([2, 3], [4, 4], [5, 3], name="gravnet", **options)
+    layer = float_stack(GravNetLayer)([2, 3], [4, 4], [5, 3], name="gravnet", **{"activation": "relu", **options})
     frameworks.seed_everything(1)
     inputs = frameworks.keras().Input(x.shape[1:])
     return frameworks.keras().Model(inputs, layer(inputs)), layer
@@ -37,12 +39,12 @@ def test_gradients_reach_every_weight():
 def test_wide_types_come_close_to_the_float_layer(options):
     x = hits()
     model, layer = built(x, **options)
-    wide = fit.Bits(weights=18, biases=20, coordinate=18, square=18, edge_weight=18, propagated=20, aggregated=20,
-                    output=20)
+    wide = {"weights": 18, "biases": 20, "coordinate": 18, "square": 18, "edge_weight": 18, "propagated": 20,
+            "aggregated": 20, "output": 20}
     cells = [{n: w.numpy() for n, w in cell.items()} for cell in layer.cells]
     fitted = fit.fit(
-        cells, [wide, wide], x, graph=fit.Graph(4, layer.loops, layer.falloff), activation=layer.activation,
-        collapse=layer.collapse, collapsed_bits=22, mask_feature=3,
+        layer.algebra, cells, [wide, wide], x, activation=layer.activation, collapse=layer.collapse, collapsed_bits=22,
+        mask_feature=3,
     )
     expected = model.predict(x, verbose=0)
     # Two independent computations in float64 and float32; inputs are small integers over 8, so that neighbours agree
@@ -50,7 +52,7 @@ def test_wide_types_come_close_to_the_float_layer(options):
     same = np.isclose(fitted.outputs, expected, rtol=1e-4, atol=1e-5).all(-1)
     assert same.mean() > 0.9
     with frameworks.float64():
-        twin = quantized.stack_class()(**fitted.arguments, name="gravnet")
+        twin = quantized_stack(GravNetLayer)(**fitted.arguments, name="gravnet")
         twin.build((None, *x.shape[1:]))
         for cell, weights in zip(twin.cells, fitted.weights, strict=True):
             for name, variable in cell.items():
@@ -63,11 +65,11 @@ def test_wide_types_come_close_to_the_float_layer(options):
 
 def test_single_layer_and_its_configuration():
     x = hits(8).astype(np.float32)
-    layer = layers.classes().GravNet(2, 3, 4, neighbours=2, collapse=None)
+    layer = float_stack(GravNetLayer)([2], [3], [4], neighbours=2, activation="relu", collapse=None)
     y = layer(x)
     assert y.shape == (60, 8, 4)
     assert not np.asarray(y)[x[..., 3] == 0].any()
-    again = layers.classes().GravNet.from_config(layer.get_config())
+    again = float_stack(GravNetLayer).from_config(layer.get_config())
     again(x)
     again.set_weights(layer.get_weights())
     assert np.array_equal(again(x), y)
@@ -84,4 +86,4 @@ def test_options_that_make_no_sense(options, message):
 
 def test_sizes_that_do_not_fit():
     with pytest.raises(ValueError, match="one size per layer"):
-        layers.classes().GravNetStack([1], [2, 3], [4])
+        float_stack(GravNetLayer)([1], [2, 3], [4])

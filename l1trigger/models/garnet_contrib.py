@@ -1,6 +1,6 @@
 """Models made of hls4ml's own GarNet layers (``hls4ml.contrib.garnet``), read from their ``.h5`` files.
 
-The algebra of the simplified layer is that of ``garnet.function`` without roundings, so the weights pass over as they
+The algebra of the simplified layer is that of ``models.garnet`` without roundings, so the weights pass over as they
 are. Only configuration and arrays are read: Keras itself cannot load such a stack again, whose configuration holds a
 key that its constructor does not take.
 """
@@ -39,7 +39,7 @@ class ContribModel:
         activation: of each layer's outputs.
         collapse: over the vertices.
         vertices, features: shape of an event.
-        cells: weights of each layer, by the names of ``layers.weight_shapes``.
+        cells: weights of each layer, by the names of ``models.garnet``.
         head: kernel and bias of each dense layer with ReLU.
         output: kernel and bias of the logit and the energy; None when nothing follows the graph layers.
     """
@@ -66,25 +66,6 @@ class ContribModel:
             "head": tuple(kernel.shape[1] for kernel, _ in self.head),
         }
 
-
-
-
-
-
-def stack_model(found: ContribModel) -> Any:
-    """The graph layers alone as a Keras model of ``layers.GarNetStack``: inputs (events, V, features)."""
-    from l1trigger import frameworks
-    from l1trigger.garnet import layers
-
-    k, options = frameworks.keras(), found.options
-    inputs = k.Input((found.vertices, found.features), name="hits")
-    stack = layers.classes().GarNetStack(
-        options["aggregators"], options["propagate"], options["filters"], activation=found.activation,
-        collapse=found.collapse, name="garnet",
-    )
-    model = k.Model(inputs, stack(inputs))
-    _assign_cells(found, stack)
-    return model
 
 
 def read(path: Path) -> ContribModel:
@@ -129,14 +110,15 @@ def read(path: Path) -> ContribModel:
 
 def assign(found: ContribModel, model: Any) -> None:
     """Puts the weights into a model of the architecture ``garnet`` with the same sizes."""
-    _assign_cells(found, model.get_layer("garnet"))
+    assign_cells(found, model.get_layer("garnet"))
     for index, dense in enumerate(found.head):
         model.get_layer(f"head{index}").set_weights(dense)
     if found.output is not None:
         model.get_layer("output").set_weights(found.output)
 
 
-def _assign_cells(found: ContribModel, stack: Any) -> None:
+def assign_cells(found: ContribModel, stack: Any) -> None:
+    """Puts the graph layers' weights into a built ``GarNetStack``."""
     for cell, weights in zip(stack.cells, found.cells, strict=True):
         for name, variable in cell.items():
             variable.assign(weights[name])
@@ -172,7 +154,7 @@ def keras_model(found: ContribModel, contrib: Any, keras: Any) -> Any:
 
 
 def _require(path: Path, layer: Mapping[str, Any]) -> None:
-    """Raises when a layer computes what ``garnet.function`` does not.
+    """Raises when a layer computes what ``models.garnet`` does not.
 
     Raises:
         UnsupportedLayerError: names all of it.

@@ -1,4 +1,4 @@
-"""The streaming engine of a trigger function whose network is a GarNet stack and what follows it."""
+"""The streaming engine of a trigger function whose network is a stack of graph layers and what follows it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,34 @@ from numpy.typing import NDArray
 
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.errors import DesignError, UnsupportedLayerError
-from l1trigger.garnet import hls
-from l1trigger.garnet.function import Stack
-from l1trigger.garnet.quantized import NAME
+from l1trigger.graph import hls
+from l1trigger.graph.algebra import AggregatingLayer
+from l1trigger.graph.keras_layers import QuantizedStack
+from l1trigger.graph.stack import Stack
+from l1trigger.own_layers import keras_classes
 from l1trigger.sections import SynthSection
 from l1trigger.synth import layers as logic
 from l1trigger.synth import lower
-from l1trigger.synth.streaming import garnet_rtl
-from l1trigger.synth.streaming.garnet_rtl import Engine
+from l1trigger.synth.streaming import graph_rtl
+from l1trigger.synth.streaming.graph_rtl import Engine
 from l1trigger.trigger import TriggerFunction
 
 _PASSED_ON = frozenset({"Input", "FixedPointQuantizer", "Activation", "Reshape", "Repack"})
 
 
 def applies(layers: Sequence[GraphLayer]) -> bool:
-    """Whether a network has a GarNet stack."""
-    return any(layer.kind == NAME for layer in layers)
+    """Whether a network has a stack of graph layers that stream: those that aggregate."""
+    return bool(_streamed(layers))
+
+
+def _streamed(layers: Sequence[GraphLayer]) -> list[int]:
+    """Places of stacks of graph layers that stream."""
+    own = keras_classes({layer.kind for layer in layers} - set(logic.KINDS))
+    streaming = {
+        name for name, cls in own.items()
+        if issubclass(cls, QuantizedStack) and issubclass(cls.graph_layer, AggregatingLayer)
+    }
+    return [i for i, layer in enumerate(layers) if layer.kind in streaming]
 
 
 def build(
@@ -46,11 +58,11 @@ def build(
         DesignError: the vertices per clock do not divide the number of vertices.
     """
     stack = stack_of(trigger)
-    at = next(i for i, layer in enumerate(layers) if layer.kind == NAME)
+    at = _streamed(layers)[0]
     before, after = layers[:at], list(layers[at + 1 :])
     if wrong := [layer.name for layer in before if layer.kind not in _PASSED_ON]:
         raise UnsupportedLayerError(
-            f"The stage synth has no streaming engine for layers before a GarNet stack: {', '.join(wrong)}. "
+            f"The stage synth has no streaming engine for layers before graph layers: {', '.join(wrong)}. "
             "Remedy: let the stack take the network's inputs, or leave this stage out with synth.route: none"
         )
     logic.require_supported(after)
@@ -66,7 +78,7 @@ def build(
         return np.concatenate([lower.decided(trigger, None, None, output), output])
 
     ports = lower.repeated_ports(trigger.scaling, stack.inputs, list(samples.values())) * stack.vertices
-    return garnet_rtl.build(
+    return graph_rtl.build(
         stack, trigger.scaling, ports, head, section.vertices_per_clock,
         {"hard_dc": section.hard_dc, "binary_lut": section.binary_lut}, section.latency_cutoff_ns or clock_ns,
     )
@@ -74,5 +86,5 @@ def build(
 
 def stack_of(trigger: TriggerFunction) -> Stack:
     """The one stack of a trigger function's network."""
-    (stack,) = hls.stacks(trigger.network.build(exact=False)).values()
-    return stack
+    (layer,) = hls.stacks(trigger.network.build(exact=False))
+    return Stack.of(layer)
