@@ -22,6 +22,7 @@ from l1trigger import plugins
 from l1trigger.errors import DesignError, nearest
 from l1trigger.sections import (
     PARTS,
+    Budget,
     CompressSection,
     ConvertSection,
     CsimSection,
@@ -60,7 +61,7 @@ class Design(Section):
     convert: ConvertSection = ConvertSection()
     csim: CsimSection = CsimSection()
     synth: SynthSection = SynthSection()
-    budget: dict[str, Limit] = Field(default_factory=dict)
+    budget: Budget = Field(default_factory=dict)
 
     def section_digest(self, *names: str) -> str:
         """Digest of some sections, resolved."""
@@ -159,6 +160,8 @@ def _validated(kind: Any, given: Any, file: Path | None, section: str) -> Any:
     """A value of a section. It goes through JSON, whose strict mode takes lists for tuples and no text for numbers."""
     try:
         return TypeAdapter(kind).validate_json(json.dumps(given, default=str), strict=True)
+    except DesignError as e:
+        raise DesignError(file, e.key, e.expectation, e.remedy) from None
     except ValidationError as e:
         # A misspelled key is often the reason why another one is missing.
         first = min(e.errors(), key=lambda error: error["type"] != "extra_forbidden")
