@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from l1trigger import catalogue
 from l1trigger.design import Design, from_mapping
 from l1trigger.errors import DataError, DesignError, RunFolderError, argument
 from l1trigger.run_folder import RunFolder, remove, write_atomically
@@ -22,9 +23,6 @@ STAGES = ("train", "compress")
 
 SECTIONS = ("data", "model", "train", "compress")
 """Sections of the design that these results depend on."""
-
-FIGURES = ("auc", "tpr", "spearman_rho", "rate_khz")
-"""Figures of the report that the card remembers, at level csim."""
 
 LIMIT_BYTES = 1_000_000
 """Largest size of one design's artefacts."""
@@ -131,12 +129,13 @@ def export(run_folder: Path, target: Path) -> Path:
 
 
 def _figures(run_folder: Path) -> list[dict[str, Any]]:
-    """The run's figures that a card should remember."""
+    """The run's figures that a card should remember, at level csim."""
+    remembered = catalogue.names("card")
     try:
         figures = json.loads((run_folder / "report.json").read_text())["figures"]
     except (OSError, ValueError, KeyError):
         return []
-    return [f for f in figures if f["name"] in FIGURES and f.get("level") == "csim"]
+    return [f for f in figures if f["name"] in remembered and f.get("level") == "csim"]
 
 
 def differences(a: Any, b: Any, at: str = "") -> list[str]:

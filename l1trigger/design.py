@@ -25,6 +25,7 @@ from l1trigger.errors import ArgumentError, DesignError, nearest, of_file
 from l1trigger.plugins import Group, names
 from l1trigger.sections import (
     PARTS,
+    Budget,
     CompressSection,
     ConvertSection,
     CsimSection,
@@ -64,7 +65,7 @@ class Design(Section):
     convert: ConvertSection = ConvertSection()
     csim: CsimSection = CsimSection()
     synth: SynthSection = SynthSection()
-    budget: dict[str, Limit] = Field(default_factory=dict)
+    budget: Budget = Field(default_factory=dict)
 
     _file: Path | None = PrivateAttr(default=None)
 
@@ -177,6 +178,8 @@ def _validated(kind: Any, given: Any, file: Path | None, section: str) -> Any:
     """A value of a section. It goes through JSON, whose strict mode takes lists for tuples and no text for numbers."""
     try:
         return TypeAdapter(kind).validate_json(json.dumps(given, default=str), strict=True)
+    except DesignError as e:
+        raise DesignError(file, e.key, e.expectation, e.remedy) from None
     except ValidationError as e:
         # A misspelled key is often the reason why another one is missing.
         first = min(e.errors(), key=lambda error: error["type"] != "extra_forbidden")

@@ -70,6 +70,10 @@ class ReportError(L1TriggerError):
     """A report does not follow its schema."""
 
 
+class UnknownFigureError(L1TriggerError, ValueError):
+    """The catalogue of figures has no such name, or has it already."""
+
+
 class ToolNotFoundError(L1TriggerError):
     """A tool is needed and was not found; says where it was looked for."""
 

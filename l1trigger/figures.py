@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from l1trigger.catalogue import PARTS, entry
 
 
 class Source(StrEnum):
@@ -35,11 +37,19 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _known(name: str) -> str:
+    return entry(name).name
+
+
+Name = Annotated[str, AfterValidator(_known)]
+"""Name of a figure; one that the catalogue does not have is refused."""
+
+
 class Figure(Value):
     """One number.
 
     Attributes:
-        name: stable name, e.g. ``auc``, ``tpr``, ``rate_khz``, ``latency_cycles``, ``lut``.
+        name: in the catalogue, e.g. ``auc``, ``tpr``, ``rate_khz``, ``latency_cycles``, ``lut``.
         value: the number, or None when it was not measured.
         reason: why it was not measured.
         unit: e.g. ``kHz``, ``ns``, or empty for pure numbers.
@@ -52,7 +62,7 @@ class Figure(Value):
         conditions: what else fixes its meaning: signal, false_positive_rate, threshold, n_eff, seed, baseline ...
     """
 
-    name: str
+    name: Name
     value: float | None
     reason: str | None = None
     unit: str = ""
@@ -70,6 +80,11 @@ class Figure(Value):
         if (self.value is None) == (self.reason is None):
             raise ValueError(f"{self.name}: a figure has either a value or the reason why it has none")
         return self
+
+    @property
+    def of_whole(self) -> bool:
+        """Whether it is of the whole design, not of a layer or module inside."""
+        return not any(part in self.conditions for part in PARTS)
 
     def matches(self, name: str, level: str | None = None, **conditions: Any) -> bool:
         """Whether this is the figure of that name, level and those conditions."""
@@ -141,11 +156,24 @@ class FigureMaker:
     fixed: Conditions = field(default_factory=dict)
 
     def __call__(
-        self, name: str, value: float | Estimate | None, reason: str | None = None, *, unit: str = "",
+        self, name: str, value: float | Estimate | None, reason: str | None = None, *,
         interval: tuple[float, float] | None = None, method: str | None = None, conditions: Conditions | None = None,
         **more: str | float,
     ) -> Figure:
-        """One figure; ``value`` may bring its interval, ``conditions`` and keywords are joined."""
+        """One figure, in the unit of the catalogue.
+
+        Args:
+            name: in the catalogue.
+            value: the number, which may bring its interval.
+            reason: why there is none; only used then.
+            interval: 68 % interval.
+            method: how the interval was made.
+            conditions: what else fixes its meaning.
+            **more: further conditions.
+
+        Raises:
+            UnknownFigureError: the catalogue has no such name.
+        """
         if isinstance(value, Estimate):
             interval, method, value = value.interval, value.method, value.value
         if value is not None and not np.isfinite(value):
@@ -156,6 +184,6 @@ class FigureMaker:
             interval = (float(interval[0]), float(interval[1]))
         return Figure(
             name=name, value=None if value is None else float(value), reason=reason if value is None else None,
-            unit=unit, source=self.source, tool=self.tool, level=self.level, interval=interval,
+            unit=entry(name).unit, source=self.source, tool=self.tool, level=self.level, interval=interval,
             interval_method=method, conditions={**self.fixed, **(conditions or {}), **more},
         )

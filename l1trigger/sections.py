@@ -9,9 +9,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    field_validator,
+    model_validator,
+)
 
-from l1trigger.errors import nearest
+from l1trigger import catalogue
+from l1trigger.errors import DesignError, nearest
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.units import COLLIDING_BUNCHES
 from l1trigger.unread import Unread
@@ -448,3 +457,16 @@ class Limit(Section):
         if self.max is None and self.min is None:
             raise ValueError("give max or min")
         return self
+
+
+def _of_figures(budget: dict[str, Limit]) -> dict[str, Limit]:
+    """The budget itself; a limit on a figure that does not exist is an error."""
+    for key in budget:
+        if catalogue.of_key(key) not in catalogue.entries():
+            raise DesignError(None, f"budget.{key}", f"there is no figure '{catalogue.of_key(key)}'",
+                              nearest(catalogue.of_key(key), catalogue.entries()))
+    return budget
+
+
+Budget = Annotated[dict[str, Limit], AfterValidator(_of_figures)]
+"""Limits by figure; what stands behind a ``/`` in a key only tells several limits on one figure apart."""

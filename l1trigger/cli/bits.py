@@ -33,7 +33,7 @@ def bits(
         "--structured", help="--pruned removes filters and neurons, not single weights.",
     )] = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of fine tuning; the design's by default.")] = None,
-    figure: Annotated[str | None, typer.Option(help="accuracy, mean_auc or resolution.")] = None,
+    figure: Annotated[str | None, typer.Option(help="To draw, e.g. accuracy or mean_auc.")] = None,
     lut: Annotated[bool, typer.Option("--lut", help="Also estimates look-up tables, fully parallel.")] = False,
     overrides: Overrides = None, runs: Runs = Path("runs"), quick: Quick = False,
 ) -> None:

@@ -11,10 +11,11 @@ from typing import Any
 
 from pydantic import Field, ValidationError
 
+from l1trigger.catalogue import Better, entry
 from l1trigger.compare.comparison import data_digest
-from l1trigger.compare.meaning import Better, Identity, better, deepest_level, group, identified
+from l1trigger.compare.meaning import Identity, deepest_level, heading, identified
 from l1trigger.errors import L1TriggerError, ReportError, argument, nearest
-from l1trigger.figures import Source, Value
+from l1trigger.figures import Name, Source, Value
 from l1trigger.report.model import Report
 
 BASELINE_VERSION = "1.0"
@@ -43,9 +44,9 @@ class RegressionError(L1TriggerError):
 
 
 class BaselineFigure(Value):
-    """A figure that later runs are held against; attributes as in ``report.figures.Figure``."""
+    """A figure that later runs are held against; attributes as in ``figures.Figure``."""
 
-    name: str
+    name: Name
     value: float
     unit: str = ""
     source: Source
@@ -97,7 +98,7 @@ def make_baseline(report: Report) -> Baseline:
         BaselineFigure(name=key.name, value=figure.value, unit=key.unit, source=key.source, level=key.level,
                        part=figure.part, clock_ns=figure.clock_ns, conditions=dict(key.conditions))
         for key, figure in identified(report.figures).items()
-        if figure.value is not None and group(key, level) and key.number == 0
+        if figure.value is not None and heading(key, level) and key.number == 0
     ]
     return Baseline(design=report.design.name, digest=report.design.digest, data=data_digest(report.data),
                     level=level, quick=report.quick, figures=kept)
@@ -229,7 +230,7 @@ def hold_against(
         raise ReportError(f"{name}: is of level {baseline.level}, the run has {', '.join(report.levels)}. {remedy}")
     figures, known = identified(report.figures), {f.key: f for f in baseline.figures}
     lacking = [k for k, f in figures.items()
-               if group(k, baseline.level) and k not in known and f.value is not None and k.number == 0]
+               if heading(k, baseline.level) and k not in known and f.value is not None and k.number == 0]
     if lacking:
         first = lacking[0]
         raise ReportError(f"{name}: lacks {first.text} of level {first.level} and source {first.source}, which this "
@@ -280,7 +281,7 @@ def _change(before: BaselineFigure, figure: Any, tolerance: Tolerance) -> Change
 
 def worsening(name: str, before: float, now: float) -> float:
     """By how much a figure got worse, in its unit; negative when it got better."""
-    match better(name):
+    match entry(name).better:
         case Better.HIGHER:
             return before - now
         case Better.LOWER:

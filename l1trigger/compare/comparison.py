@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from l1trigger.compare.meaning import Identity, deepest_level, group, identified
+from l1trigger.compare.meaning import Identity, deepest_level, heading, identified
 from l1trigger.errors import ReportError, argument
 from l1trigger.figures import Figure, Value
 from l1trigger.report.model import DataCard, Report
@@ -220,7 +220,7 @@ def _entries(reports: Sequence[Report], level: str) -> list[Entry]:
     sides = [identified(r.figures) for r in reports]
     keys = dict.fromkeys(key for side in sides for key in side)
     return [
-        Entry(key=key, heading=group(key, level),
+        Entry(key=key, heading=heading(key, level),
               runs=[_measured(side.get(key), sides[0].get(key) if i else None) for i, side in enumerate(sides)])
         for key in keys
     ]

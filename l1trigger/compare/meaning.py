@@ -1,47 +1,12 @@
-"""What a figure means in a comparison: which of its conditions name it, and which way is better."""
+"""What a figure means in a comparison: which of its conditions are part of what it is, and where it is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 
-from l1trigger.figures import Figure, Source, Value
+from l1trigger.catalogue import MEASURED_ALONG, PARTS, Group, entry
+from l1trigger.figures import Figure, Name, Source, Value
 from l1trigger.report.model import Report
-
-_OUTCOMES = frozenset({
-    "threshold", "float_threshold", "float_rate_khz", "n_eff", "background_events", "integers", "processes", "ranks",
-    "events", "stages", "stage", "works", "computed_as", "device_total", "report", "because", "uncorrected",
-    "loop_clocks",
-})
-"""Conditions that were measured with a figure and so differ from run to run; all others are part of its name."""
-
-
-class Better(StrEnum):
-    """Which way a figure improves."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-    NEARER_ZERO = "nearer zero"
-    SAME = "the same"
-
-
-_BETTER = {
-    **dict.fromkeys(
-        ("auc", "mean_auc", "tpr", "tpr_interpolated", "tpr_at_rate", "tpr_at_threshold", "spearman_rho", "accuracy",
-         "sparsity", "purity", "efficiency", "slack_ns", "events_per_s", "clock_mhz", "cosim_pass",
-         "efficiency_at_purity", "auc_ratio"),
-        Better.HIGHER),
-    **dict.fromkeys(("rate_shift_khz", "bias"), Better.NEARER_ZERO),
-    **dict.fromkeys(
-        ("lut", "ff", "srl", "dsp", "bram", "bram18", "bram36", "uram", "carry", "carry8", "latency_cycles",
-         "latency_ns", "latency_bx", "initiation_interval", "auc_loss", "mean_auc_loss", "worst_auc_loss",
-         "accuracy_loss", "bit_mismatches", "weights", "nonzero_weights", "register_bits", "resolution", "power_w",
-         "pt_at_95_percent", "compile_s", "estimated_clock_ns",
-         "achieved_clock_ns"),
-        Better.LOWER),
-}
-_LOWER_PARTS = ("lut", "ff", "srl", "dsp", "bram", "uram", "latency", "delay", "carry", "resolution", "mismatches",
-                "power")
 
 HARDWARE = frozenset({
     Source.ESTIMATE, Source.VERILATOR, Source.YOSYS, Source.SYNTHESIS, Source.CSYNTH, Source.COSIM, Source.VSYNTH,
@@ -49,30 +14,15 @@ HARDWARE = frozenset({
 })
 
 _MEASURES_PHYSICS = frozenset({Source.VERILATOR})
-"""Sources of hardware figures that also give those of physics: only the former are named in ``GROUPS``."""
-
-GROUPS: Sequence[tuple[str, Sequence[str]]] = (
-    ("Latency", ("latency_cycles", "latency_ns", "latency_bx", "initiation_interval")),
-    ("Resources", ("lut", "ff", "srl", "dsp", "bram", "bram18", "bram36", "uram", "carry", "carry8")),
-    ("Area under the ROC", ("mean_auc", "auc")),
-    ("Signal efficiency at a false positive rate", ("tpr",)),
-    ("At the design's threshold", ("rate_khz", "false_positive_rate", "tpr_at_threshold")),
-    ("Classes", ("accuracy",)),
-    ("Energy", ("resolution", "response", "efficiency_at_purity")),
-    ("Fidelity to the float level", (
-        "accuracy_loss", "auc_ratio", "resolution_ratio", "mean_auc_loss", "worst_auc_loss", "spearman_rho",
-        "rate_shift_khz", "bit_mismatches",
-    )),
-    ("Network", ("weights", "nonzero_weights", "sparsity")),
-)
-"""The figures that a comparison shows first, by heading. Further ones of hardware come under a heading of their own."""
+"""Sources of hardware figures that also give those of physics: only figures with a group are shown of the former."""
 
 OTHER_HARDWARE = "Further figures of the hardware"
-_PHYSICS = frozenset({
-    "Area under the ROC", "Signal efficiency at a false positive rate", "At the design's threshold", "Classes",
-    "Energy",
-})
-_PER_PART = frozenset({"layer", "module", "function"})
+"""Heading of figures without a group whose source measures hardware."""
+
+HARDWARE_GROUPS = frozenset({Group.LATENCY, Group.RESOURCES})
+_PHYSICS = frozenset({Group.AREA, Group.EFFICIENCY, Group.THRESHOLD, Group.CLASSES, Group.ENERGY})
+_DETAILS = frozenset({*PARTS, "seed", "baseline"})
+"""Conditions of figures that a comparison leaves to the details."""
 
 
 class Identity(Value):
@@ -85,7 +35,7 @@ class Identity(Value):
         number: tells figures apart that agree in all of this.
     """
 
-    name: str
+    name: Name
     level: str | None
     source: Source
     unit: str
@@ -103,7 +53,7 @@ class Identity(Value):
 def identity(figure: Figure, number: int = 0) -> Identity:
     """The identity of a figure."""
     conditions = tuple(sorted(
-        (k, v) for k, v in figure.conditions.items() if k not in _OUTCOMES and not k.startswith("achieved_")
+        (k, v) for k, v in figure.conditions.items() if k not in MEASURED_ALONG and not k.startswith("achieved_")
     ))
     return Identity(name=figure.name, level=figure.level, source=figure.source, unit=figure.unit,
                     conditions=conditions, number=number)
@@ -111,41 +61,34 @@ def identity(figure: Figure, number: int = 0) -> Identity:
 
 def identified(figures: Sequence[Figure]) -> dict[Identity, Figure]:
     """Figures by identity; none is lost when several agree."""
-    found: dict[Identity, Figure] = {}
+    by_identity: dict[Identity, Figure] = {}
     for figure in figures:
         number = 0
-        while (key := identity(figure, number)) in found:
+        while (key := identity(figure, number)) in by_identity:
             number += 1
-        found[key] = figure
-    return found
+        by_identity[key] = figure
+    return by_identity
 
 
-def better(name: str) -> Better:
-    """Which way a figure improves; a name that is not known should stay the same."""
-    if name in _BETTER:
-        return _BETTER[name]
-    return Better.LOWER if any(part in name.split("_") for part in _LOWER_PARTS) else Better.SAME
-
-
-def group(key: Identity, level: str) -> str | None:
+def heading(key: Identity, level: str) -> str | None:
     """Under which heading a comparison shows a figure, or None when it is a detail.
 
     Args:
         key: of the figure.
         level: whose physics is shown.
     """
-    conditions = {k for k, _ in key.conditions}
-    if conditions & (_PER_PART | {"seed", "baseline"}):
+    conditions = dict(key.conditions)
+    if _DETAILS & conditions.keys():
         return None
-    if dict(key.conditions).get("true_energy_gev", "all") != "all":
+    if conditions.get("true_energy_gev", "all") != "all":
         return None  # a bin of many
-    heading = next((title for title, names in GROUPS if key.name in names), None)
-    if heading in {"Latency", "Resources", "Network"}:
-        return heading
-    if heading is not None:
-        return heading if key.level == level or key.name == "bit_mismatches" else None
+    group = entry(key.name).group
+    if group in HARDWARE_GROUPS | {Group.NETWORK}:
+        return group
+    if group is not None:
+        return group if key.level == level or key.name == "bit_mismatches" else None
     # A percentage of the part says nothing that the count does not say.
-    further = key.source in HARDWARE - _MEASURES_PHYSICS and not key.name.endswith("_percent")
+    further = key.source in HARDWARE - _MEASURES_PHYSICS and key.unit != "%"
     return OTHER_HARDWARE if further else None
 
 
@@ -162,5 +105,5 @@ def deepest_level(reports: Sequence[Report]) -> str:
 
 def _has_physics(report: Report, level: str) -> bool:
     return level in report.levels and any(
-        f.level == level and f.value is not None and group(identity(f), level) in _PHYSICS for f in report.figures
+        f.level == level and f.value is not None and heading(identity(f), level) in _PHYSICS for f in report.figures
     )

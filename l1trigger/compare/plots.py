@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from l1trigger.catalogue import Group, entry
 from l1trigger.compare.comparison import Comparison, Entry, Measured
+from l1trigger.compare.meaning import HARDWARE_GROUPS
 from l1trigger.report.style import SIGNAL_COLORS, style
 from l1trigger.report.text import number, power_of_ten
 
@@ -49,22 +51,22 @@ def bars(comparison: Comparison) -> list[Bars]:
         caption = f"Level {level}. Errors: Clopper-Pearson, 68 %. No bar: not measured."
         drawn.append(_physics("tpr", comparison, "signal efficiency", f"Signal efficiency at {at}", caption,
                               false_positive_rate=rate))
-    sources = dict.fromkeys(e.key.source for e in comparison.entries if e.heading in {"Resources", "Latency"})
+    sources = dict.fromkeys(e.key.source for e in comparison.entries if e.heading in HARDWARE_GROUPS)
     for source in sources:
-        for heading, log in (("Resources", True), ("Latency", False)):
-            found = [e for e in comparison.entries
-                     if e.heading == heading and e.key.source == source and any(_values(e))]
-            axis = "count" if heading == "Resources" else "cycles or ns"
+        for heading, log in ((Group.RESOURCES, True), (Group.LATENCY, False)):
+            rows = [e for e in comparison.entries
+                    if e.heading == heading and e.key.source == source and any(_values(e))]
+            axis = "count" if heading is Group.RESOURCES else "cycles or ns"
             drawn.append(Bars(f"{heading.lower()}_{source}", f"{heading} by {source}",
                               f"Source {source}. No bar: none used, or not measured.",
-                              [(_hardware_label(e), e) for e in found], axis, log, numbers=True))
+                              [(_hardware_label(e), e) for e in rows], axis, log, numbers=True))
     return [b for b in drawn if b.groups]
 
 
-def _hardware_label(entry: Entry) -> str:
-    names = {"latency_cycles": "latency\n[cycles]", "latency_ns": "latency\n[ns]",
-             "initiation_interval": "II\n[cycles]"}
-    return names.get(entry.key.name, entry.key.name.upper())
+def _hardware_label(row: Entry) -> str:
+    known = entry(row.key.name)
+    unit = known.counted_in or known.unit
+    return known.head.replace("initiation interval", "II") + (f"\n[{unit}]" if unit else "")
 
 
 def _of(comparison: Comparison, name: str, **conditions: float) -> list[Entry]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from l1trigger.catalogue import Better, Group, entries, entry
 from l1trigger.compare.baseline import Baseline, Change
 from l1trigger.compare.comparison import Comparison, Difference, Entry, Measured
-from l1trigger.compare.meaning import GROUPS, HARDWARE, OTHER_HARDWARE, Better, Identity, better
+from l1trigger.compare.meaning import HARDWARE, HARDWARE_GROUPS, OTHER_HARDWARE, Identity
 from l1trigger.compare.published import HARDWARE_COLUMNS, PublishedRow
 from l1trigger.figures import Source
 from l1trigger.report.tables import ABSENT, Cell, Row, Table
-from l1trigger.report.text import fixed, number, power_of_ten
+from l1trigger.report.text import formatted, number, power_of_ten
 
-_HARDWARE_HEADINGS = frozenset({"Latency", "Resources", OTHER_HARDWARE})
-_AS_RATIO = _HARDWARE_HEADINGS | {"Network"}
-_FOUR_DECIMALS = ("auc", "rho", "tpr", "sparsity", "accuracy", "efficiency")
+_HARDWARE_HEADINGS = HARDWARE_GROUPS | {OTHER_HARDWARE}
+_AS_RATIO = _HARDWARE_HEADINGS | {Group.NETWORK}
 _VERDICTS = {"regression": "bad", "better": "good", "within tolerance": "unknown", "same": "good"}
 OWN = "this work"
 
@@ -46,9 +46,8 @@ def figure_table(comparison: Comparison, details: bool = False) -> Table:
         details: whether all figures are shown, also those of other levels, seeds and baselines.
     """
     rows: list[Row] = []
-    for heading, entries in _grouped(comparison.entries, details):
-        for i, entry in enumerate(entries):
-            rows.append(Row(_cells(entry, heading), heading if i == 0 else ""))
+    for heading, group in _grouped(comparison.entries, details):
+        rows += [Row(_cells(one, heading), heading if i == 0 else "") for i, one in enumerate(group)]
     first = comparison.runs[0].label
     note = (f"Small print: difference or ratio to {first}; = where equal. Bold: best of its row. "
             "Each row is of one source; figures of different sources are never set against each other.")
@@ -56,27 +55,27 @@ def figure_table(comparison: Comparison, details: bool = False) -> Table:
     return Table("", ["figure", "level", "source", *(r.label for r in comparison.runs)], rows, note, numeric=3)
 
 
-def _grouped(entries: Sequence[Entry], details: bool) -> list[tuple[str, list[Entry]]]:
-    order = [title for title, _ in GROUPS] + [OTHER_HARDWARE]
-    ranks = {name: i for _, names in GROUPS for i, name in enumerate(names)}
+def _grouped(rows: Sequence[Entry], details: bool) -> list[tuple[str, list[Entry]]]:
+    order = [*Group, OTHER_HARDWARE]
+    ranks = {name: i for i, name in enumerate(e.name for g in Group for e in entries().values() if e.group is g)}
     groups: dict[tuple[int, float, str], list[Entry]] = {}
-    for entry in entries:
-        hidden = entry.heading is None or not (_has_value(entry) or entry.heading in _HARDWARE_HEADINGS)
+    for row in rows:
+        hidden = row.heading is None or not (_has_value(row) or row.heading in _HARDWARE_HEADINGS)
         if hidden and not details:
             continue
-        heading = entry.heading or "Details"
-        rate = dict(entry.key.conditions).get("false_positive_rate")
-        if entry.key.name == "tpr" and rate is not None and entry.heading:
+        heading = row.heading or "Details"
+        rate = dict(row.key.conditions).get("false_positive_rate")
+        if row.heading == Group.EFFICIENCY and rate is not None:
             heading += f" of {power_of_ten(float(rate))}"
-        rank = order.index(entry.heading) if entry.heading else len(order)
-        groups.setdefault((rank, -float(rate or 0) if entry.key.name == "tpr" else 0, heading), []).append(entry)
+        rank = order.index(row.heading) if row.heading else len(order)
+        groups.setdefault((rank, -float(rate or 0) if row.key.name == "tpr" else 0, heading), []).append(row)
     return [
         (key[2], sorted(groups[key], key=lambda e: ranks.get(e.key.name, len(ranks)))) for key in sorted(groups)
     ]
 
 
-def _has_value(entry: Entry) -> bool:
-    return any(m is not None and m.value is not None for m in entry.runs)
+def _has_value(row: Entry) -> bool:
+    return any(m is not None and m.value is not None for m in row.runs)
 
 
 def name_of(key: Identity, heading: str = "") -> str:
@@ -87,30 +86,29 @@ def name_of(key: Identity, heading: str = "") -> str:
     more = [f"{k} {v if isinstance(v, str) else format(v, 'g')}" for k, v in conditions.items() if k not in quiet]
     if rate is not None and "a false positive rate of" not in heading:
         more.insert(0, f"at FPR {power_of_ten(float(rate))}")
-    said = {
+    in_words = {
         "signals": "{} signals", "classes": "{} classes", "between": "{}", "colliding_bunches": "{} colliding bunches",
     }
-    more += [words.format(conditions[k]) for k, words in said.items() if k in conditions]
+    more += [words.format(conditions[k]) for k, words in in_words.items() if k in conditions]
     words = [key.name, str(conditions.get("signal", "")), *more]
     return ", ".join(w for w in words if w) + (f" [{key.unit}]" if key.unit else "")
 
 
-def _cells(entry: Entry, heading: str) -> list[Cell]:
-    key, best = entry.key, _best(entry)
-    parts = {(m.part, m.clock_ns) for m in entry.runs if m is not None and m.part}
+def _cells(row: Entry, heading: str) -> list[Cell]:
+    key, best = row.key, _best(row)
+    parts = {(m.part, m.clock_ns) for m in row.runs if m is not None and m.part}
     head = [Cell(name_of(key, heading)), Cell(key.level or ABSENT, style=f"level {key.level or ''}"),
             Cell(str(key.source), style="source")]
     return head + [
-        _cell(m, key, _as_ratio(entry), first=i == 0, elsewhere=len(parts) > 1,
+        _cell(m, key, _as_ratio(row), first=i == 0, elsewhere=len(parts) > 1,
               style="best" if m is not None and m.value is not None and m.value in best else "")
-        for i, m in enumerate(entry.runs)
+        for i, m in enumerate(row.runs)
     ]
 
 
-def _as_ratio(entry: Entry) -> bool:
-    if entry.key.name in {"rate_khz", "false_positive_rate"}:
-        return True
-    return entry.heading in _AS_RATIO and not any(part in entry.key.name for part in _FOUR_DECIMALS)
+def _as_ratio(row: Entry) -> bool:
+    known = entry(row.key.name)
+    return known.compared.decimals is None and (known.group is Group.THRESHOLD or row.heading in _AS_RATIO)
 
 
 def _cell(measured: Measured | None, key: Identity, ratio: bool, first: bool, elsewhere: bool, style: str) -> Cell:
@@ -146,16 +144,15 @@ def signed(name: str, difference: float) -> str:
 
 def show(name: str, value: float) -> str:
     """A value as this kind of figure is printed."""
-    if any(part in name for part in _FOUR_DECIMALS):
-        return fixed(value, 4)
-    return number(value, 4) if value >= 0 else "−" + number(-value, 4)
+    return formatted(value, entry(name).compared)
 
 
-def _best(entry: Entry) -> set[float]:
+def _best(row: Entry) -> set[float]:
     """The best value of a row; none where all are equal, or only one was measured."""
-    values = {m.value for m in entry.runs if m is not None and m.value is not None}
-    way = better(entry.key.name)
-    if len(values) < 2 or way is Better.SAME or entry.key.name == "weights":
+    values = {m.value for m in row.runs if m is not None and m.value is not None}
+    known = entry(row.key.name)
+    way = known.better
+    if len(values) < 2 or way is Better.SAME or not known.marks_best:
         return set()
     return {max(values) if way is Better.HIGHER else min(values) if way is Better.LOWER else min(values, key=abs)}
 
@@ -218,21 +215,21 @@ def _own_rows(comparison: Comparison) -> Iterable[Row]:
     columns = [c if c != "bram" else "bram18" for c in HARDWARE_COLUMNS]
     heading = "Runs"
     for i, run in enumerate(comparison.runs):
-        found: dict[Source, dict[str, Measured]] = {}
-        for entry in comparison.entries:
-            measured = entry.runs[i]
-            if (entry.heading in {"Latency", "Resources"} and entry.key.source in HARDWARE
+        by_source: dict[Source, dict[str, Measured]] = {}
+        for one in comparison.entries:
+            measured = one.runs[i]
+            if (one.heading in HARDWARE_GROUPS and one.key.source in HARDWARE
                     and measured is not None and measured.value is not None):
-                found.setdefault(entry.key.source, {}).setdefault(entry.key.name, measured)
-        for source, figures in found.items():
-            one = next(iter(figures.values()))
-            part = ", ".join(x for x in (one.part or "", f"{one.clock_ns:g} ns" if one.clock_ns else "") if x)
+                by_source.setdefault(one.key.source, {}).setdefault(one.key.name, measured)
+        for source, figures in by_source.items():
+            first = next(iter(figures.values()))
+            part = ", ".join(x for x in (first.part or "", f"{first.clock_ns:g} ns" if first.clock_ns else "") if x)
             numbers = [_own(figures.get(column)) for column in columns]
             sure = Cell("estimated" if source is Source.ESTIMATE else "measured")
             yield Row([Cell(run.label), Cell(OWN), Cell(str(source), style="source"), sure, Cell(part or ABSENT),
                        *numbers], heading)
             heading = ""
-        if not found:
+        if not by_source:
             yield Row([Cell(run.label, "latency and resources not measured"), Cell(OWN),
                        *(Cell(ABSENT, style="absent") for _ in range(3 + len(columns)))], heading)
             heading = ""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger import catalogue
 from l1trigger.data.events import DataSet, Events
 from l1trigger.figures import Figure, FigureMaker, Level, Source
 from l1trigger.physics import measure
@@ -15,8 +16,6 @@ from l1trigger.physics.classification import Labelled, class_figures
 from l1trigger.physics.response import spread
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
-
-HEADLINES = ("auc", "mean_auc", "accuracy", "resolution")
 
 Scores = dict[str, NDArray[Any]]
 Predictions = dict[str, Scores]
@@ -55,13 +54,11 @@ def _figures(
         scores[events.name], predicted = of(events)
         for what, values in predicted.items():
             predictions.setdefault(what, {})[events.name] = values
-    make = FigureMaker(level, Source.DATASET, tool)
-    figures = [
-        f for f in measure.level_figures(scores, data, level, Source.DATASET, tool) if f.name in HEADLINES
-    ]
+    make, headlines = FigureMaker(level, Source.DATASET, tool), catalogue.names("headline")
+    figures = [f for f in measure.level_figures(scores, data, make) if f.name in headlines]
     if "class" in predictions and data.classes:
-        found = class_figures(Labelled.of(data), predictions["class"], make)
-        figures += [f for f in found if f.name in HEADLINES]
+        of_classes = class_figures(Labelled.of(data), predictions["class"], make)
+        figures += [f for f in of_classes if f.name in headlines]
     if "energy" in predictions:
         for events in data.evaluated:
             energy = spread(np.asarray(predictions["energy"][events.name], np.float64), events.truth["energy"])

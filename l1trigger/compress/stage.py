@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from l1trigger.catalogue import POST_TRAINING
 from l1trigger.compress.measured import quantized_figures
 from l1trigger.compress.result import CompressResult
 from l1trigger.contracts.score import SCORES
@@ -113,9 +114,13 @@ def post_training_figures(
     }
     found = quantized_figures(replace(trigger, network=made.post_training), data, trained)
     return tuple(
-        f.model_copy(update={"name": f"post_training_{f.name}", "conditions": {**f.conditions, **conditions}})
+        f.model_copy(update={"name": POST_TRAINING + f.name, "conditions": {**f.conditions, **conditions}})
         for f in found
     )
+
+
+_FLOAT = FigureMaker("float", Source.DATASET, None)
+_QUANTIZED = FigureMaker("quantized", Source.DATASET, None)
 
 
 def seed_figures(trigger: TriggerFunction, data: DataSet, trained: TrainResult, which: int) -> list[Figure]:
@@ -125,9 +130,9 @@ def seed_figures(trigger: TriggerFunction, data: DataSet, trained: TrainResult, 
     outputs = {e.name: trigger.evaluate(e.inputs) for e in data.evaluated}
     reference = {e.name: trained.float_score(e.inputs, which) for e in data.evaluated}
     quantized = {name: trigger.value(o.score) for name, o in outputs.items()}
-    figures = measure.level_figures(reference, data, "float", Source.DATASET)
-    figures += measure.level_figures(quantized, data, "quantized", Source.DATASET)
-    figures += measure.comparison_figures(reference, quantized, data, "quantized", Source.DATASET)
+    figures = measure.level_figures(reference, data, _FLOAT)
+    figures += measure.level_figures(quantized, data, _QUANTIZED)
+    figures += measure.comparison_figures(reference, quantized, data, _QUANTIZED)
     if data.classes:
         figures += _accuracies(outputs, trigger, data, trained, which)
     return [f.model_copy(update={"conditions": {**f.conditions, "seed": seed}}) for f in figures]
@@ -140,9 +145,8 @@ def _accuracies(
     labelled, value = classification.Labelled.of(data), trigger.network.output_type.value
     reference = {e.name: trained.float_predictions(e.inputs, which)[CLASS] for e in data.evaluated}
     quantized = {name: trained.predictions(value(o.network))[CLASS] for name, o in outputs.items()}
-    make = FigureMaker("quantized", Source.DATASET, None)
     return [
-        *classification.class_figures(labelled, reference, FigureMaker("float", Source.DATASET, None)),
-        *classification.class_figures(labelled, quantized, make),
-        classification.loss_figure(labelled, reference, quantized, make),
+        *classification.class_figures(labelled, reference, _FLOAT),
+        *classification.class_figures(labelled, quantized, _QUANTIZED),
+        classification.loss_figure(labelled, reference, quantized, _QUANTIZED),
     ]

@@ -35,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data.events import DataSet
-from l1trigger.figures import Estimate, Figure, FigureMaker, Level, Source
+from l1trigger.figures import Estimate, Figure, FigureMaker
 from l1trigger.physics import rates, roc
 from l1trigger.physics.roc import INTERVAL_METHOD, Scored
 
@@ -68,28 +68,20 @@ def scored(scores: Samples, data: DataSet) -> dict[str, Scored]:
 def level_figures(
     scores: Samples | Mapping[str, Scored],
     data: DataSet,
-    level: Level,
-    source: Source,
-    tool: str | None = None,
-    *,
+    make: FigureMaker,
     threshold: float | None = None,
-    baseline: str | None = None,
     rates_khz: Sequence[float] = RATES_KHZ,
 ) -> list[Figure]:
-    """What one level does, on its own.
+    """What one level, or one baseline, does on its own.
 
     Args:
         scores: sample name to scores (events,), or what ``scored`` made of them.
         data: the events.
-        level: of the scores.
-        source: what kind of computation they come from.
-        tool: what computed them, with version.
+        make: of the level or baseline.
         threshold: of the design, in units of these scores; None where it does not apply.
-        baseline: name of the baseline, at that level.
         rates_khz: rates to measure efficiencies at.
     """
     samples = _samples(scores, data)
-    make = FigureMaker(level, source, tool, {"baseline": baseline} if baseline else {})
     figures = _auc_figures(samples, data, make)
     for wanted in FALSE_POSITIVE_RATES:
         figures += _tpr_figures(samples, data, make, wanted)
@@ -103,29 +95,20 @@ def comparison_figures(
     float_scores: Samples | Mapping[str, Scored],
     other_scores: Samples | Mapping[str, Scored],
     data: DataSet,
-    level: Level,
-    source: Source,
-    tool: str | None = None,
-    *,
-    float_threshold: float | None = None,
-    threshold: float | None = None,
-    baseline: str | None = None,
+    make: FigureMaker,
+    thresholds: tuple[float, float] | None = None,
 ) -> list[Figure]:
-    """How faithful a level is to the float level on the same events.
+    """How faithful a level, or a baseline, is to the float level on the same events.
 
     Args:
         float_scores: of the reference; sample name to scores (events,), or what ``scored`` made of them.
         other_scores: of the level in question, likewise.
         data: the events.
-        level: of ``other_scores``.
-        source: what kind of computation they come from.
-        tool: what computed them, with version.
-        float_threshold: the design's threshold in units of the float score.
-        threshold: the same in units of the other score.
-        baseline: name of the baseline, at that level.
+        make: of the level in question.
+        thresholds: the design's threshold in units of the float score and in units of the other score; None where it
+            does not apply.
     """
     reference, other = _paired(_samples(float_scores, data), _samples(other_scores, data), data)
-    make = FigureMaker(level, source, tool, {"baseline": baseline} if baseline else {})
     background = (reference[data.test.name], other[data.test.name])
     rho = roc.spearman(*background)
     ranks = "average ranks" if data.test.equally_weighted else "weighted average ranks"
@@ -136,19 +119,20 @@ def comparison_figures(
     none = None if values else "there is no signal sample"
     figures.append(make("mean_auc_loss", float(np.mean(values)) if values else None, none, signals=len(values)))
     figures.append(make("worst_auc_loss", max(values) if values else None, none, signals=len(values)))
-    if threshold is None or float_threshold is None:
-        return figures
-    at = {"threshold": threshold, "float_threshold": float_threshold}
+    return figures if thresholds is None else [*figures, _shift_figure(background, data, make, thresholds)]
+
+
+def _shift_figure(
+    background: tuple[Scored, Scored], data: DataSet, make: FigureMaker, thresholds: tuple[float, float]
+) -> Figure:
+    """By how much the rate at the design's threshold differs from that of the float level."""
+    at = {"threshold": thresholds[1], "float_threshold": thresholds[0]}
     if not data.zero_bias:
-        return [*figures, make("rate_shift_khz", None, NOT_ZERO_BIAS, unit="kHz", conditions=at)]
-    shift = rates.rate_shift(background, (float_threshold, threshold), data.colliding_bunches)
+        return make("rate_shift_khz", None, NOT_ZERO_BIAS, conditions=at)
+    shift = rates.rate_shift(background, thresholds, data.colliding_bunches)
     estimate = Estimate(shift.khz, shift.error_khz, f"paired difference, {background[0].groups.method}")
     value = None if shift.reason else estimate
-    reference_khz = shift.reference.khz
-    return [
-        *figures,
-        make("rate_shift_khz", value, shift.reason, unit="kHz", float_rate_khz=reference_khz, conditions=at),
-    ]
+    return make("rate_shift_khz", value, shift.reason, float_rate_khz=shift.reference.khz, conditions=at)
 
 
 def _samples(scores: Samples | Mapping[str, Scored], data: DataSet) -> dict[str, Scored]:
@@ -243,11 +227,11 @@ def _threshold_figures(
         r = rates.rate(background, threshold, data.colliding_bunches)
         reason = f"the rate {r.reason}" if r.reason else None
         figures = [make(
-            "rate_khz", None if reason else r.khz, reason, unit="kHz", interval=r.interval, method=r.method,
+            "rate_khz", None if reason else r.khz, reason, interval=r.interval, method=r.method,
             threshold=threshold, n_eff=r.n_eff, colliding_bunches=data.colliding_bunches,
         )]
     else:
-        figures = [make("rate_khz", None, NOT_ZERO_BIAS, unit="kHz", threshold=threshold)]
+        figures = [make("rate_khz", None, NOT_ZERO_BIAS, threshold=threshold)]
     fraction, n_eff = rates.accepted_fraction(background.scores > threshold, background.groups)
     if background.groups.single:
         e = roc.true_positive_rate(background, threshold)

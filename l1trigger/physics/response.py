@@ -189,9 +189,9 @@ def response_figures(energies: Mapping[str, Array], data: DataSet, make: FigureM
 
 def _fit_figures(curve: Resolution | None, sample: str, make: FigureMaker) -> list[Figure]:
     few = "fewer than four bins have a resolution"
-    names = {"resolution_stochastic": "GeV^0.5", "resolution_noise": "GeV", "resolution_constant": ""}
-    values = (None, None, None) if curve is None else (curve.a, curve.b, curve.c)
-    return [make(n, v, few, unit=u, sample=sample) for (n, u), v in zip(names.items(), values, strict=True)]
+    names = ("resolution_stochastic", "resolution_noise", "resolution_constant")
+    terms = (None, None, None) if curve is None else (curve.a, curve.b, curve.c)
+    return [make(name, term, few, sample=sample) for name, term in zip(names, terms, strict=True)]
 
 
 def ratio_figures(

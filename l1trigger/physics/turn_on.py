@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from l1trigger.data.events import Events
 from l1trigger.data.objects import EGAMMA, FEATURES, JET, OBJECTS, to_physical
-from l1trigger.figures import Figure, FigureMaker, Level, Source
+from l1trigger.figures import Figure, FigureMaker
 from l1trigger.physics.roc import INTERVAL_METHOD, aligned, binomial_interval
 
 EDGES_GEV = {
@@ -96,23 +96,19 @@ def turn_on_curve(
 
 
 def turn_on_figures(
-    accepts: Mapping[str, NDArray[Any]], signals: Sequence[Events], level: Level, source: Source,
-    tool: str | None = None,
+    accepts: Mapping[str, NDArray[Any]], signals: Sequence[Events], make: FigureMaker
 ) -> list[Figure]:
     """Where each signal's efficiency reaches 95 %.
 
     Args:
         accepts: sample name to decisions (events,).
         signals: the samples.
-        level: of the decisions.
-        source: what kind of computation they come from.
-        tool: what computed them, with version.
+        make: of the level of the decisions.
     """
-    make = FigureMaker(level, source, tool)
+    reason = "the efficiency does not cross 95 % in the range measured"
     figures = []
     for s in signals:
         for name, values in quantities(s).items():
             point = turn_on_curve(accepts[s.name], values, s, EDGES_GEV[name]).pt_at_95_percent()
-            reason = "the efficiency does not cross 95 % in the range measured"
-            figures.append(make("pt_at_95_percent", point, reason, unit="GeV", signal=s.name, quantity=name))
+            figures.append(make("pt_at_95_percent", point, reason, signal=s.name, quantity=name))
     return figures

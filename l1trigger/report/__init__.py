@@ -25,7 +25,7 @@ def run(
 
     Args:
         design: that was run.
-        results: of all stages; ``synth`` may be missing.
+        results: of all stages before.
         folder: that exists.
         progress: told what is being done.
 
@@ -39,8 +39,8 @@ def run(
 
     progress("figures of every level")
     measured = measure(results)
-    report = build(design, results, measured)
-    drawings = plots.drawings(measured, report, results.train, results.compress)
+    report = build(design, measured)
+    drawings = plots.drawings(measured, report)
     report = report.model_copy(update={"pictures": [d.picture for d in drawings]})
     progress(f"{len(drawings)} pictures")
     with tempfile.TemporaryDirectory(dir=folder, prefix=".report-") as name:

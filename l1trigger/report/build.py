@@ -7,27 +7,28 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import cast
 
 import numpy as np
 
 from l1trigger.bit_exact import Comparison
+from l1trigger.catalogue import PERCENT
 from l1trigger.compress.result import CompressResult
-from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.titles import SIGNAL_TITLES
 from l1trigger.design import Design
-from l1trigger.figures import Figure, FigureMaker, Level, Source
+from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.physics import classification, response
 from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
 from l1trigger.physics.turn_on import turn_on_figures
+from l1trigger.report import additions
 from l1trigger.report.budget import judge
 from l1trigger.report.hls import hls_figures
-from l1trigger.report.measurement import SOURCES, Measurement, measure, package_version
+from l1trigger.report.measurement import Measurement, package_version
 from l1trigger.report.model import BitExact, Confusion, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
 from l1trigger.results import Results
+from l1trigger.synth.calibration import RESOURCES
 from l1trigger.synth.result import LayerResources, SynthResult
 from l1trigger.units import crossing_rate_khz, cycles_to_ns
 
@@ -37,35 +38,34 @@ PACKAGES = (
 )
 
 
-def build(design: Design, results: Results, measured: Measurement | None = None) -> Report:
+def build(design: Design, measured: Measurement) -> Report:
     """The report without its pictures.
 
     Args:
         design: that was run.
-        results: of all stages; ``synth`` may be missing.
-        measured: the scores joined with their events, where that was done before.
+        measured: the scores joined with their events, and the results that they are of.
     """
-    measured = measured or measure(results)
-    simulated, compressed = results.csim, results.compress
-    synthesized = results.synth if results.has("synth") else None
+    results = measured.results
+    simulated, compressed, synthesized = results.csim, results.compress, results.synth
     figures = [
         *physics_figures(measured, design.compress.threshold.rate_khz),
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
         *_network_figures(compressed), *compressed.post_training_figures, *_speed_figures(simulated),
-        *(hardware_figures(synthesized) if synthesized else []),
-        *(_rtl_level_figures(measured, synthesized) if synthesized else []),
+        *hardware_figures(synthesized), *_rtl_level_figures(measured), *additions.figures(measured),
     ]
-    comparisons = [*simulated.comparisons, *(synthesized.comparisons if synthesized else [])]
     return Report(
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         quick=results.quick,
         design=DesignRecord(name=design.name, digest=design.digest(), resolved=design.resolved()),
-        versions=_versions(results.data, results.convert, simulated),
+        versions=_versions(results),
         timings=results.timings,
         data=_data_card(results.data, measured),
         levels=list(measured.levels),
         figures=figures,
-        bit_exact=[BitExact.model_validate(c.as_dict() | {"between": c.between}) for c in comparisons],
+        bit_exact=[
+            BitExact.model_validate(c.as_dict() | {"between": c.between})
+            for c in (*simulated.comparisons, *synthesized.comparisons)
+        ],
         budget=judge(design.budget, figures),
         layers=[Layer(**asdict(layer)) for layer in compressed.layers],
         seeds=spread(compressed.seed_figures),
@@ -75,33 +75,29 @@ def build(design: Design, results: Results, measured: Measurement | None = None)
 
 def physics_figures(measured: Measurement, design_rate_khz: float | None = None) -> list[Figure]:
     """Every physics figure of every level, and of the baselines beside them."""
-    data, figures = measured.data, list[Figure]()
+    data, figures, thresholds = measured.data, list[Figure](), measured.thresholds
     rates_khz = sorted({*RATES_KHZ, *([design_rate_khz] if design_rate_khz else [])})
     reference = measured.levels.get("float")
     for level, scores in measured.levels.items():
-        source, tool, threshold = SOURCES[level], measured.tools[level], measured.thresholds[level]
-        figures += level_figures(scores, data, level, source, tool, threshold=threshold, rates_khz=rates_khz)
+        make = measured.maker(level)
+        figures += level_figures(scores, data, make, thresholds[level], rates_khz)
         if level != "float" and reference is not None:
-            figures += comparison_figures(
-                reference, scores, data, level, source, tool,
-                float_threshold=measured.thresholds["float"], threshold=threshold,
-            )
+            figures += comparison_figures(reference, scores, data, make, (thresholds["float"], thresholds[level]))
     for name, scores in measured.baselines.items():
-        source, tool = SOURCES["baseline"], measured.tools["baseline"]
-        figures += level_figures(scores, data, "baseline", source, tool, baseline=name, rates_khz=rates_khz)
+        make = measured.maker(name)
+        figures += level_figures(scores, data, make, rates_khz=rates_khz)
         if reference is not None:
-            figures += comparison_figures(reference, scores, data, "baseline", source, tool, baseline=name)
+            figures += comparison_figures(reference, scores, data, make)
     figures += energy_figures(measured)
     figures += class_figures(measured)
-    last = measured.last
-    return figures + turn_on_figures(measured.accepts, data.signals, last, SOURCES[last], measured.tools[last])
+    return figures + turn_on_figures(measured.accepts, data.signals, measured.maker(measured.last))
 
 
 def energy_figures(measured: Measurement) -> list[Figure]:
     """Response, resolution and purity of every level, and of the baselines, where energies are regressed."""
     data, figures = measured.data, list[Figure]()
     for name, energies in measured.energies.items():
-        make = _maker(measured, name)
+        make = measured.maker(name)
         figures += response.response_figures(energies, data, make)
         figures += response.ratio_figures(measured.energies["float"], energies, data, make)
         if make.level == name:
@@ -116,7 +112,7 @@ def class_figures(measured: Measurement) -> list[Figure]:
         return []
     labelled, figures = classification.Labelled.of(measured.data), list[Figure]()
     for name, classes in measured.classes.items():
-        make = _maker(measured, name)
+        make = measured.maker(name)
         figures += classification.class_figures(labelled, classes, make)
         if name != "float":
             figures.append(classification.loss_figure(labelled, measured.classes["float"], classes, make))
@@ -128,20 +124,14 @@ def confusion(measured: Measurement) -> list[Confusion]:
     if not measured.classes:
         return []
     labelled = classification.Labelled.of(measured.data)
-    found = []
+    matrices = []
     for name, classes in measured.classes.items():
-        make = _maker(measured, name)
-        found.append(Confusion(
+        make = measured.maker(name)
+        matrices.append(Confusion(
             level=make.level or "", baseline=None if name == make.level else name, source=make.source,
             classes=list(labelled.classes), events=labelled.confusion(classes).round(6).tolist(),
         ))
-    return found
-
-
-def _maker(measured: Measurement, name: str) -> FigureMaker:
-    """Makes figures of a level or, under its name, of a baseline."""
-    level = cast("Level", name if name in measured.levels else "baseline")
-    return FigureMaker(level, SOURCES[level], measured.tools[level], {} if level == name else {"baseline": name})
+    return matrices
 
 
 def _agreement_figures(comparisons: Sequence[Comparison], make: FigureMaker) -> list[Figure]:
@@ -161,11 +151,11 @@ def _agreement_figures(comparisons: Sequence[Comparison], make: FigureMaker) -> 
 
 
 def hardware_figures(result: SynthResult) -> list[Figure]:
-    """Latency and resources, each with its source: of the RTL, and of the HLS project where a vendor's tool told."""
+    """Latency and resources, each with its source: of the RTL, and of the HLS project where a vendor's tool ran."""
     from l1trigger.synth.vendor_tools.figures import vendor_figures
 
-    told = vendor_figures(result.vendor, result.part, result.clock_ns) if result.vendor else []
-    return [*(_rtl_figures(result) if result.route != "hls" else []), *told]
+    of_rtl = _rtl_figures(result) if result.route != "hls" else []
+    return of_rtl + (vendor_figures(result.vendor, result.part, result.clock_ns) if result.vendor else [])
 
 
 def _rtl_figures(result: SynthResult) -> list[Figure]:
@@ -174,41 +164,41 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
     chip = device(result.part)
     rtl, absent = FigureMaker("rtl", Source.VERILATOR, result.tools.get("verilator")), result.reason
     cycles, clock = result.latency_cycles, result.clock_ns
-    found = [*_agreement_figures(result.comparisons, rtl)] if result.comparisons else []
-    found += [
+    figures = [*_agreement_figures(result.comparisons, rtl)] if result.comparisons else []
+    figures += [
         rtl("latency_cycles", cycles, absent, counted="input to output register", stages=result.stages),
-        rtl("latency_ns", None if cycles is None else cycles_to_ns(cycles, clock), absent, unit="ns",
+        rtl("latency_ns", None if cycles is None else cycles_to_ns(cycles, clock), absent,
             computed_as="measured cycles times the clock of the design, which is not proven to be met"),
         rtl("initiation_interval", result.initiation_interval, absent, events=result.events),
         rtl("input_bits", result.ports[0] or None, absent),
         rtl("output_bits", result.ports[1] or None, absent, network_outputs=result.network_outputs),
     ]
-    counted = FigureMaker("rtl", result.synthesis_source, result.tools.get(result.synthesis_source))
-    cells = result.cells
-    for name in ("lut", "ff", "srl", "dsp", "bram18", "carry"):
+    synthesizer, cells = result.synthesis_source, result.cells
+    counted = FigureMaker("rtl", synthesizer, result.tools.get(synthesizer))
+    for name in RESOURCES:
         value = None if cells is None else cells[name]
         known = result.corrections.get(name) if value is not None else None
         interval, method = (known.interval(value or 0), known.method) if known else (None, None)
-        found.append(counted(name, value, absent or "synth.yosys is off", interval=interval, method=method))
+        figures.append(counted(name, value, absent or "synth.yosys is off", interval=interval, method=method))
         if (holds := getattr(chip, name, None)) is not None:
             share = None if value is None else 100 * value / holds
-            reason = absent or "synth.yosys is off"
-            found.append(counted(f"{name}_percent", share, reason, unit="%", device_total=holds))
+            figures.append(counted(name + PERCENT, share, absent or "synth.yosys is off", device_total=holds))
     guess = FigureMaker("rtl", Source.ESTIMATE, result.tools.get("estimate"))
     if result.stage_delays_ns:
-        found += [
+        figures += [
             guess("estimated_lut", result.estimated_lut),
-            guess("estimated_stage_delay_ns", max(result.stage_delays_ns), unit="ns", stage=result.longest_stage,
+            guess("estimated_stage_delay_ns", max(result.stage_delays_ns), stage=result.longest_stage,
                   works=", ".join(result.longest_stage_layers)),
             guess("register_bits", result.register_bits),
         ]
-    found += [f for layer in result.layers for f in _layer_figures(layer, counted, guess)]
-    found += hls_figures(result.hls) if result.hls else []
-    return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in found]
+    figures += [f for layer in result.layers for f in _layer_figures(layer, counted, guess)]
+    figures += hls_figures(result.hls) if result.hls else []
+    return [f.model_copy(update={"part": result.part, "clock_ns": clock}) for f in figures]
 
 
-def _rtl_level_figures(measured: Measurement, synthesized: SynthResult) -> list[Figure]:
+def _rtl_level_figures(measured: Measurement) -> list[Figure]:
     """``physics_events`` says how many events the physics at level rtl rests on, or why there is none."""
+    synthesized = measured.results.synth
     make = FigureMaker("rtl", Source.VERILATOR, synthesized.tools.get("verilator"))
     return [make("physics_events", None if measured.absent else synthesized.events, measured.absent)]
 
@@ -220,7 +210,7 @@ def _layer_figures(layer: LayerResources, counted: FigureMaker, guess: FigureMak
     return [
         *(counted(name, count, "synth.yosys is off", conditions=which) for name, count in counts.items()),
         guess("estimated_lut", layer.estimated_lut, conditions=which),
-        guess("estimated_delay_ns", layer.estimated_delay_ns, unit="ns", conditions=which),
+        guess("estimated_delay_ns", layer.estimated_delay_ns, conditions=which),
     ]
 
 
@@ -236,21 +226,21 @@ def _network_figures(compressed: CompressResult) -> list[Figure]:
 
 def _speed_figures(simulated: CsimResult) -> list[Figure]:
     figures = [
-        FigureMaker("csim", Source.CSIM, simulated.compiler)("compile_s", simulated.compile_s, unit="s")
+        FigureMaker("csim", Source.CSIM, simulated.compiler)("compile_s", simulated.compile_s)
     ]
     for what, value in simulated.events_per_s.items():
         make = FigureMaker("csim" if what == "csim" else "quantized", Source.CSIM, simulated.compiler)
         processes = simulated.processes if what == "csim" else 1
-        figures.append(make("events_per_s", value, unit="1/s", computed_by=what, processes=processes))
+        figures.append(make("events_per_s", value, computed_by=what, processes=processes))
     return figures
 
 
-def _versions(data: DataSet, converted: ConvertResult, simulated: CsimResult) -> dict[str, str]:
+def _versions(results: Results) -> dict[str, str]:
     versions = {"python": platform.python_version()} | {p: package_version(p) for p in PACKAGES}
-    generator = data.test.card.get("generator")
+    generator, converted = results.data.test.card.get("generator"), results.convert
     if isinstance(generator, str):
         versions["event generator"] = generator
-    return versions | {"C++ compiler": simulated.compiler, "HLS backend": converted.backend, "part": converted.part}
+    return versions | {"C++ compiler": results.csim.compiler, "HLS backend": converted.backend, "part": converted.part}
 
 
 def _data_card(data: DataSet, measured: Measurement) -> DataCard:
@@ -292,12 +282,12 @@ def spread(seed_figures: Sequence[Figure]) -> list[Spread]:
     for f in seed_figures:
         groups.setdefault(json.dumps([f.name, f.level, _meaning(f)], sort_keys=True), []).append(f)
     spreads = []
-    for found in groups.values():
-        known = [(int(f.conditions.get("seed", 0)), f.value) for f in found if f.value is not None]
+    for figures in groups.values():
+        known = [(int(f.conditions.get("seed", 0)), f.value) for f in figures if f.value is not None]
         if len(known) > 1:
             values = [v for _, v in known]
             spreads.append(Spread.model_validate({
-                "name": found[0].name, "level": found[0].level, "conditions": _meaning(found[0]),
+                "name": figures[0].name, "level": figures[0].level, "conditions": _meaning(figures[0]),
                 "seeds": [s for s, _ in known],
                 "values": values, "mean": float(np.mean(values)), "standard_deviation": float(np.std(values, ddof=1)),
             }))

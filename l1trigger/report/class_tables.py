@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from l1trigger.report.tables import Book, Cell, Row, Table, four, three
+from l1trigger.report.tables import Book, Cell, Row, Table
 from l1trigger.report.text import number
 
 
@@ -21,8 +21,8 @@ def accuracy_table(book: Book) -> Table:
         if accuracy is None:  # a baseline that tells no classes apart
             continue
         rows.append(Row([
-            *_head(what, level, accuracy.source), book.cell(accuracy, four),
-            book.cell(book.find("accuracy_loss", level, **more), four),
+            *_head(what, level, accuracy.source), book.cell(accuracy),
+            book.cell(book.find("accuracy_loss", level, **more)),
             Cell(number(float(accuracy.conditions["events"]))),
         ], style=_line(rows, level)))
     head = ["classes from", "level", "source", "accuracy", "loss against float", "events"]
@@ -52,9 +52,9 @@ def per_class(book: Book, name: str) -> Table:
     classes = list(dict.fromkeys(str(f.conditions["class"]) for f in book.report.find(name)))
     rows: list[Row] = []
     for what, level, more in book.scores("accuracy"):
-        found = [book.find(name, level, **{"class": c}, **more) for c in classes]
-        source = next((str(f.source) for f in found if f), "")
-        rows.append(Row([*_head(what, level, source), *(book.cell(f, three) for f in found)],
+        figures = [book.find(name, level, **{"class": c}, **more) for c in classes]
+        source = next((str(f.source) for f in figures if f), "")
+        rows.append(Row([*_head(what, level, source), *(book.cell(f) for f in figures)],
                         style=_line(rows, level)))
     title, note = _PER_CLASS[name]
     return Table(title, ["classes from", "level", "source", *classes], rows, note)

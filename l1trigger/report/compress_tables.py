@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from l1trigger.catalogue import POST_TRAINING, Format, entry
 from l1trigger.report.model import Report
-from l1trigger.report.tables import Book, Cell, Row, Table, four
+from l1trigger.report.tables import Book, Cell, Row, Table
 
-PREFIX = "post_training_"
-_NAMES = {"accuracy": "accuracy", "auc": "area under the ROC", "mean_auc": "mean area under the ROC",
-          "resolution": "energy resolution"}
+_SIDE_BY_SIDE = Format(decimals=4)
 
 
 def tables(book: Book) -> list[Table]:
     """Post-training quantization beside training; nothing where that was not measured."""
     rows = []
-    for figure in [f for f in book.report.figures if f.name.startswith(PREFIX)]:
-        name = figure.name.removeprefix(PREFIX)
+    for figure in [f for f in book.report.figures if f.name.startswith(POST_TRAINING)]:
+        name = figure.name.removeprefix(POST_TRAINING)
         which = {k: figure.conditions[k] for k in ("signal", "sample", "true_energy_gev") if k in figure.conditions}
         rows.append(Row([
-            Cell(_NAMES.get(name, name)), Cell(str(which.get("signal", which.get("sample", "")))),
-            book.cell(book.report.figure(name, "float", **which), four), book.cell(figure, four),
-            book.cell(book.report.figure(name, "quantized", **which), four),
+            Cell(entry(name).title), Cell(str(which.get("signal", which.get("sample", "")))),
+            *(book.cell(f, how=_SIDE_BY_SIDE) for f in (
+                book.report.figure(name, "float", **which), figure, book.report.figure(name, "quantized", **which),
+            )),
         ]))
     if not rows:
         return []
@@ -28,7 +28,7 @@ def tables(book: Book) -> list[Table]:
 
 
 def _note(report: Report) -> str:
-    figure = next(f for f in report.figures if f.name.startswith(PREFIX))
+    figure = next(f for f in report.figures if f.name.startswith(POST_TRAINING))
     return (
         "Level quantized, source dataset. After training: the same bit widths, weights rounded as the float reference "
         f"has them; correction of biases {figure.conditions['bias_correction']}, pruning: "

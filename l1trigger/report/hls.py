@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from l1trigger.catalogue import HLS, entry, ordered
 from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
 from l1trigger.report.text import number
 from l1trigger.synth.hls_estimate import TOOL, HlsEstimate
 
-_TITLES = {
-    "latency_cycles": ("latency", "clocks"), "initiation_interval": ("initiation interval", "clocks"),
-    "lut": ("LUT", ""), "csynth_lut": ("LUT that the HLS tool itself reports", ""), "ff": ("FF", ""),
-    "dsp": ("DSP", ""), "bram18": ("BRAM 18k", ""),
-}
 _PER_LAYER = ("lut", "ff", "dsp", "bram18")
 
 
@@ -19,16 +15,16 @@ def hls_figures(estimate: HlsEstimate) -> list[Figure]:
     """``hls_lut`` and the like with their intervals, and the same per layer with the condition ``layer``."""
     make = FigureMaker(None, Source.ESTIMATE, TOOL, {"covers": "network without input scaling, score and threshold"})
     absent = f"the model does not know {', '.join(estimate.unknown)}"
-    found = []
+    figures = []
     for name, q in estimate.totals.items():
         more = {"uncorrected": q.uncorrected}
         if name == "latency_cycles":
             more["loop_clocks"] = float(estimate.loop_clocks)
-        found.append(make(
-            f"hls_{name}", q.value, absent, interval=(q.low, q.high), method=q.fitted_on, conditions=more,
+        figures.append(make(
+            HLS + name, q.value, absent, interval=(q.low, q.high), method=q.fitted_on, conditions=more,
         ))
-    return found + [
-        make(f"hls_{name}", round(getattr(layer, name)), layer=layer.name, products=layer.products)
+    return figures + [
+        make(HLS + name, round(getattr(layer, name)), layer=layer.name, products=layer.products)
         for layer in estimate.layers for name in _PER_LAYER
     ]
 
@@ -42,18 +38,15 @@ def tables(book: Book) -> list[Table]:
 
 def _totals(book: Book) -> Table:
     rows, methods = [], list[str]()
-    for name, (title, unit) in _TITLES.items():
-        figure, measured = book.report.figure(f"hls_{name}"), book.report.figure(name)
-        if figure is None:
-            continue
-        cell = book.cell(figure, number)
-        own = book.cell(measured, number)
+    estimates = {f.name: f for f in book.report.figures if f.name.startswith(HLS) and f.of_whole}
+    for name in ordered(estimates):
+        estimate, measured, known = estimates[name], book.report.figure(name.removeprefix(HLS)), entry(name)
         rows.append(Row([
-            Cell(title), Cell(unit), Cell(figure.source, style="source"), cell,
-            own, Cell(measured.source if measured else "", style="source"),
+            Cell(known.head), Cell(known.counted_in), Cell(estimate.source, style="source"), book.cell(estimate),
+            book.cell(measured), Cell(measured.source if measured else "", style="source"),
         ]))
-        if figure.interval_method:
-            methods.append(f"{title}: {figure.interval_method}")
+        if estimate.interval_method:
+            methods.append(f"{known.head}: {estimate.interval_method}")
     head = ["what", "unit", "source", "HLS route", "this RTL", "source"]
     note = ("Analytic model of what a vendor's HLS tool makes of hls4ml's C++ of the network, without input scaling, "
             "score and threshold; resources after RTL synthesis unless said otherwise. Estimates, not measurements; "
@@ -65,12 +58,12 @@ def _layers(book: Book) -> Table:
     names = dict.fromkeys(str(f.conditions["layer"]) for f in book.report.find("hls_lut") if "layer" in f.conditions)
     rows = []
     for layer in names:
-        figures = [book.report.figure(f"hls_{name}", layer=layer) for name in _PER_LAYER]
+        figures = [book.report.figure(HLS + name, layer=layer) for name in _PER_LAYER]
         products = next((number(float(f.conditions["products"])) for f in figures if f), ABSENT)
         rows.append(Row([
             Cell(layer), Cell(Source.ESTIMATE, style="source"), Cell(products),
-            *(book.cell(f, number) for f in figures),
+            *(book.cell(f) for f in figures),
         ]))
-    head = ["layer", "source", "products", *(_TITLES[name][0] for name in _PER_LAYER)]
+    head = ["layer", "source", "products", *(entry(name).head for name in _PER_LAYER)]
     return Table("The HLS route by layer, estimated", head, rows, "Products: multiplications by weights that are not "
                  "zero, or all where weights share multipliers.", numeric=2)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 
+from l1trigger.catalogue import entries, entry
 from l1trigger.figures import Figure
 from l1trigger.report import (
     class_tables,
@@ -18,7 +20,7 @@ from l1trigger.report import (
 )
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
-from l1trigger.report.text import fixed, number
+from l1trigger.report.text import number
 
 Images = Mapping[str, tuple[str, bytes]]
 """Picture name to (MIME type, content)."""
@@ -82,41 +84,31 @@ def verdicts(report: Report) -> list[tuple[str, str, str]]:
 
 def tiles(book: Book) -> list[tuple[str, Cell, str]]:
     """The summary strip: (label, value, source)."""
-    report, last = book.report, (book.report.levels or [""])[-1]
-    wanted: list[tuple[str, Figure | None, int | None]] = [
-        ("accuracy", report.figure("accuracy", last), 4),
-        ("accuracy loss against float", report.figure("accuracy_loss", last), 4),
-        ("rank correlation ρ with float", report.figure("spearman_rho", last), 4),
-        ("mean AUC", report.figure("mean_auc", last), 4),
-        ("mean AUC loss against float", report.figure("mean_auc_loss", last), 4),
-        ("rate at threshold", report.figure("rate_khz", last), None),
-        ("false positive rate at threshold", report.figure("false_positive_rate", last), None),
-        ("latency", vendor_tables.headline(report.find("latency_cycles")), None),
-        ("latency", vendor_tables.headline(report.find("latency_ns")), None),
-        ("look-up tables", vendor_tables.headline(report.find("lut")), None),
-        ("weights left", report.figure("nonzero_weights"), None),
-        ("C-simulation [events/s]", report.figure("events_per_s", computed_by="csim"), None),
-    ]
-    if report.zero_bias:
-        wanted = [w for w in wanted if not w[0].startswith("false")]
-    else:
-        wanted = [w for w in wanted if not w[0].startswith("rate ")]
+    report = book.report
+    left_out = "false_positive_rate" if report.zero_bias else "rate_khz"
     strip = []
-    for label, figure, decimals in wanted:
+    for known in entries().values():
+        figure = _headline(report, known.name) if known.tile and known.name != left_out else None
         if figure is None:
             continue
-        cell = book.cell(figure, (lambda v: number(v, 3)) if decimals is None else _decimals(decimals))
+        cell = book.cell(figure)
         unit = f" {figure.unit}" if figure.unit not in {"", "1/s"} else ""
         n_eff = figure.conditions.get("n_eff")
         source = f"level {figure.level}, source {figure.source}" if figure.level else f"source {figure.source}"
         source += f", n_eff {number(float(n_eff), 3)}" if n_eff else ""
-        strip.append((label, Cell(cell.text + unit * (figure.value is not None), cell.note, cell.hint, cell.style,
-                                  cell.figure, cell.value), source))
+        strip.append((known.tile, replace(cell, text=cell.text + unit * (figure.value is not None)), source))
     return strip
 
 
-def _decimals(decimals: int) -> Callable[[float], str]:
-    return lambda v: fixed(v, decimals)
+def _headline(report: Report, name: str) -> Figure | None:
+    """The figure of several of one name that the strip shows: of hardware that of the RTL, else of the last level."""
+    figures = report.find(name)
+    if entry(name).hardware:
+        return vendor_tables.headline(figures)
+    for level in reversed(report.levels):
+        if of_level := [f for f in figures if f.level == level]:
+            return of_level[0]
+    return None
 
 
 def all_tables(book: Book) -> dict[str, list[Table]]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from l1trigger.catalogue import of_key
 from l1trigger.design import Design
 from l1trigger.errors import ReportError, RunFolderError, argument
 from l1trigger.figures import Figure
@@ -89,7 +90,7 @@ def build(result: VendorResult, name: str, design: Design | None = None) -> Repo
 
 def _of_hardware(key: str, figures: Sequence[Figure]) -> bool:
     """Whether a limit is on something that vendors' reports tell; physics is judged where it is measured."""
-    return key.partition("/")[0] in {f.name for f in figures}
+    return of_key(key) in {f.name for f in figures}
 
 
 def check_age(project: Path, reports: Sequence[Path]) -> None:

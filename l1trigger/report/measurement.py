@@ -10,16 +10,14 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.csim.result import CsimResult
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
-from l1trigger.figures import Level, Source
+from l1trigger.figures import FigureMaker, Level, Source
 from l1trigger.physics import class_baselines, hit_baselines
 from l1trigger.physics.baselines import LinearModel, baseline_scores
 from l1trigger.physics.measure import scored
 from l1trigger.physics.roc import Scored, aligned
 from l1trigger.results import Results
-from l1trigger.synth.result import SynthResult
 from l1trigger.train.result import TrainResult
 
 LEVEL_ORDER: tuple[Level, ...] = ("float", "quantized", "csim", "rtl")
@@ -35,6 +33,7 @@ class Measurement:
     """Scores joined with their events, the same events at all levels.
 
     Attributes:
+        results: of all stages.
         data: the events that have scores at every level.
         levels: level to sample name to scores, in the order of the levels.
         baselines: baseline to sample name to scores.
@@ -47,6 +46,7 @@ class Measurement:
             empty where network outputs say nothing beside the score.
     """
 
+    results: Results
     data: DataSet
     levels: Mapping[Level, Mapping[str, Scored]]
     baselines: Mapping[str, Mapping[str, Scored]]
@@ -71,6 +71,13 @@ class Measurement:
         """Scores or thresholds of a level in units of the float score, so that levels share an axis."""
         return values if level == "float" else self.float_value(values)
 
+    def maker(self, name: str) -> FigureMaker:
+        """Makes figures of a level or, under its name, of a baseline."""
+        if name in self.levels:
+            level = cast("Level", name)
+            return FigureMaker(level, SOURCES[level], self.tools[level])
+        return FigureMaker("baseline", SOURCES["baseline"], self.tools["baseline"], {"baseline": name})
+
     @property
     def last(self) -> Level:
         """The level nearest to hardware."""
@@ -86,12 +93,11 @@ def measure(results: Results) -> Measurement:
 
     The RTL is a level only if it saw every event that csim saw: it never takes events away from the other levels.
     """
-    data, trained, compressed, simulated = results.data, results.train, results.compress, results.csim
-    synthesized = results.synth if results.has("synth") else None
-    scores, accepts = {**simulated.scores}, simulated.accepts
-    absent = rtl_is_absent(simulated, synthesized)
-    if synthesized is not None and not absent:
-        scores["rtl"], accepts = synthesized.scores, synthesized.accepts
+    data, trained, compressed = results.data, results.train, results.compress
+    scores, accepts = {**results.csim.scores}, results.csim.accepts
+    absent = rtl_is_absent(results)
+    if not absent:
+        scores["rtl"], accepts = results.synth.scores, results.synth.accepts
     present = [level for level in LEVEL_ORDER if level in scores]
     counts = {e.name: min(len(scores[lv][e.name]) for lv in present) for e in data.evaluated}
     common = replace(
@@ -101,7 +107,7 @@ def measure(results: Results) -> Measurement:
     levels = {
         lv: scored({n: scores[lv][n][:k] for n, k in counts.items()}, common) for lv in present
     }
-    predictions = _predictions(simulated, synthesized if "rtl" in scores else None, counts)
+    predictions = _predictions(results, counts, with_rtl=not absent)
     trivial, trivial_predictions = _baselines(common, trained, CLASS in predictions)
     baselines = {name: scored(s, common) for name, s in trivial.items()}
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
@@ -112,28 +118,27 @@ def measure(results: Results) -> Measurement:
     def float_value(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return score.float_value(values, trained, trained.best)
 
-    tools = _tools(simulated, synthesized)
     predictions = {what: levels | trivial_predictions.get(what, {}) for what, levels in predictions.items()}
-    return Measurement(common, levels, baselines, thresholds, accepts, tools, float_value, absent, predictions)
+    return Measurement(
+        results, common, levels, baselines, thresholds, accepts, _tools(results), float_value, absent, predictions
+    )
 
 
 Named = dict[str, dict[str, NDArray[Any]]]
 """Level or baseline, then sample name, to values (events,)."""
 
 
-def _predictions(
-    simulated: CsimResult, synthesized: SynthResult | None, counts: Mapping[str, int]
-) -> dict[str, Named]:
+def _predictions(results: Results, counts: Mapping[str, int], with_rtl: bool) -> dict[str, Named]:
     """Predictions of every level that has a score, cut to the same events."""
-    found: dict[str, Named] = {}
-    for what, by_level in simulated.predictions.items():
+    predictions: dict[str, Named] = {}
+    for what, by_level in results.csim.predictions.items():
         levels: Named = {level: {**samples} for level, samples in by_level.items()}
-        if synthesized is not None and what in synthesized.predictions:
-            levels["rtl"] = {**synthesized.predictions[what]}
-        found[what] = {
+        if with_rtl and what in results.synth.predictions:
+            levels["rtl"] = {**results.synth.predictions[what]}
+        predictions[what] = {
             lv: {n: levels[lv][n][:k] for n, k in counts.items()} for lv in LEVEL_ORDER if lv in levels
         }
-    return found
+    return predictions
 
 
 def _baselines(data: DataSet, trained: TrainResult, by_class: bool) -> tuple[Named, dict[str, Named]]:
@@ -149,10 +154,9 @@ def _baselines(data: DataSet, trained: TrainResult, by_class: bool) -> tuple[Nam
     return baseline_scores(data, linear), {}
 
 
-def rtl_is_absent(simulated: CsimResult, synthesized: SynthResult | None) -> str:
+def rtl_is_absent(results: Results) -> str:
     """Why the RTL is no level of the physics; empty when it is one."""
-    if synthesized is None:
-        return "the stage synth was not run"
+    simulated, synthesized = results.csim, results.synth
     if not synthesized.scores:
         return synthesized.reason or "the result of synth does not hold the RTL's scores; run the stage again"
     short = [
@@ -162,15 +166,14 @@ def rtl_is_absent(simulated: CsimResult, synthesized: SynthResult | None) -> str
     return f"the RTL saw fewer events than csim: {', '.join(short)} (synth.events)" if short else ""
 
 
-def _tools(simulated: CsimResult, synthesized: SynthResult | None) -> dict[Level, str]:
+def _tools(results: Results) -> dict[Level, str]:
     def named(package: str) -> str:
         return f"{package} {package_version(package)}"
 
     tools = {
         "float": named("tf-keras"), "quantized": named("qkeras"),
-        "csim": f"{named('hls4ml')}, {simulated.compiler}", "baseline": f"numpy {np.__version__}",
-        "rtl": ", ".join(synthesized.tools[k] for k in ("estimate", "verilator") if k in synthesized.tools)
-        if synthesized else "",
+        "csim": f"{named('hls4ml')}, {results.csim.compiler}", "baseline": f"numpy {np.__version__}",
+        "rtl": ", ".join(results.synth.tools[k] for k in ("estimate", "verilator") if k in results.synth.tools),
     }
     return cast("dict[Level, str]", tools)
 

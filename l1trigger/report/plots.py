@@ -8,18 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from l1trigger.compress.result import CompressResult
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import DataCard, Picture, Report
 from l1trigger.report.style import style
-from l1trigger.train.result import TrainResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-
-
 
 Draw = Callable[["Axes"], None]
 
@@ -41,16 +36,13 @@ class Drawing:
     simulated: bool = True
 
 
-
-
-def drawings(
-    measured: Measurement, report: Report, trained: TrainResult, compressed: CompressResult
-) -> list[Drawing]:
+def drawings(measured: Measurement, report: Report) -> list[Drawing]:
     """All pictures of a report, in the order of the page."""
     from l1trigger.report import plots_classes, plots_energy, plots_network, plots_physics, teacher
 
     label = data_label(report.data)
-    found: Iterable[tuple[Picture, Draw]] = (
+    results = measured.results
+    pictures: Iterable[tuple[Picture, Draw]] = (
         *plots_physics.roc_plots(measured),
         *plots_physics.efficiency_bars(report),
         *plots_physics.rate_plots(measured),
@@ -62,11 +54,11 @@ def drawings(
         *plots_energy.energy_plots(measured),
         *plots_classes.class_plots(report),
         *plots_network.resource_plots(report),
-        *plots_network.history_plots(trained, compressed),
+        *plots_network.history_plots(results.train, results.compress),
         *plots_network.layer_plots(report),
     )
     simulated = bool(_test_card(report.data).get("simulated", True))
-    return [Drawing(picture, draw, label, simulated) for picture, draw in found]
+    return [Drawing(picture, draw, label, simulated) for picture, draw in pictures]
 
 
 def data_label(data: DataCard | None) -> str:

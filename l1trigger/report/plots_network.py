@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from l1trigger.catalogue import PERCENT, entry
 from l1trigger.compress.result import CompressResult
 from l1trigger.figures import Figure
 from l1trigger.report.model import Picture, Report
@@ -65,18 +66,16 @@ def _finish(ax: Axes) -> None:
     ax.legend(loc="upper right")
 
 
-_RESOURCES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram18": "BRAM"}
-
-
 def resource_plots(report: Report) -> Drawn:
     """Resources as a share of the device."""
-    found = [report.figure(f"{name}_percent", "rtl") for name in _RESOURCES]
-    if any(f is not None and f.value is not None for f in found):
-        part, tool = next((f.part, f.tool) for f in found if f is not None)
+    shares = [f for f in report.figures if f.unit == "%" and f.level == "rtl"]
+    if any(f.value is not None for f in shares):
+        counts = [report.figure(f.name.removesuffix(PERCENT), "rtl") for f in shares]
         yield Picture(
             name="resources", section="hardware", title="Resources against the device",
-            caption=f"Share of {part} that the RTL of the whole trigger function takes, counted by Yosys ({tool}).",
-        ), partial(_resources, report)
+            caption=f"Share of {shares[0].part} that the RTL of the whole trigger function takes, counted by Yosys "
+            f"({shares[0].tool}).",
+        ), partial(_resources, shares, counts)
     layers = [f for f in report.find("lut") if "layer" in f.conditions and f.value is not None]
     if layers:
         yield Picture(
@@ -94,15 +93,15 @@ def _layer_resources(layers: Sequence[Figure], ax: Axes) -> None:
     ax.set(xlabel=f"look-up tables ({layers[0].source})", xlim=(0, 1.2 * max(*counts, 1.0)))
 
 
-def _resources(report: Report, ax: Axes) -> None:
-    names = list(reversed(_RESOURCES))
-    shares = [(f.value if (f := report.figure(f"{n}_percent", "rtl")) else None) or 0.0 for n in names]
-    counts = [(f.value if (f := report.figure(n, "rtl")) else None) or 0.0 for n in names]
-    bars = ax.barh([_RESOURCES[n] for n in names], shares, 0.6, color=_COLORS[0])
-    texts = [f"{share:.3g} %  ({count:,.0f})" for share, count in zip(shares, counts, strict=True)]
-    ax.bar_label(bars, texts, padding=6, fontsize=17)
+def _resources(shares: Sequence[Figure], counts: Sequence[Figure | None], ax: Axes) -> None:
+    """Bars from the top down, each with its share and its count."""
+    names = [entry(f.name.removesuffix(PERCENT)).head for f in shares]
+    percent, numbers = [f.value or 0.0 for f in shares], [(f.value if f else None) or 0.0 for f in counts]
+    bars = ax.barh(names[::-1], percent[::-1], 0.6, color=_COLORS[0])
+    texts = [f"{share:.3g} %  ({count:,.0f})" for share, count in zip(percent, numbers, strict=True)]
+    ax.bar_label(bars, texts[::-1], padding=6, fontsize=17)
     ax.tick_params(axis="y", which="both", length=0)
-    ax.set(xlabel="share of the device [%]", xlim=(0, 1.6 * max(*shares, 0.1)))
+    ax.set(xlabel="share of the device [%]", xlim=(0, 1.6 * max(*percent, 0.1)))
 
 
 def layer_plots(report: Report) -> Drawn:

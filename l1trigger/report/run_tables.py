@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
+from l1trigger.catalogue import PERCENT, Format, entries, entry
 from l1trigger.figures import Figure, Judgement
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
 from l1trigger.report import vendor_tables
@@ -13,10 +15,7 @@ from l1trigger.report.tables import ABSENT, FACTORS, Book, Cell, Row, Table
 from l1trigger.report.text import fixed, half_width, number, span
 from l1trigger.units import ns_to_bunch_crossings
 
-
-def three_digits(value: float) -> str:
-    """Three significant digits."""
-    return number(value, 3)
+_IN_FULL = Format(digits=6)
 
 
 def budget_table(book: Book) -> Table:
@@ -61,10 +60,10 @@ def rate_table(book: Book) -> Table:
         rows.append(Row([
             Cell("network"), Cell(level, style=f"level {level}"), Cell(rate.source if rate else "", style="source"),
             Cell(number(float(at["threshold"]), 5)) if "threshold" in at else Cell(ABSENT, style="absent"),
-            book.cell(rate, three_digits),
+            book.cell(rate),
             Cell(number(float(at["n_eff"]), 3)) if "n_eff" in at else Cell(ABSENT, style="absent"),
-            book.cell(report.figure("rate_shift_khz", level), lambda v: fixed(v, 2)),
-            book.cell(report.figure("false_positive_rate", level), three_digits),
+            book.cell(report.figure("rate_shift_khz", level)),
+            book.cell(report.figure("false_positive_rate", level)),
         ]))
     head = ["score", "level", "source", "threshold", "rate [kHz]", "n_eff", "rate shift [kHz]", "false positive rate"]
     method = next((f.interval_method for f in report.find("rate_khz") if f.interval_method), None)
@@ -88,9 +87,8 @@ def working_point_table(book: Book) -> Table:
             Cell("network"), Cell(level, style=f"level {level}"),
             Cell(background.source if background else "", style="source"),
             Cell(number(float(at["threshold"]), 5)) if "threshold" in at else Cell(ABSENT, style="absent"),
-            book.cell(background, three_digits),
-            *(book.cell(report.figure("tpr_at_threshold", level, signal=s), lambda v: fixed(v, 3))
-              for s in book.signals),
+            book.cell(background),
+            *(book.cell(report.figure("tpr_at_threshold", level, signal=s)) for s in book.signals),
         ]))
     head = ["score", "level", "source", "threshold", "false positive rate", *(book.titles[s] for s in book.signals)]
     return Table("At the design's threshold", head, rows,
@@ -108,7 +106,7 @@ def threshold_table(book: Book) -> Table:
         cells = [Cell(what), Cell(level, style=f"level {level}"),
                  Cell(next((f.source for f in figures if f), ""), style="source")]
         for f in figures:
-            cell = book.cell(f, lambda v: number(v, 5))
+            cell = book.cell(f)
             if f is not None and f.value is not None:
                 achieved, n_eff = (number(float(f.conditions[k]), 3) for k in ("achieved_rate_khz", "n_eff"))
                 cell = replace(cell, note=f"{achieved} kHz, n_eff {n_eff}")
@@ -135,9 +133,7 @@ def energy_tables(book: Book) -> list[Table]:
             terms = [report.figure(f"resolution_{n}", level, **at) for n in ("stochastic", "noise", "constant")]
             rows.append(Row([
                 Cell(what), Cell(level, style=f"level {level}"), Cell(whole[1].source, style="source"),
-                *(book.cell(f, lambda v: fixed(v, 4)) for f in whole),
-                book.cell(report.figure("resolution_ratio", level, **at), lambda v: fixed(v, 3)),
-                *(book.cell(f, lambda v: fixed(v, 3)) for f in terms),
+                *(book.cell(f) for f in (*whole, report.figure("resolution_ratio", level, **at), *terms)),
             ], style="baselines" if level == "baseline" else ""))
         head = ["energy from", "level", "source", "response", "resolution", "resolution / float", "a [√GeV]", "b [GeV]",
                 "c"]
@@ -153,13 +149,12 @@ def energy_tables(book: Book) -> list[Table]:
 def purity_table(book: Book) -> Table:
     """Efficiency at fixed purity."""
     report = book.report
-    found = report.find("efficiency_at_purity")
-    purities = sorted({float(f.conditions["purity"]) for f in found})
-    seen = dict.fromkeys((str(f.conditions["signal"]), f.level or "", f.source) for f in found)
+    figures = report.find("efficiency_at_purity")
+    purities = sorted({float(f.conditions["purity"]) for f in figures})
+    seen = dict.fromkeys((str(f.conditions["signal"]), f.level or "", f.source) for f in figures)
     rows = [
         Row([Cell(book.titles.get(s, s)), Cell(level, style=f"level {level}"), Cell(source, style="source"),
-             *(book.cell(report.figure("efficiency_at_purity", level, signal=s, purity=p), lambda v: fixed(v, 3))
-               for p in purities)])
+             *(book.cell(report.figure("efficiency_at_purity", level, signal=s, purity=p)) for p in purities)])
         for s, level, source in sorted(seen, key=lambda row: (row[0], [*report.levels, ""].index(row[1])))
     ]
     head = ["signal", "level", "source", *(f"at purity {number(p)}" for p in purities)]
@@ -168,14 +163,13 @@ def purity_table(book: Book) -> Table:
 
 def turn_on_table(book: Book) -> Table:
     """Where the efficiency of each signal reaches 95 %."""
-    found = book.report.find("pt_at_95_percent")
+    figures = book.report.find("pt_at_95_percent")
     rows = [
         Row([
             Cell(QUANTITY_TITLES.get(q, q)), Cell(f"{level}", style=f"level {level}"), Cell(source, style="source"),
-            *(book.cell(book.report.figure("pt_at_95_percent", signal=s, quantity=q), three_digits)
-              for s in book.signals),
+            *(book.cell(book.report.figure("pt_at_95_percent", signal=s, quantity=q)) for s in book.signals),
         ])
-        for q, level, source in dict.fromkeys((str(f.conditions["quantity"]), f.level, f.source) for f in found)
+        for q, level, source in dict.fromkeys((str(f.conditions["quantity"]), f.level, f.source) for f in figures)
     ]
     head = ["quantity", "level", "source", *(book.titles[s] for s in book.signals)]
     return Table("Where the efficiency reaches 95 % [GeV]", head, rows)
@@ -241,42 +235,40 @@ def bits(type_name: str) -> int | None:
     return int(m.group(1)) if m else None
 
 
-_HARDWARE = {
-    "latency_cycles": "latency", "latency_ns": "latency", "initiation_interval": "initiation interval",
-    "input_bits": "input port", "output_bits": "output port", "lut": "LUT", "ff": "FF", "srl": "SRL", "dsp": "DSP",
-    "bram18": "BRAM 18k", "carry": "CARRY4", "estimated_lut": "LUT",
-    "estimated_stage_delay_ns": "longest stage", "register_bits": "register bits", **vendor_tables.TITLES,
-}
-_HARDWARE_UNITS = {
-    "latency_cycles": "clock edges", "initiation_interval": "clocks", "input_bits": "bits", "output_bits": "bits",
-}
-
-
 def hardware_table(book: Book) -> Table:
     """Latency and resources of the whole trigger function; every row is of one source."""
+    report = book.report
+    shown = [f for known in entries().values() if known.hardware for f in report.find(known.name) if f.of_whole]
     rows = []
-    for name, title in _HARDWARE.items():
-        for f in vendor_tables.of_whole(book.report.find(name)):
-            share = next((s for s in vendor_tables.of_whole(book.report.find(f"{name}_percent", f.level))
-                          if s.source == f.source), None)
-            percent = book.cell(share, three_digits) if share else Cell(ABSENT, style="absent")
-            rows.append(Row([
-                Cell(title), Cell(f.level or ABSENT, style=f"level {f.level}" if f.level else "absent"),
-                Cell(f.source, style="source"),
-                book.cell(f, number), Cell(_HARDWARE_UNITS.get(name, f.unit) if f.level else vendor_tables.unit(f)),
-                percent, Cell(_remark(f)),
-            ]))
-    shown = [f for name in _HARDWARE for f in vendor_tables.of_whole(book.report.find(name))]
+    for f in shown:
+        shares = [p for p in report.find(f.name + PERCENT, f.level) if p.source is f.source]
+        rows.append(Row([
+            Cell(entry(f.name).head), Cell(f.level or ABSENT, style=f"level {f.level}" if f.level else "absent"),
+            Cell(f.source, style="source"), book.cell(f), Cell(_unit(f)),
+            book.cell(next((s for s in shares if s.of_whole), None)), Cell(_remark(f)),
+        ]))
     parts = "; ".join(dict.fromkeys(f"{f.part}, clock {f.clock_ns:g} ns" for f in shown if f.part and f.clock_ns))
     head = ["what", "level", "source", "value", "unit", "% of device", ""]
     tools = ", ".join(dict.fromkeys(f.tool for f in shown if f.tool))
+    return Table("", head, rows, f"{parts}. {_counted(shown)}{vendor_tables.note(shown)}Tools: {tools}.")
+
+
+def _unit(figure: Figure) -> str:
+    """The unit in words; the latency of the RTL counts the edges at the registers of its ports, too."""
+    if figure.name == "latency_cycles" and figure.level:
+        return "clock edges"
+    return entry(figure.name).counted_in or figure.unit
+
+
+def _counted(shown: Sequence[Figure]) -> str:
+    """What must be known about the counts of Yosys and the estimates among the figures shown."""
+    if not any(f.level == "rtl" for f in shown):
+        return ""
     own = [f.interval_method for f in shown if f.name == "lut" and f.level == "rtl"]
     checked = next((method for method in own if method), None)
     sure = (f"small print: {checked}" if checked else
             "19 and 46 % more look-up tables than Vivado 2025.1 after synthesis on the two designs that were checked")
-    rtl = (f"Yosys counts mapped cells, not placed ones: {sure}. Estimates come from a model. "
-           if any(f.level == "rtl" for f in shown) else "")
-    return Table("", head, rows, f"{parts}. {rtl}{vendor_tables.note(shown)}Tools: {tools}.")
+    return f"Yosys counts mapped cells, not placed ones: {sure}. Estimates come from a model. "
 
 
 def _remark(figure: Figure) -> str:
@@ -301,7 +293,7 @@ def speed_table(book: Book) -> Table:
         what = f.conditions.get("computed_by", "compiling")
         rows.append(Row([
             Cell(str(what)), Cell(f.level or "", style=f"level {f.level}"), Cell(f.source, style="source"),
-            book.cell(f, three_digits), Cell({"1/s": "events/s"}.get(f.unit, f.unit)),
+            book.cell(f), Cell({"1/s": "events/s"}.get(f.unit, f.unit)),
             Cell(_plain(f.conditions["processes"]) if "processes" in f.conditions else ABSENT), Cell(f.tool or ""),
         ]))
     return Table("", ["what", "level", "source", "value", "unit", "processes", "tool"], rows)
@@ -325,9 +317,7 @@ def seed_table(report: Report) -> Table:
 
 def _headline(s: Spread) -> bool:
     """Whether the page shows this spread; ``report.json`` has all."""
-    if s.name == "tpr":
-        return s.conditions.get("false_positive_rate") == 1e-3
-    return s.name in {"accuracy", "accuracy_loss", "auc", "mean_auc", "mean_auc_loss", "worst_auc_loss", "spearman_rho"}
+    return "seeds" in entry(s.name).roles and s.conditions.get("false_positive_rate", 1e-3) == 1e-3
 
 
 def _most_seeds(report: Report) -> int:
@@ -352,7 +342,7 @@ def figure_table(book: Book) -> Table:
     """Every figure of ``report.json``."""
     rows = []
     for f in book.report.figures:
-        cell = book.cell(f, lambda v: number(v, 6))
+        cell = book.cell(f, how=_IN_FULL)
         error = half_width(f)
         note = f"± {number(error, 3)}" if error is not None else ""
         if f.interval and f.source in FACTORS:

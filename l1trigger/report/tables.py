@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from l1trigger.catalogue import Better, Format, entry
 from l1trigger.figures import Figure, Source
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report.model import Report
-from l1trigger.report.text import as_precise, fixed, half_width, number, power_of_ten, span
+from l1trigger.report.text import as_precise, formatted, half_width, number, power_of_ten, span
 
 ABSENT = "–"
 FACTORS = frozenset({Source.ESTIMATE, Source.YOSYS})
@@ -75,13 +76,19 @@ class Book:
         self.signals = [s.name for s in report.samples if s.role == "signal"]
         self.titles = {s.name: s.title for s in report.samples}
 
-    def cell(self, figure: Figure | None, show: Callable[[float], str], style: str = "") -> Cell:
-        """A figure as a cell: its value and error, or 'not measured' with the reason."""
+    def cell(self, figure: Figure | None, style: str = "", how: Format | None = None) -> Cell:
+        """A figure as a cell: its value and error, or 'not measured' with the reason.
+
+        Args:
+            figure: to print; None for one that there is not.
+            style: CSS classes.
+            how: it is printed; None takes what the catalogue says.
+        """
         if figure is None:
             return Cell(ABSENT, style="absent")
         if figure.value is None:
             return Cell("not measured", "", figure.reason or "", "withheld", self._index[id(figure)])
-        text, error = show(figure.value), half_width(figure)
+        text, error = formatted(figure.value, how or entry(figure.name).printed), half_width(figure)
         note = f"± {as_precise(error, text)}" if error is not None else ""
         if figure.interval and figure.source in FACTORS:
             note = span(figure.interval)
@@ -110,56 +117,57 @@ def describe(figure: Figure) -> str:
     return "; ".join(p for p in parts if p)
 
 
-def three(value: float) -> str:
-    """Three decimals."""
-    return fixed(value, 3)
+@dataclass(frozen=True)
+class Block:
+    """Rows of a table, one per level and baseline, of the same figure.
 
+    Attributes:
+        figure: its name.
+        conditions: beside the signal.
+        heading: above the rows.
+    """
 
-def four(value: float) -> str:
-    """Four decimals."""
-    return fixed(value, 4)
-
-
-def efficiency(value: float) -> str:
-    """Three decimals, or four where three would say little."""
-    return fixed(value, 3 if abs(value) >= 0.01 else 4)
+    figure: str
+    conditions: Mapping[str, float] = field(default_factory=dict)
+    heading: str = ""
 
 
 def per_signal(
-    book: Book, title: str, groups: Iterable[tuple[str, str, dict[str, float]]], show: Callable[[float], str],
-    note: str = "", extra: Sequence[tuple[str, str]] = (),
+    book: Book, title: str, blocks: Iterable[Block], note: str = "", extra: Sequence[tuple[str, str]] = (),
 ) -> Table:
-    """A table with one row per level and baseline, one column per signal.
+    """A table with one row per level and baseline, one column per signal; the best of a column is marked.
 
     Args:
         book: of the report.
         title: of the table.
-        groups: (heading, figure name, conditions) of each group of rows.
-        show: prints a value.
+        blocks: of rows.
         note: below the table.
         extra: (heading, figure name) of columns without signal.
     """
-    rows = []
-    for heading, name, conditions in groups:
-        found = [
-            [book.find(name, level, signal=s, **more, **conditions) for s in book.signals]
-            for _, level, more in book.scores()
-        ]
-        best = [max((f.value for f in column if f and f.value is not None), default=None)
-                for column in zip(*found, strict=True)]
-        for k, (what, level, more) in enumerate(book.scores()):
-            figures = found[k]
-            source = next((f.source for f in figures if f), "")
-            cells = [Cell(what), Cell(level, style=f"level {level}"), Cell(source, style="source")]
-            cells += _joined([
-                book.cell(f, show, "best" if f and f.value is not None and f.value == b and name != "auc_loss" else "")
-                for f, b in zip(figures, best, strict=True)
-            ])
-            cells += [book.cell(book.find(other, level, **more), four) for _, other in extra]
-            first_baseline = level == "baseline" and book.scores()[k - 1][1] != "baseline"
-            rows.append(Row(cells, heading if k == 0 else "", "baselines" if first_baseline else ""))
+    rows = [row for block in blocks for row in _block_rows(book, block, [name for _, name in extra])]
     head = ["score", "level", "source", *(book.titles[s] for s in book.signals), *(h for h, _ in extra)]
     return Table(title, head, rows, note)
+
+
+def _block_rows(book: Book, block: Block, extra: Sequence[str]) -> Iterator[Row]:
+    scores = book.scores()
+    figures = [
+        [book.find(block.figure, level, signal=s, **more, **block.conditions) for s in book.signals]
+        for _, level, more in scores
+    ]
+    best = [max((f.value for f in column if f and f.value is not None), default=None)
+            for column in zip(*figures, strict=True)]
+    marked = entry(block.figure).better is Better.HIGHER
+    for k, (what, level, more) in enumerate(scores):
+        source = next((f.source for f in figures[k] if f), "")
+        cells = [Cell(what), Cell(level, style=f"level {level}"), Cell(source, style="source")]
+        cells += _joined([
+            book.cell(f, "best" if marked and f and f.value is not None and f.value == b else "")
+            for f, b in zip(figures[k], best, strict=True)
+        ])
+        cells += [book.cell(book.find(other, level, **more)) for other in extra]
+        first_baseline = level == "baseline" and scores[k - 1][1] != "baseline"
+        yield Row(cells, block.heading if k == 0 else "", "baselines" if first_baseline else "")
 
 
 def _joined(cells: list[Cell]) -> list[Cell]:
@@ -173,7 +181,7 @@ def _joined(cells: list[Cell]) -> list[Cell]:
 def auc_table(book: Book) -> Table:
     """Areas under the ROC, and the rank correlation with the float score."""
     return per_signal(
-        book, "Area under the ROC", [("", "auc", {})], three,
+        book, "Area under the ROC", [Block("auc")],
         "Bold: best of its column. ± is one standard deviation (DeLong, the background's part from disjoint sub-pools "
         "where there are any). ρ: Spearman's rank correlation with the float score on the test background. "
         "Mean AUC alone proves little: compare with the baselines, signal by signal.",
@@ -187,10 +195,12 @@ def tpr_table(book: Book) -> Table:
     known = {f.conditions["false_positive_rate"] for f in book.report.find("tpr") if f.value is not None}
     if not book.report.zero_bias:  # small samples end early; their reasons stay among all figures
         wanted = {w: None for w in wanted if w in known} or wanted
-    groups = [(f"at a false positive rate of {power_of_ten(float(w))}", "tpr", {"false_positive_rate": float(w)})
-              for w in wanted]
+    blocks = [
+        Block("tpr", {"false_positive_rate": float(w)}, f"at a false positive rate of {power_of_ten(float(w))}")
+        for w in wanted
+    ]
     return per_signal(
-        book, "Signal efficiency at a false positive rate", groups, efficiency,
+        book, "Signal efficiency at a false positive rate", blocks,
         "± is half the Clopper-Pearson interval of 68 %, threshold held fixed. Scores tie; the achieved false positive "
         "rate is never above the stated one (tpr_interpolated, below, meets it exactly). Below 10⁻³ at least 100 "
         "background events must remain above threshold, and a zero-bias sample needs 30 effective ones.",
@@ -202,9 +212,9 @@ def tpr_at_rate_table(book: Book) -> Table:
     card = book.report.data
     assert card is not None  # without data there is no zero bias, and no rate
     wanted = sorted({float(f.conditions["rate_khz"]) for f in book.report.find("tpr_at_rate")})
-    groups = [(f"at {number(w)} kHz", "tpr_at_rate", {"rate_khz": w}) for w in wanted]
+    blocks = [Block("tpr_at_rate", {"rate_khz": w}, f"at {number(w)} kHz") for w in wanted]
     return per_signal(
-        book, "Signal efficiency at a trigger rate", groups, efficiency,
+        book, "Signal efficiency at a trigger rate", blocks,
         f"Rates for {number(card.colliding_bunches)} colliding bunches "
         f"({number(card.crossing_rate_khz)} kHz of crossings); withheld where the rate rests on fewer than "
         "30 effective independent events.",
@@ -214,7 +224,7 @@ def tpr_at_rate_table(book: Book) -> Table:
 def loss_table(book: Book) -> Table:
     """Loss of AUC against the float level."""
     table = per_signal(
-        book, "Loss of AUC against the float level", [("", "auc_loss", {})], four,
+        book, "Loss of AUC against the float level", [Block("auc_loss")],
         "Positive: worse than float. ± is the error of the paired difference on the same events.",
         [("mean", "mean_auc_loss"), ("worst", "worst_auc_loss")],
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture, Report
 from l1trigger.report.plots_physics import Drawn, title
 from l1trigger.report.style import SIGNAL_COLORS
-from l1trigger.report.tables import Book, Cell, Row, Table, efficiency, four, three
+from l1trigger.report.tables import Book, Cell, Row, Table
 from l1trigger.report.text import number
 
 if TYPE_CHECKING:
@@ -42,13 +42,12 @@ def tables(book: Book) -> list[Table]:
     wanted = _working_point(report)
     rows = []
     for s in book.signals:
-        cells = [Cell(book.titles[s]), *_compared(book, last, names, s, "auc", {}, three)]
-        cells.insert(3, book.cell(book.find("auc_loss", last, signal=s), four))
+        cells = [Cell(book.titles[s]), *_compared(book, names, s, _WorkingPoint("auc"))]
+        cells.insert(3, book.cell(book.find("auc_loss", last, signal=s)))
         if wanted:
-            name, at, _ = wanted
-            cells += _compared(book, last, names, s, name, at, efficiency)
+            cells += _compared(book, names, s, wanted)
         rows.append(Row(cells))
-    words = f", {wanted[2]}" if wanted else ""
+    words = f", {wanted.words}" if wanted else ""
     head = ["signal", "AUC teacher", f"AUC student ({last})", "difference", "AUC best baseline"]
     head += [f"teacher{words}", f"student{words}", f"best baseline{words}"] if wanted else []
     return [Table(
@@ -59,28 +58,39 @@ def tables(book: Book) -> list[Table]:
     )]
 
 
-def _working_point(report: Report) -> tuple[str, dict[str, float], str] | None:
-    """Figure, conditions and words of the efficiency at the design's rate, or at the rate that it cuts at."""
+@dataclass(frozen=True)
+class _WorkingPoint:
+    """Where two scores are compared: a figure, its conditions, and what these are in words."""
+
+    figure: str
+    conditions: Mapping[str, float] = field(default_factory=dict)
+    words: str = ""
+
+
+def _working_point(report: Report) -> _WorkingPoint | None:
+    """The efficiency at the design's rate, or at the false positive rate that it cuts at."""
     threshold = report.design.resolved["compress"]["threshold"]
     if report.zero_bias and threshold["rate_khz"]:
-        return "tpr_at_rate", {"rate_khz": threshold["rate_khz"]}, f"at {number(threshold['rate_khz'])} kHz"
+        at = {"rate_khz": threshold["rate_khz"]}
+        return _WorkingPoint("tpr_at_rate", at, f"at {number(threshold['rate_khz'])} kHz")
     wanted = threshold["false_positive_rate"]
     if wanted and report.find("tpr", false_positive_rate=wanted):
-        return "tpr", {"false_positive_rate": wanted}, f"at a false positive rate of {number(wanted)}"
+        at = {"false_positive_rate": wanted}
+        return _WorkingPoint("tpr", at, f"at a false positive rate of {number(wanted)}")
     return None
 
 
-def _compared(
-    book: Book, last: str, baselines: list[str], signal: str, name: str, at: dict[str, Any], show: Any
-) -> list[Cell]:
+def _compared(book: Book, baselines: Sequence[str], signal: str, at: _WorkingPoint) -> list[Cell]:
     """One figure of the float level, of the last level, and of the best baseline with its name."""
-    levels = [book.find(name, level, signal=signal, **at) for level in ("float", last)]
-    trivial = [(b, book.find(name, "baseline", signal=signal, baseline=b, **at)) for b in baselines]
+    levels = [
+        book.find(at.figure, level, signal=signal, **at.conditions) for level in ("float", book.report.levels[-1])
+    ]
+    trivial = [(b, book.find(at.figure, "baseline", signal=signal, baseline=b, **at.conditions)) for b in baselines]
     known = [(f.value, b, f) for b, f in trivial if f is not None and f.value is not None]
-    best = max(known, key=lambda found: found[0]) if known else None
-    cell = book.cell(best[2] if best else None, show)
+    best = max(known, key=lambda score: score[0]) if known else None
+    cell = book.cell(best[2] if best else None)
     named = replace(cell, note=f"{cell.note} {TITLES.get(best[1], best[1])}".strip()) if best else cell
-    return [*(book.cell(f, show) for f in levels), named]
+    return [*(book.cell(f) for f in levels), named]
 
 
 def plots(measured: Measurement, report: Report) -> Drawn:

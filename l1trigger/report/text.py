@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from l1trigger.catalogue import Format
 from l1trigger.figures import Figure
 
 _SYMBOLS = {
@@ -50,6 +51,13 @@ def fixed(value: float, decimals: int) -> str:
     """A number with so many decimals, with a true minus sign."""
     text = f"{value:.{decimals}f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def formatted(value: float, how: Format) -> str:
+    """A number as the catalogue prints it, with a true minus sign."""
+    if how.decimals is None:
+        return number(value, how.digits) if value >= 0 else "−" + number(-value, how.digits)
+    return fixed(value, how.small if how.small is not None and abs(value) < 0.01 else how.decimals)
 
 
 def as_precise(error: float, text: str) -> str:

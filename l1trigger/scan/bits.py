@@ -19,6 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
+from l1trigger import catalogue
 from l1trigger.compress.measured import float_figures, quantized_figures
 from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import DataSet
@@ -29,9 +30,6 @@ from l1trigger.run_folder import remove, write_atomically
 from l1trigger.sections import PruningSection, QuantizationSection, StructuredSection
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
-
-FIGURES = ("accuracy", "mean_auc", "resolution")
-"""Figures that can be drawn."""
 
 _PACKAGES = ("l1trigger", "numpy", "tensorflow", "tf-keras", "qkeras", "tensorflow-model-optimization")
 
@@ -110,7 +108,7 @@ class Study:
 
     Attributes:
         design: its name.
-        figure: that is drawn and tabled, one of ``FIGURES``.
+        figure: that is drawn and tabled, one with the role ``scan`` in the catalogue.
         reference: figures of the float reference.
         points: in the order pruning, method, bits.
         versions: of the packages.
@@ -184,7 +182,8 @@ def study(
         wanted: the points.
         folder: takes state, tables and checkpoints.
         progress: told what happens.
-        figure: one of ``FIGURES``; None takes accuracy where there are classes, else the mean area under the ROC.
+        figure: one with the role ``scan`` in the catalogue; None takes accuracy where there are classes, else the mean
+            area under the ROC.
         epochs: of fine tuning; None takes the design's.
         lut: whether look-up tables are estimated.
 
@@ -195,7 +194,8 @@ def study(
     progress("float reference")
     reference = tuple(float_figures(data, trained))
     figure = figure or ("accuracy" if any(f.name == "accuracy" for f in reference) else "mean_auc")
-    known = [f.name for f in reference if f.name in FIGURES and f.value is not None]
+    scanned = catalogue.names("scan")
+    known = [f.name for f in reference if f.name in scanned and f.value is not None]
     if figure not in known:
         raise ArgumentError("figure", f"{figure} is not measured for this task", nearest(figure, known))
     versions = {p: version(p) for p in _PACKAGES}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from l1trigger.catalogue import Better, entry
 from l1trigger.report.style import style
 from l1trigger.scan.bits import Measured, Study
 
-TITLES = {"accuracy": "accuracy", "mean_auc": "area under the ROC", "resolution": "energy resolution"}
 _COLORS = ("#5790fc", "#e42536", "#964a8b", "#f89c20", "#9c9ca1")
 _MARKERS = {"qat": "o", "ptq": "s"}
 
@@ -20,6 +20,7 @@ def draw(found: Study, folder: Path) -> Path:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
+    known = entry(found.figure)
     with style():
         canvas = Canvas()
         FigureCanvasAgg(canvas)
@@ -37,9 +38,9 @@ def draw(found: Study, folder: Path) -> Path:
         ax.xaxis.minorticks_off()
         ax.set_xlim(bits[0] - 0.6, bits[-1] + 0.6)
         ax.set_xlabel("bits of weights and activations")
-        ax.set_ylabel(f"{TITLES[found.figure]}, relative to float")
+        ax.set_ylabel(f"{known.title}, relative to float")
         ax.set_title(f"{found.design}, level quantized", loc="right", fontsize=17)
-        ax.legend(loc="lower right" if found.figure != "resolution" else "upper right", handlelength=2.8)
+        ax.legend(loc="lower right" if known.better is Better.HIGHER else "upper right", handlelength=2.8)
         for suffix in ("svg", "png"):
             canvas.savefig(folder / f"bits.{suffix}", bbox_inches="tight", metadata=_undated(suffix))
     return folder / "bits.png"

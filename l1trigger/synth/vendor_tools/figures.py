@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from l1trigger.figures import Figure, Source
+from l1trigger.catalogue import PERCENT
+from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.synth.vendor_tools.reading import RESOURCES, STEPS, Reading, Step, VendorResult
 
-UNITS = {"latency_ns": "ns", "estimated_clock_ns": "ns", "achieved_clock_ns": "ns", "slack_ns": "ns", "power_w": "W",
-         "dynamic_power_w": "W", "static_power_w": "W"}
 EXPECTED: Mapping[Step, tuple[str, ...]] = {
     "csynth": ("latency_cycles", "latency_ns", "initiation_interval", "estimated_clock_ns", "lut", "ff", "dsp",
                "bram18", "uram"),
@@ -51,15 +50,15 @@ def vendor_figures(result: VendorResult, part: str | None = None, clock_ns: floa
 def _of_step(
     step: Step, readings: tuple[Reading, ...], clock_ns: float | None, available: Mapping[str, float]
 ) -> Iterator[Figure]:
-    found: dict[str, Reading] = {}
+    telling: dict[str, Reading] = {}
     for r in readings:
         for name, value in r.values.items():
             if value is not None:
-                found.setdefault(name, r)
-    for name in (*EXPECTED[step], *(n for n in _OPTIONAL if n in found and n not in EXPECTED[step])):
-        source = found.get(name)
-        if source is None and step == "cosim" and name == "latency_ns" and "latency_cycles" in found and clock_ns:
-            source = found["latency_cycles"]
+                telling.setdefault(name, r)
+    for name in (*EXPECTED[step], *(n for n in _OPTIONAL if n in telling and n not in EXPECTED[step])):
+        source = telling.get(name)
+        if source is None and step == "cosim" and name == "latency_ns" and "latency_cycles" in telling and clock_ns:
+            source = telling["latency_cycles"]
             value = source.values["latency_cycles"]
             assert value is not None
             yield _figure(name, value * clock_ns, source)
@@ -70,7 +69,7 @@ def _of_step(
             holds = available.get(name)
             value = source.values[name]
             if holds and value is not None:
-                yield _figure(f"{name}_percent", 100 * value / holds, source, device_total=holds)
+                yield _figure(name + PERCENT, 100 * value / holds, source, device_total=holds)
     yield from _modules(readings)
 
 
@@ -85,16 +84,18 @@ def _figure(name: str, value: float | None, reading: Reading, **conditions: str 
             ", or the estimated one where that is longer" if reading.step == "csynth" else "")
     if name == "cosim_pass" and not value:
         more["because"] = "the RTL did not give what the C++ gives; the tool's log says where"
-    unit = "%" if name.endswith("_percent") else UNITS.get(name, "")
-    return Figure(name=name, value=value, unit=unit, source=Source(reading.step), tool=reading.tool, conditions=more)
+    return _maker(reading)(name, value, conditions=more)
 
 
 def _missing(name: str, step: Step, readings: tuple[Reading, ...]) -> Figure:
     """A figure without value, and why."""
     reason = next((r.reasons[name] for r in readings if name in r.reasons), None)
     absent = f"there is no {_FROM[name]} of this step" if name in _FROM else f"the reports of {step} do not say"
-    return Figure(name=name, value=None, reason=reason or absent, unit=UNITS.get(name, ""), source=Source(step),
-                  tool=readings[0].tool)
+    return _maker(readings[0])(name, None, reason or absent)
+
+
+def _maker(reading: Reading) -> FigureMaker:
+    return FigureMaker(None, Source(reading.step), reading.tool)
 
 
 def _modules(readings: tuple[Reading, ...]) -> Iterator[Figure]:
@@ -104,5 +105,4 @@ def _modules(readings: tuple[Reading, ...]) -> Iterator[Figure]:
     for module in sorted(size, key=lambda name: -size[name])[:_MODULES]:
         for name, value in reading.modules[module].items():
             if value is not None and (name in RESOURCES or name in {"latency_cycles", "initiation_interval"}):
-                yield Figure(name=name, value=value, source=Source(reading.step), tool=reading.tool,
-                             conditions={"module": module, "report": reading.file})
+                yield _maker(reading)(name, value, module=module, report=reading.file)

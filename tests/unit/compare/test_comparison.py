@@ -13,7 +13,6 @@ from l1trigger.compare import compare, published_rows
 from l1trigger.compare import html as page
 from l1trigger.compare import markdown as md
 from l1trigger.compare.comparison import Comparison, Entry, unique_labels
-from l1trigger.compare.meaning import Better, better
 from l1trigger.compare.plots import bars
 from l1trigger.compare.published import all_published
 from l1trigger.compare.tables import difference_table, figure_table, published_physics_table, published_table, run_table
@@ -120,15 +119,6 @@ def test_nothing_to_compare() -> None:
 
 def test_labels_are_unique() -> None:
     assert unique_labels(["a", "a", "b", "a #2", "a"]) == ["a", "a #2", "b", "a #2 #2", "a #3"]
-
-
-@pytest.mark.parametrize(("name", "way"), [
-    ("auc", Better.HIGHER), ("tpr", Better.HIGHER), ("spearman_rho", Better.HIGHER), ("lut", Better.LOWER),
-    ("latency_ns", Better.LOWER), ("bram18", Better.LOWER), ("longest_delay_ns", Better.LOWER),
-    ("rate_shift_khz", Better.NEARER_ZERO), ("rate_khz", Better.SAME), ("unheard_of", Better.SAME),
-])
-def test_which_way_is_better(name: str, way: Better) -> None:
-    assert better(name) is way
 
 
 def test_json_holds_everything(three: Comparison) -> None:

@@ -146,7 +146,8 @@ class Stages:
         )
 
     def results(self, synth: SynthResult | None = None, quick: bool = False, **timings: float) -> Results:
-        """The same as values of a run."""
+        """The same as values of a run; without a result of synth, that of a design that asks for no RTL."""
+        synth = synth or SynthResult("xcvu9p-flga2104-2-e", 5.0, reason="synth.route is none", route="none")
         return Results(
             quick=quick, timings=timings, data=self.data, train=self.trained, compress=self.compressed,
             convert=self.converted, csim=self.simulated, synth=synth,

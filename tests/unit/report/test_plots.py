@@ -15,9 +15,9 @@ def drawings():
     synthetic.stand_in(patch.setattr)
     stages = synthetic.Stages(synthetic.data_set(4000, 300))
     measured = measure(stages.results())
-    report = build(synthetic.design(), stages.results(), measured)
+    report = build(synthetic.design(), measured)
     patch.undo()
-    return plots.drawings(measured, report, stages.trained, stages.compressed)
+    return plots.drawings(measured, report)
 
 
 def test_every_picture_can_be_drawn_and_leaves_the_style_alone(drawings):

@@ -14,6 +14,7 @@ from l1trigger.design import Limit
 from l1trigger.errors import ReportError
 from l1trigger.report import html
 from l1trigger.report.build import build
+from l1trigger.report.measurement import measure
 from l1trigger.report.model import Report, json_schema, load_report, shipped_schema
 from l1trigger.report.text import number
 
@@ -135,7 +136,7 @@ def test_figures_equal_a_fresh_computation(written, stages):
 
 
 def test_a_second_build_gives_the_same_figures(written, stages):
-    again = build(synthetic.design(), stages.results(**TIMINGS))
+    again = build(synthetic.design(), measure(stages.results(**TIMINGS)))
     first = load_report(written / "report.json")
     assert again.figures == first.figures
     assert again.budget == first.budget
@@ -159,7 +160,7 @@ def test_seeds_spread(written):
 
 def test_mismatches_missed_budgets_and_quick_runs_are_visible():
     stages = synthetic.Stages(synthetic.data_set(4000, 300), mismatch=True)
-    r = build(synthetic.design(bit_mismatches=Limit(max=0)), stages.results(quick=True, **TIMINGS))
+    r = build(synthetic.design(bit_mismatches=Limit(max=0)), measure(stages.results(quick=True, **TIMINGS)))
     assert r.exact is False and r.within_budget is False
     text = Page(html.render(r, {})).text
     assert "Not bit-exact" in text and "Over budget" in text and "Quick run" in text
@@ -168,7 +169,7 @@ def test_mismatches_missed_budgets_and_quick_runs_are_visible():
 
 def test_without_zero_bias_and_with_fewer_csim_events():
     stages = synthetic.Stages(synthetic.data_set(3000, 300, zero_bias=False), csim_events=200)
-    r = build(synthetic.design(rate_khz=Limit(max=10)), stages.results(**TIMINGS))
+    r = build(synthetic.design(rate_khz=Limit(max=10)), measure(stages.results(**TIMINGS)))
     assert [s.evaluated for s in r.data.samples if s.role == "signal"] == [200] * 4
     assert r.within_budget is None and "not a zero-bias sample" in r.budget[0].reason
     page = Page(html.render(r, {})).text
@@ -211,7 +212,7 @@ def test_missing_and_broken_files(tmp_path):
 
 
 def test_no_number_that_json_lacks_is_written(stages):
-    r = build(synthetic.design(), stages.results(**TIMINGS))
+    r = build(synthetic.design(), measure(stages.results(**TIMINGS)))
     bad = r.model_copy(update={"timings": {"data": float("nan")}})
     with pytest.raises(ValueError, match="JSON compliant"):
         bad.to_json()
@@ -236,8 +237,8 @@ def test_latency_and_resources(stages, tmp_path):
     made = SynthResult(part, 5.0, (exact,), "", 6, 1, 9, 5, (6.1, 6.4, 6.2, 6.0, 5.0), (525, 13), 3300, cells, 8800.0,
                        30.0, layers, ("out", "out_relu"),
                        {"verilator": "verilator 5.48.0", "yosys": "yosys 0.70", "estimate": "alkaid 0.8.2"})
-    asked = synthetic.design(latency_ns=Limit(max=30), lut=Limit(max=9500))
-    written = report.run(asked, stages.results(made, **TIMINGS), tmp_path)
+    limits = {"latency_ns": Limit(max=30), "lut": Limit(max=9500)}
+    written = report.run(synthetic.design(**limits), stages.results(made, **TIMINGS), tmp_path)
     assert written.within_budget and written.figure("latency_ns").value == 30
     assert written.figure("bit_mismatches", "rtl").value == 0 and len(written.find("bit_mismatches")) == 2
     page = (tmp_path / "report.html").read_text()

@@ -8,7 +8,7 @@ import pytest
 import synthetic_run as synthetic
 
 from l1trigger import report
-from l1trigger.compare.meaning import deepest_level, group, identity
+from l1trigger.compare.meaning import deepest_level, heading, identity
 from l1trigger.design import Limit
 from l1trigger.report import plots, style
 from l1trigger.report.build import build
@@ -36,7 +36,7 @@ def rtl(stages, n: int | None = None, flipped: int = 0) -> SynthResult:
 
 def made(stages, synthesized, **budget):
     design = synthetic.design(**budget) if budget else synthetic.design()
-    return build(design, stages.results(synthesized))
+    return build(design, measure(stages.results(synthesized)))
 
 
 def test_figures_come_from_the_scores_of_the_rtl(few):
@@ -87,7 +87,7 @@ def test_page_shows_four_levels_or_says_why_not(few, tmp_path, monkeypatch):
 
 def test_roc_draws_all_levels(few):
     measured = measure(few.results(rtl(few)))
-    drawn = plots.drawings(measured, made(few, rtl(few)), few.trained, few.compressed)
+    drawn = plots.drawings(measured, made(few, rtl(few)))
     roc = next(d for d in drawn if d.picture.name == "roc_A4l")
     with style.style():
         canvas = plots.render(roc)
@@ -99,6 +99,6 @@ def test_roc_draws_all_levels(few):
 def test_comparisons_know_physics_from_hardware(few):
     found = made(few, rtl(few))
     assert deepest_level([found, found]) == "rtl" and deepest_level([found, made(few, None)]) == "csim"
-    headings = {f.name: group(identity(f), "rtl") for f in found.figures if f.source == "verilator"}
+    headings = {f.name: heading(identity(f), "rtl") for f in found.figures if f.source == "verilator"}
     assert headings["latency_cycles"] == "Latency" and headings["auc"] == "Area under the ROC"
     assert headings["tpr_at_rate"] is None and headings["threshold_for_rate"] is None

@@ -19,7 +19,7 @@ def made():
     synthetic.stand_in(patch.setattr)
     stages = synthetic.Stages(synthetic.data_set(4000, 300))
     measured = measure(stages.results())
-    report = build(synthetic.design(), stages.results(), measured)
+    report = build(synthetic.design(), measured)
     patch.undo()
     return measured, report
 
