@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
@@ -71,8 +71,9 @@ def fit(
 
 def read_history(log: Path) -> dict[str, list[float]]:
     """Losses per epoch from a Keras log; an epoch that was interrupted and repeated counts once."""
-    rows = pd.read_csv(log).drop_duplicates("epoch", keep="last").drop(columns="epoch")
-    return {str(n): [float(v) for v in rows[n]] for n in rows}
+    with log.open(newline="") as f:
+        epochs = {row.pop("epoch"): row for row in csv.DictReader(f)}
+    return {name: [float(row[name]) for row in epochs.values()] for name in next(iter(epochs.values()))}
 
 
 def cosine(section: Any, events: int) -> Any:
