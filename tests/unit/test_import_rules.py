@@ -20,14 +20,14 @@ PACKAGE = "l1trigger"
 ORDER = (
     # Ground: values and tools that know nothing of triggers.
     ("errors", "units"),
-    ("fixed_point", "bit_exact", "package_files", "run_folder", "frameworks"),
+    ("fixed_point", "bit_exact", "package_files", "run_folder", "frameworks", "cores", "processes", "catalogue"),
     ("binary_points", "figures", "layer_summary"),
-    # What a design says, and the results that its stages hand on.
-    ("sections",), ("plugins",), ("design",), ("artefacts",), ("results",),
+    # What a design says, what its plugins have to be, and the results that its stages hand on.
+    ("unread", "sections"), ("plugins",), ("contracts",), ("design",), ("artefacts",), ("results",),
     # Events, and what is measured on them.
     ("data",), ("physics",),
     # The quantized network, layers of graph networks, and the trigger function.
-    ("network",), ("graph",), ("garnet",), ("gravnet",), ("trigger",),
+    ("own_layers",), ("network",), ("graph",), ("trigger",),
     # What makes a trigger function.
     ("quantize",), ("models",), ("train",), ("scores",), ("compress",),
     # What makes firmware of it and measures that.
@@ -35,7 +35,7 @@ ORDER = (
     # What tells of it.
     ("report",), ("compare",),
     # What runs all of this.
-    ("stages",), ("pipeline",), ("rehearsal",), ("scan",), ("doctor",), (PACKAGE,), ("cli",),
+    ("stages",), ("pipeline",), ("rehearsal",), ("scan",), ("doctor",), ("testing",), (PACKAGE,), ("cli",),
 )
 """Files and folders of the package; those of a row may import one another and those of the rows above."""
 
@@ -57,14 +57,20 @@ class Allowed(NamedTuple):
 
 EXCEPTIONS = (
     Allowed(
-        "results", ("data.events", *(f"{s}.result" for s in ("train", "compress", "convert", "csim", "synth"))),
+        "results",
+        ("data.events", *(f"{s}.result" for s in ("train", "compress", "convert", "csim", "synth")), "report.model"),
         "every stage is given the results of those before it, and each is read when it is first asked for",
     ),
+    Allowed(
+        "contracts", ("data.events", "data.scaling", "design", "network", "quantize.compressed", "train.result"),
+        "a contract names the values that plugins are given and give", types=True,
+    ),
+    Allowed("sections", ("design",), "an option may mean nothing beside another section of the design", types=True),
+    Allowed("unread", ("design", "sections"), "the rules for all designs stand beside what a rule is", types=True),
     Allowed(
         "synth.streaming.template", ("synth.streaming.images_rtl",),
         "an engine writes itself with the template's functions, whose types name the engine", types=True,
     ),
-    Allowed("network", ("garnet", "gravnet"), "custom objects of Keras are listed by hand"),
     Allowed("quantize.lint", ("convert.hls4ml",), "a message tells what hls4ml could convert inexactly"),
 )
 
