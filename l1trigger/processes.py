@@ -69,18 +69,20 @@ def run(
     with log.open("a", encoding="utf-8") as f:
         f.write(f"$ {' '.join(command)}\n")
         f.flush()
+        start = os.fstat(f.fileno()).st_size
         try:
             code = _crew().run(command, f.fileno(), limit_s, {**os.environ, **(environment or {})}, cwd)
         except OSError as e:
             f.write(f"cannot be started: {e}\n")
             code = _NOT_STARTED
     if code != 0:
-        raise ToolFailedError(name, code, log, tail(log))
+        raise ToolFailedError(name, code, log, tail(log, start))
 
 
-def tail(log: Path) -> str:
-    """The last lines of a log."""
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:])
+def tail(log: Path, start: int = 0) -> str:
+    """The last lines of a log, of what stands behind so many bytes."""
+    text = log.read_bytes()[start:].decode("utf-8", errors="replace")
+    return "\n".join(text.splitlines()[-_LAST_LINES:])
 
 
 def first_line(command: Sequence[str], log: Path, limit_s: float) -> str:

@@ -37,7 +37,12 @@ def script(path: Path, text: str) -> Path:
 
 def with_child(path: Path, marker: Path, before: str = "") -> Path:
     """A program that starts a child, which writes a file later, and waits for it."""
-    return script(path, f"{before}\n(sleep {LATER_S}; echo survived > '{marker}') &\necho $! > '{marker}.'$$\nwait")
+    return script(path, f"{before}\n{child(marker)}\nwait")
+
+
+def child(marker: Path) -> str:
+    """Starts a child, and tells its process number."""
+    return f"(sleep {LATER_S}; echo survived > '{marker}') &\necho $! > '{marker}.child'$$"
 
 
 def alive(pid: int) -> bool:
@@ -140,8 +145,7 @@ def test_no_child_outlives_its_program(tmp_path):
     """A program that fails, or ends well, and leaves a child behind."""
     for status in (0, 3):
         marker = tmp_path / f"marker{status}"
-        program = script(tmp_path / f"p{status}", f"(sleep {LATER_S}; echo > '{marker}') & echo $! > '{marker}.'$$\n"
-                                                  f"exit {status}")
+        program = script(tmp_path / f"program{status}", f"{child(marker)}\nexit {status}")
         if status:
             with pytest.raises(ToolFailedError, match="exit status 3"):
                 plain(program, tmp_path)
@@ -175,7 +179,7 @@ def test_an_interruption_ends_a_program(tmp_path, interrupted):
 
 
 def test_an_interruption_ends_programs_side_by_side_and_those_that_wait(tmp_path, interrupted):
-    program = script(tmp_path / "program", f"(sleep {LATER_S}; echo > $1) &\necho $! > $1.$$\nwait")
+    program = script(tmp_path / "program", f"(sleep {LATER_S}; echo > $1) &\necho $! > $1.child$$\nwait")
     markers = [tmp_path / f"marker{i}" for i in range(4)]
 
     def one(marker: Path) -> None:
@@ -211,6 +215,13 @@ def test_a_failing_program_leaves_its_log(tmp_path, text, limit, code):
     with pytest.raises(ToolFailedError, match="words") as e:
         processes.run("sh", ["sh", "-c", f"echo words; {text}"], tmp_path / "log", limit)
     assert e.value.return_code == code and "words" in (tmp_path / "log").read_text()
+
+
+def test_an_error_ends_with_what_this_call_said(tmp_path):
+    processes.run("sh", ["sh", "-c", "echo before"], tmp_path / "log", 9)
+    with pytest.raises(ToolFailedError, match=r"ended with:\nnow$"):
+        processes.run("sh", ["sh", "-c", "echo now; exit 1"], tmp_path / "log", 9)
+    assert "before" in (tmp_path / "log").read_text()
 
 
 def test_the_end_of_a_long_log_is_shown(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from l1trigger.errors import ToolFailedError
+from l1trigger.processes import tail
 from l1trigger.sections import VendorSection
 from l1trigger.synth.vendor_tools.build import LOG, build, fresh
 from l1trigger.synth.vendor_tools.collect import collect, reports
@@ -48,19 +49,15 @@ def run(
     seconds = build(tool, converted.project, section.steps, copy, log, section.time_limit_s)
     found = reports(copy)
     if not found:
-        raise ToolFailedError(tool.name, 0, log, _end(log), "ended with exit status 0 but left no reports")
+        raise ToolFailedError(tool.name, 0, log, tail(log), "ended with exit status 0 but left no reports")
     fresh(tool, found, began, log)
     result = collect(copy, converted.top, seconds)
     for step in section.steps:
         if not result.of(step):
-            raise ToolFailedError(tool.name, 0, log, _end(log),
+            raise ToolFailedError(tool.name, 0, log, tail(log),
                                   f"ended with exit status 0 but left no report of the step {step}")
     for reading in result.readings:
         kept = folder / "reports" / reading.file
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(copy / reading.file, kept)
     return result
-
-
-def _end(log: Path) -> str:
-    return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])

@@ -14,6 +14,7 @@ from l1trigger.convert.result import ConvertResult
 from l1trigger.errors import ReportError, ToolFailedError, ToolNotFoundError
 from l1trigger.figures import Source
 from l1trigger.report.build import hardware_figures
+from l1trigger.results import Results
 from l1trigger.sections import ConvertSection, SynthSection, VendorSection
 from l1trigger.synth import run as synth_run
 from l1trigger.synth import vendor_tools
@@ -131,8 +132,7 @@ def test_the_stage_takes_the_hls_route_alone(converted, tmp_path, monkeypatch):
     use(monkeypatch, "works")
     design = SimpleNamespace(synth=SynthSection(route="hls"), convert=ConvertSection())
     function = toy.trigger((4, 1), seed=2)
-    data = toy.data_set(toy.events(1), toy.events(1))
-    result = synth_run(design, toy.results(data, function, converted, csim=SimpleNamespace()), tmp_path)
+    result = synth_run(design, Results(compress=toy.compressed(function), convert=converted), tmp_path)
     assert result.reason == "synth.route is hls" and result.cells is None
     result.save(tmp_path)
     assert SynthResult.load(tmp_path) == result
