@@ -82,7 +82,7 @@ def compare(
         }
     sections = _sections(comparison, committed, changes, _task(reports[0]) if _against(against) else None, details)
     _write(_Shown(comparison, sections, changes), markdown, as_json, html)
-    worse = [c for found in (changes or {}).values() for c in held.regressions(found)]
+    worse = [c for of_run in (changes or {}).values() for c in held.regressions(of_run)]
     if worse:
         raise held.RegressionError(worse)
 
@@ -121,19 +121,19 @@ def _sections(
     from l1trigger.compare.published import published_rows
 
     labels = [r.label for r in comparison.runs]
-    found = [("Runs", tables.run_table(comparison))]
+    sections = [("Runs", tables.run_table(comparison))]
     for label, held in (changes or {}).items():
         assert committed is not None
-        found.append((f"Against the baseline: {label}", tables.change_table(held, committed, label)))
-    found.append(("Figures", tables.figure_table(comparison, details)))
+        sections.append((f"Against the baseline: {label}", tables.change_table(held, committed, label)))
+    sections.append(("Figures", tables.figure_table(comparison, details)))
     if task is not None:
         rows = published_rows(task)
-        found.append(("Published designs: hardware", tables.published_table(rows, comparison)))
-        found.append(("Published designs: networks and physics", tables.published_physics_table(rows)))
-    found.append(("Data that differ", tables.difference_table(comparison.data, labels, "data")))
-    found.append(("Design: what differs", tables.difference_table(comparison.design, labels, "setting")))
-    found.append(("Versions: what differs", tables.difference_table(comparison.versions, labels, "package or tool")))
-    return [(heading, table) for heading, table in found if table.rows]
+        sections.append(("Published designs: hardware", tables.published_table(rows, comparison)))
+        sections.append(("Published designs: networks and physics", tables.published_physics_table(rows)))
+    sections.append(("Data that differ", tables.difference_table(comparison.data, labels, "data")))
+    sections.append(("Design: what differs", tables.difference_table(comparison.design, labels, "setting")))
+    sections.append(("Versions: what differs", tables.difference_table(comparison.versions, labels, "package or tool")))
+    return [(heading, table) for heading, table in sections if table.rows]
 
 
 def _write(shown: _Shown, markdown: bool, as_json: bool, html: Path | None) -> None:

@@ -157,7 +157,7 @@ def parse_tolerances(words: Sequence[str]) -> dict[str, Tolerance]:
     Raises:
         ReportError: a word is not of this form.
     """
-    found = {}
+    tolerances = {}
     for word in (w for words_ in words for w in re.split(r"[,\s]+", words_) if w):
         match = re.fullmatch(r"([\w/]+)=(\d+\.?\d*(?:e-?\d+)?|\.\d+)(%?)", word)
         if match is None:
@@ -166,8 +166,8 @@ def parse_tolerances(words: Sequence[str]) -> dict[str, Tolerance]:
                 "Remedy: e.g. lut=5% auc=0.002"
             )
         name, amount, percent = match.groups()
-        found[name] = Tolerance(float(amount) / 100 if percent else float(amount), bool(percent))
-    return found
+        tolerances[name] = Tolerance(float(amount) / 100 if percent else float(amount), bool(percent))
+    return tolerances
 
 
 class Change(Value):

@@ -21,19 +21,20 @@ def verdicts(comparison: Comparison, regressions: int | None) -> list[tuple[str,
     wrong = [r.label for r in runs if r.mismatches]
     unknown = [r.label for r in runs if r.mismatches is None]
     if wrong:
-        found = [("bad", "Not bit-exact", ", ".join(wrong))]
+        headlines = [("bad", "Not bit-exact", ", ".join(wrong))]
     elif unknown:
-        found = [("unknown", "Not all compared", f"No levels were compared in {', '.join(unknown)}.")]
+        headlines = [("unknown", "Not all compared", f"No levels were compared in {', '.join(unknown)}.")]
     else:
-        found = [("good", "Bit-exact", f"All {len(runs)} runs, every integer." if len(runs) > 1 else "Every integer.")]
+        which = f"All {len(runs)} runs, every integer." if len(runs) > 1 else "Every integer."
+        headlines = [("good", "Bit-exact", which)]
     if comparison.data:
-        found.append(("bad", "Different data", "Figures of physics cannot be held against each other."))
+        headlines.append(("bad", "Different data", "Figures of physics cannot be held against each other."))
     elif len(runs) > 1 and comparison.level:
-        found.append(("good", "Same data", "All figures of physics are of the same events."))
+        headlines.append(("good", "Same data", "All figures of physics are of the same events."))
     if regressions is not None:
-        found.append(("bad", f"{regressions} regressions", "Against the baseline.") if regressions
+        headlines.append(("bad", f"{regressions} regressions", "Against the baseline.") if regressions
                      else ("good", "No regression", "Against the baseline."))
-    return found
+    return headlines
 
 
 def render(comparison: Comparison, sections: Sequence[Section], regressions: int | None = None) -> str:

@@ -116,11 +116,11 @@ def draw(picture: Bars, labels: Sequence[str]) -> bytes:
 
 def _draw_run(axes: Axes, picture: Bars, i: int, width: float, label: str, runs: int) -> None:
     shift = (i - (runs - 1) / 2) * width
-    found = [(x + shift, m) for x, (_, e) in enumerate(picture.groups) if (m := e.runs[i]) is not None and m.value]
-    places, values = [x for x, _ in found], [m.value or 0.0 for _, m in found]
+    placed = [(x + shift, m) for x, (_, e) in enumerate(picture.groups) if (m := e.runs[i]) is not None and m.value]
+    places, values = [x for x, _ in placed], [m.value or 0.0 for _, m in placed]
     axes.bar(places, values, width * 0.92, color=COLORS[i % len(COLORS)])
     axes.bar([0], [float("nan")], color=COLORS[i % len(COLORS)], label=label)  # in the legend also without a bar
-    errors = [_error(m) for _, m in found]
+    errors = [_error(m) for _, m in placed]
     if not picture.numbers and any(any(e) for e in errors):
         axes.errorbar(places, values, [[e[0] for e in errors], [e[1] for e in errors]], fmt="none", ecolor="#1b2430",
                       elinewidth=1.6)

@@ -112,10 +112,10 @@ def post_training_figures(
         "bias_correction": "on" if made.bias_corrected else "off",
         "pruning": "removed units, no magnitude pruning" if section.pruning.structured else "none",
     }
-    found = quantized_figures(replace(trigger, network=made.post_training), data, trained)
+    figures = quantized_figures(replace(trigger, network=made.post_training), data, trained)
     return tuple(
         f.model_copy(update={"name": POST_TRAINING + f.name, "conditions": {**f.conditions, **conditions}})
-        for f in found
+        for f in figures
     )
 
 

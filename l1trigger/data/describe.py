@@ -19,10 +19,10 @@ from l1trigger.data import hits, readers, splits
 from l1trigger.data.adc2021 import KEY
 from l1trigger.data.description import REGION_LSB, Description
 from l1trigger.data.events import FORMAT, Events, load_events
-from l1trigger.data.image_summary import image_figures
+from l1trigger.data.image_summary import image_summary
 from l1trigger.data.objects import CLASSES, OBJECTS, to_physical
 from l1trigger.data.showers import packed
-from l1trigger.data.showers.cluster_summary import cluster_figures
+from l1trigger.data.showers.cluster_summary import cluster_summary
 from l1trigger.data.sources import adc2021, cicada, digits, l1ntuple, svhn, table
 from l1trigger.errors import DataError
 
@@ -127,13 +127,13 @@ def _of_events(
         summary["events read"] = len(some)
     summary |= _weights(some)
     if objects is not None:
-        summary["objects"] = _object_figures(objects)
+        summary["objects"] = _object_summary(objects)
     if regions is not None:
-        summary["regions"] = _region_figures(regions)
+        summary["regions"] = _region_summary(regions)
     if clusters is not None:
-        summary |= cluster_figures(clusters)
+        summary |= cluster_summary(clusters)
     if images is not None:
-        summary |= image_figures(images)
+        summary |= image_summary(images)
     summary["card"] = dict(some.card)
     return Description(path, summary, objects, regions, clusters, images)
 
@@ -156,7 +156,7 @@ def _mean(values: NDArray[Any], weight: NDArray[np.float64]) -> float:
     return round(float((values * weight).sum() / total), 3) if total > 0 else 0.0
 
 
-def _object_figures(e: Events) -> dict[str, dict[str, float]]:
+def _object_summary(e: Events) -> dict[str, dict[str, float]]:
     """Multiplicity and pT of each class, weighted."""
     pt = to_physical(e.inputs)[..., 0]
     out = {}
@@ -174,7 +174,7 @@ def _object_figures(e: Events) -> dict[str, dict[str, float]]:
     return out
 
 
-def _region_figures(e: Events) -> dict[str, float]:
+def _region_summary(e: Events) -> dict[str, float]:
     et = e.inputs.reshape(len(e), -1) * REGION_LSB
     return {
         "mean sum of ET [GeV]": _mean(et.sum(axis=1), e.weight),
@@ -186,25 +186,25 @@ def _region_figures(e: Events) -> dict[str, float]:
 def _of_columns(path: Path, first: int | None, tree: str | None) -> Description:
     """A table without meaning: what each numeric column holds."""
     found = readers.open_table(path, tree)
-    figures: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
     columns: dict[str, NDArray[np.float64]] = {}
     for name in found.names:
         try:
             parts = [_flat(chunk[name]) for chunk in found.chunks([name], first)]
         except DataError as e:
-            figures[name] = e.problem
+            summaries[name] = e.problem
             continue
         values = np.concatenate(parts).astype(np.float64)
         finite = values[np.isfinite(values)]
-        figures[name] = {"entries": len(values), "not finite": len(values) - len(finite)}
+        summaries[name] = {"entries": len(values), "not finite": len(values) - len(finite)}
         if len(finite):
             numbers = {"mean": finite.mean(), "smallest": finite.min(), "largest": finite.max()}
-            figures[name] |= {k: float(f"{v:.4g}") for k, v in numbers.items()}
+            summaries[name] |= {k: float(f"{v:.4g}") for k, v in numbers.items()}
             columns[name] = finite
     if len(found) == 0:
         raise DataError(path, "holds no events", "check how the file was written")
     summary = {
-        "file": path.name, "format": path.suffix.lstrip("."), "events": len(found), "columns": figures,
+        "file": path.name, "format": path.suffix.lstrip("."), "events": len(found), "columns": summaries,
         "hint": "name its columns under data.columns in a design to use it with the source table",
     }
     return Description(path, summary, columns=columns)

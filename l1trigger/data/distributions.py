@@ -19,7 +19,7 @@ from l1trigger.errors import DataError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 _TITLES = {"met": "missing ET", "egamma": r"e/$\gamma$", "muon": r"$\mu$", "jet": "jets"}
 _COLUMNS_SHOWN = 12
@@ -33,7 +33,7 @@ def plot(description: Description, path: Path) -> Path:
     """
     import mplhep
     from matplotlib import style
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
     settings = {
         "font.size": 15, "figure.constrained_layout.use": True, "legend.fontsize": 14, "lines.linewidth": 2,
@@ -41,26 +41,26 @@ def plot(description: Description, path: Path) -> Path:
     }
     with style.context([mplhep.style.CMS, settings]):
         if description.objects is not None:
-            figure = Figure(figsize=(18, 10.5))
-            _draw_objects(figure, description.objects)
+            canvas = Canvas(figsize=(18, 10.5))
+            _draw_objects(canvas, description.objects)
         elif description.regions is not None:
-            figure = Figure(figsize=(18, 6.2))
-            _draw_regions(figure, description.regions)
+            canvas = Canvas(figsize=(18, 6.2))
+            _draw_regions(canvas, description.regions)
         elif description.clusters is not None:
-            figure = Figure(figsize=(18, 10.5))
-            draw_clusters(figure, description.clusters)
+            canvas = Canvas(figsize=(18, 10.5))
+            draw_clusters(canvas, description.clusters)
         elif description.images is not None:
-            figure = Figure(figsize=image_size(description.images))
-            draw_images(figure, description.images)
+            canvas = Canvas(figsize=image_size(description.images))
+            draw_images(canvas, description.images)
         elif description.columns:
-            figure = Figure(figsize=(18, 3.4 * min(3, -(-len(description.columns) // 4)) + 0.8))
-            _draw_columns(figure, description.columns)
+            canvas = Canvas(figsize=(18, 3.4 * min(3, -(-len(description.columns) // 4)) + 0.8))
+            _draw_columns(canvas, description.columns)
         else:
             raise DataError(description.path, "has no numeric column to draw")
-        _label(figure, description)
+        _label(canvas, description)
         part = path.with_name(path.name + ".part")
         try:
-            figure.savefig(part, format=path.suffix.lstrip(".") or "png", dpi=110)
+            canvas.savefig(part, format=path.suffix.lstrip(".") or "png", dpi=110)
             part.replace(path)
         except (OSError, ValueError) as e:
             part.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def plot(description: Description, path: Path) -> Path:
     return path
 
 
-def _label(figure: Figure, d: Description) -> None:
+def _label(canvas: Canvas, d: Description) -> None:
     """Who made it and of what, above the panels."""
     # A file without a card from a generator may well hold recorded collisions.
     simulated = bool({"versions", "approximations", "generator_settings"} & set(d.summary.get("card", {})))
@@ -76,7 +76,7 @@ def _label(figure: Figure, d: Description) -> None:
     name = d.summary.get("sample", d.path.name)
     read = d.summary.get("events read", d.summary["events"])
     text = rf"$\bf{{l1trigger}}${kind}"
-    figure.suptitle(f"{text}      {name}: {read:,} events".replace(",", " "), x=0.01, ha="left", fontsize=20)
+    canvas.suptitle(f"{text}      {name}: {read:,} events".replace(",", " "), x=0.01, ha="left", fontsize=20)
 
 
 def _steps(ax: Axes, values: NDArray[Any], weight: NDArray[Any], edges: NDArray[Any], **style: Any) -> None:
@@ -122,8 +122,8 @@ def _spectrum(ax: Axes, edges: NDArray[Any], xlabel: str, ylabel: str) -> None:
         ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_objects(figure: Figure, e: Events) -> None:
-    axes = figure.subplots(2, 3)
+def _draw_objects(canvas: Canvas, e: Events) -> None:
+    axes = canvas.subplots(2, 3)
     physical = to_physical(e.inputs)
     pt = physical[..., 0]
     total = pt[:, 1:].sum(axis=1)
@@ -163,12 +163,12 @@ def _pt_panel(ax: Axes, pt: NDArray[np.float64], weight: NDArray[np.float64]) ->
     _spectrum(ax, edges, r"$p_T$ [GeV]", "objects / event / GeV")
 
 
-def _draw_regions(figure: Figure, e: Events) -> None:
-    axes = figure.subplots(1, 3)
+def _draw_regions(canvas: Canvas, e: Events) -> None:
+    axes = canvas.subplots(1, 3)
     et = e.inputs * REGION_LSB
     mean = np.tensordot(e.weight, et, axes=1)
     image = axes[0].imshow(mean, origin="lower", aspect="auto", cmap="viridis")
-    figure.colorbar(image, ax=axes[0], label="mean ET [GeV]")
+    canvas.colorbar(image, ax=axes[0], label="mean ET [GeV]")
     axes[0].set(xlabel=r"region in $\eta$", ylabel=r"region in $\phi$")
     flat = et.reshape(len(e), -1)
     weight = np.broadcast_to(e.weight[:, None], flat.shape).ravel()
@@ -181,9 +181,9 @@ def _draw_regions(figure: Figure, e: Events) -> None:
     _spectrum(axes[2], edges, "sum of ET [GeV]", "events / GeV (normalized)")
 
 
-def _draw_columns(figure: Figure, columns: Mapping[str, NDArray[np.float64]]) -> None:
+def _draw_columns(canvas: Canvas, columns: Mapping[str, NDArray[np.float64]]) -> None:
     shown = list(columns.items())[:_COLUMNS_SHOWN]
-    axes = figure.subplots(-(-len(shown) // 4), 4, squeeze=False).ravel()
+    axes = canvas.subplots(-(-len(shown) // 4), 4, squeeze=False).ravel()
     for ax, (name, values) in zip(axes, shown, strict=False):
         low, high = np.quantile(values, [0.001, 0.999])
         edges = np.linspace(low, high if high > low else low + 1, 51)

@@ -13,7 +13,7 @@ from l1trigger.data.showers import cluster_summary
 from l1trigger.data.titles import SIGNAL_TITLES
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 _STEEP = 20
 """Largest over mean pixel of a mean image above which its colours are logarithmic."""
@@ -29,33 +29,33 @@ def by_class(events: Events) -> dict[str, Events]:
     """The images of each class, in order; all under one name where nothing is known of classes."""
     index = events.truth.get(CLASS)
     if index is None:
-        found = cluster_summary.by_class(events)
-        return found if len(found) > 1 or "label" in events.truth else {"images": events}
+        classes = cluster_summary.by_class(events)
+        return classes if len(classes) > 1 or "label" in events.truth else {"images": events}
     names = events.card.get(NAMES, ())
     called = {k: names[k] if k < len(names) else f"class {k}" for k in np.unique(index).astype(int).tolist()}
     return {name: events.select(index == k) for k, name in called.items()}
 
 
-def image_figures(events: Events) -> dict[str, Any]:
+def image_summary(events: Events) -> dict[str, Any]:
     """Shape, and for each class number of images, sum and share of pixels above zero."""
     shape = " x ".join(str(s) for s in events.inputs.shape[1:])
     pixels = events.inputs
     spread = {"shape": shape, "smallest pixel": int(pixels.min()), "largest pixel": int(pixels.max())}
-    return {"images": spread | _figures(events), "classes": {n: _figures(e) for n, e in by_class(events).items()}}
+    return {"images": spread | _numbers(events), "classes": {n: _numbers(e) for n, e in by_class(events).items()}}
 
 
-def _figures(e: Events) -> dict[str, Any]:
+def _numbers(e: Events) -> dict[str, Any]:
     flat = e.inputs.reshape(len(e), -1)
     total = flat.sum(axis=1, dtype=np.int64)
     mean = e.weight @ total
-    found = {
+    numbers = {
         "mean sum": mean, "standard deviation of the sum": np.sqrt(e.weight @ (total - mean) ** 2),
         "mean share of pixels above zero": e.weight @ (flat > 0).mean(axis=1),
     }
     channels = e.inputs.reshape(len(e), -1, e.inputs.shape[-1]).sum(axis=1, dtype=np.int64)
     if channels.shape[1] > 1:
-        found |= {f"mean sum of channel {k}": e.weight @ channels[:, k] for k in range(channels.shape[1])}
-    return {"events": len(e), **{name: float(f"{round(value, 9):.4g}") for name, value in found.items()}}
+        numbers |= {f"mean sum of channel {k}": e.weight @ channels[:, k] for k in range(channels.shape[1])}
+    return {"events": len(e), **{name: float(f"{round(value, 9):.4g}") for name, value in numbers.items()}}
 
 
 def size(events: Events) -> tuple[float, float]:
@@ -80,10 +80,10 @@ def _height(grid: list[list[tuple[str, Events, int]]]) -> float:
     return min(_WIDTH / len(grid[0]), _LARGEST) * len(grid)
 
 
-def draw_images(figure: Figure, events: Events) -> None:
+def draw_images(canvas: Canvas, events: Events) -> None:
     """Mean image of each class and channel, and below the sums of pixels and their values."""
     grid = _grid(events)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[_height(grid), _BELOW])
+    parts: Any = canvas.subfigures(2, 1, height_ratios=[_height(grid), _BELOW])
     axes = parts[0].subplots(len(grid), len(grid[0]), squeeze=False)
     means = {(n, k): np.tensordot(e.weight, e.inputs[..., k], axes=1) for row in grid for n, e, k in row}
     channels = {k for _, k in means}

@@ -80,12 +80,12 @@ def class_figures(labelled: Labelled, predicted: Predicted, make: FigureMaker) -
         predicted: classes at that level.
         make: of the level.
     """
-    found = labelled.joined(predicted)
-    right, count = found == labelled.true, len(labelled.classes)
+    assigned = labelled.joined(predicted)
+    right, count = assigned == labelled.true, len(labelled.classes)
     at: Conditions = {"classes": count, "events": len(right)}
     figures = [_fraction("accuracy", right, labelled.events, make, at)]
     for index, name in enumerate(labelled.classes):
-        for what, chosen in (("efficiency", labelled.true == index), ("purity", found == index)):
+        for what, chosen in (("efficiency", labelled.true == index), ("purity", assigned == index)):
             at = {"class": name, "events": int(chosen.sum())}
             figures.append(_fraction(what, right[chosen], labelled.events.select(chosen), make, at))
     return figures

@@ -22,8 +22,6 @@ MINIMUM_BLOCKS = 8
 """Fewest sub-pools whose scatter is taken as an error; n values know their own scatter to 1/sqrt(2 (n - 1))."""
 
 
-
-
 @dataclass(frozen=True)
 class Groups:
     """How a sample falls into groups of events; events of different groups are independent.
@@ -60,8 +58,8 @@ class Groups:
         if by_block and len(blocks) >= MINIMUM_BLOCKS and blocks[0] >= 0:
             return cls(weight, ids, len(blocks), f"scatter over {len(blocks)} disjoint sub-pools")
         if (events.row >= 0).any():
-            alone = -1 - np.arange(len(events), dtype=np.int64)
-            rows, ids = np.unique(np.where(events.row >= 0, events.row, alone), return_inverse=True)
+            unshared = -1 - np.arange(len(events), dtype=np.int64)
+            rows, ids = np.unique(np.where(events.row >= 0, events.row, unshared), return_inverse=True)
             if len(rows) < len(events):
                 return cls(weight, ids, len(rows), f"clusters of events that share one of {len(rows)} pool rows")
         return cls(weight, np.arange(len(events)), len(events), "binomial over single events")

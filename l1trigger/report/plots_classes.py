@@ -23,10 +23,10 @@ _MANY = 12
 def class_plots(report: Report) -> Drawn:
     """Confusion matrices of float and of the level nearest to hardware, and the efficiency of each class."""
     levels = [c for c in report.confusion if c.baseline is None]
-    for found in dict.fromkeys(c.level for c in (levels[:1] + levels[-1:])):
-        matrix = next(c for c in levels if c.level == found)
+    for level in dict.fromkeys(c.level for c in (levels[:1] + levels[-1:])):
+        matrix = next(c for c in levels if c.level == level)
         yield Picture(
-            name=f"confusion_{found}", section="classes", title=f"Confusion matrix, level {found}",
+            name=f"confusion_{level}", section="classes", title=f"Confusion matrix, level {level}",
             caption="Percent of the events of each true class, by the class that they are taken for; rows add up to "
             f"100. Source {matrix.source}.",
         ), partial(_matrix, matrix)
@@ -37,18 +37,18 @@ def class_plots(report: Report) -> Drawn:
         ), partial(_efficiencies, report, levels[0].classes)
 
 
-def _matrix(found: Confusion, ax: Axes) -> None:
-    events = np.array(found.events)
+def _matrix(matrix: Confusion, ax: Axes) -> None:
+    events = np.array(matrix.events)
     share = 100 * events / np.maximum(events.sum(axis=1, keepdims=True), 1e-12)
-    n = len(found.classes)
+    n = len(matrix.classes)
     size = float(np.clip(150 / n, 7, 24))
     ax.imshow(share, cmap="Blues", vmin=0, vmax=100)
     if n < _MANY:
         for (row, column), value in np.ndenumerate(share):
             ax.text(column, row, f"{value:.1f}" if value else "0", ha="center", va="center", fontsize=size,
                     color="white" if value > 50 else "black")
-    ax.set_xticks(range(n), found.classes, rotation=45 if _long(found.classes) else 0)
-    ax.set_yticks(range(n), found.classes)
+    ax.set_xticks(range(n), matrix.classes, rotation=45 if _long(matrix.classes) else 0)
+    ax.set_yticks(range(n), matrix.classes)
     ax.tick_params(which="both", length=0)
     ax.minorticks_off()
     ax.set(xlabel="taken for", ylabel="true class")
@@ -69,8 +69,8 @@ def _efficiencies(report: Report, classes: Sequence[str], ax: Axes) -> None:
     ]
     least = 1.0
     for k, (label, level, more, color) in enumerate(rows):
-        found = [report.figure("efficiency", level, **{"class": c}, **more) for c in classes]
-        known = [(i, f.value, f.interval) for i, f in enumerate(found) if f and f.value is not None and f.interval]
+        figures = [report.figure("efficiency", level, **{"class": c}, **more) for c in classes]
+        known = [(i, f.value, f.interval) for i, f in enumerate(figures) if f and f.value is not None and f.interval]
         if not known:
             continue
         x = np.array([i for i, _, _ in known]) + (k - (len(rows) - 1) / 2) * 0.8 / len(rows)

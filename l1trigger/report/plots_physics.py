@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,21 @@ if TYPE_CHECKING:
 Drawn = Iterator[tuple[Picture, Callable[["Axes"], None]]]
 LOWEST_FPR = 1e-5
 _LEAST_SIGNAL = 3
+
+
+@dataclass(frozen=True)
+class WorkingPoint:
+    """Where scores are compared.
+
+    Attributes:
+        figure: name of what is compared.
+        conditions: that fix its meaning, beside the signal.
+        words: the conditions in words.
+    """
+
+    figure: str
+    conditions: Mapping[str, float] = field(default_factory=dict)
+    words: str = ""
 
 
 def _math(words: str) -> str:
@@ -90,21 +106,24 @@ def _visible(background: Scored, signal: Scored) -> tuple[NDArray[np.float64], N
 def efficiency_bars(report: Report) -> Drawn:
     """Signal efficiency at fixed rates, or at a false positive rate where there are none."""
     if report.zero_bias:
-        wanted = [("tpr_at_rate", "rate_khz", r, f"{r:g} kHz") for r in RATES_KHZ]
+        points = [WorkingPoint("tpr_at_rate", {"rate_khz": r}, f"{r:g} kHz") for r in RATES_KHZ]
     else:
-        wanted = [("tpr", "false_positive_rate", r, f"a false positive rate of {number(r)}") for r in (1e-2, 1e-3)]
-    for name, key, value, words in wanted:
-        found = report.find(name, None, **{key: value})
-        if any(f.value is not None for f in found):
+        points = [
+            WorkingPoint("tpr", {"false_positive_rate": r}, f"a false positive rate of {number(r)}")
+            for r in (1e-2, 1e-3)
+        ]
+    for at in points:
+        if any(f.value is not None for f in report.find(at.figure, **at.conditions)):
+            (value,) = at.conditions.values()
             yield Picture(
-                name=f"{name}_{value:g}".replace(".", "p").replace("-", "m"),
-                section="rates" if report.zero_bias else "physics", title=f"Signal efficiency at {words}",
+                name=f"{at.figure}_{value:g}".replace(".", "p").replace("-", "m"),
+                section="rates" if report.zero_bias else "physics", title=f"Signal efficiency at {at.words}",
                 caption="Levels and baselines, 68 % Clopper-Pearson intervals. A cross stands for a figure that is "
                 "withheld.",
-            ), partial(_bars, report, name, key, value, words)
+            ), partial(_bars, report, at)
 
 
-def _bars(report: Report, name: str, key: str, value: float, words: str, ax: Axes) -> None:
+def _bars(report: Report, at: WorkingPoint, ax: Axes) -> None:
     signals = [s.name for s in report.samples if s.role == "signal"]
     baselines = dict.fromkeys(str(f.conditions["baseline"]) for f in report.figures if "baseline" in f.conditions)
     ends = [report.levels[0], report.levels[-1]] if len(report.levels) > 1 else report.levels
@@ -115,7 +134,7 @@ def _bars(report: Report, name: str, key: str, value: float, words: str, ax: Axe
     values: list[float] = []
     for k, (label, level, more, color) in enumerate(rows):
         x = np.arange(len(signals)) - 0.42 + (k + 0.5) * width
-        figures = [report.figure(name, level, signal=s, **{key: value}, **more) for s in signals]
+        figures = [report.figure(at.figure, level, signal=s, **at.conditions, **more) for s in signals]
         y = np.array([f.value if f and f.value is not None else np.nan for f in figures])
         spans = [f.interval if f and f.interval else (np.nan, np.nan) for f in figures]
         errors = np.abs(np.array(spans).T - y)
@@ -126,7 +145,7 @@ def _bars(report: Report, name: str, key: str, value: float, words: str, ax: Axe
         values += [float(v) for v in y if v > 0]
     ax.set_xticks(np.arange(len(signals)), [title(s) for s in signals], fontsize=16)
     ax.tick_params(axis="x", which="both", length=0)
-    ax.set(yscale="log", ylim=(max(min(values) / 3, 1e-4), max(values) * 12), ylabel=f"signal efficiency at {words}")
+    ax.set(yscale="log", ylim=(max(min(values) / 3, 1e-4), max(values) * 12), ylabel=f"signal efficiency at {at.words}")
     ax.legend(ncols=2, loc="upper left", fontsize=14.5)
 
 

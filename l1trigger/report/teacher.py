@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from l1trigger.physics import roc
 from l1trigger.physics.baselines import TITLES
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture, Report
-from l1trigger.report.plots_physics import Drawn, title
+from l1trigger.report.plots_physics import Drawn, WorkingPoint, title
 from l1trigger.report.style import SIGNAL_COLORS
 from l1trigger.report.tables import Book, Cell, Row, Table
 from l1trigger.report.text import number
@@ -42,12 +42,12 @@ def tables(book: Book) -> list[Table]:
     wanted = _working_point(report)
     rows = []
     for s in book.signals:
-        cells = [Cell(book.titles[s]), *_compared(book, names, s, _WorkingPoint("auc"))]
+        cells = [Cell(book.titles[s]), *_compared(book, names, s, WorkingPoint("auc"))]
         cells.insert(3, book.cell(book.find("auc_loss", last, signal=s)))
         if wanted:
             cells += _compared(book, names, s, wanted)
         rows.append(Row(cells))
-    words = f", {wanted.words}" if wanted else ""
+    words = f", at {wanted.words}" if wanted else ""
     head = ["signal", "AUC teacher", f"AUC student ({last})", "difference", "AUC best baseline"]
     head += [f"teacher{words}", f"student{words}", f"best baseline{words}"] if wanted else []
     return [Table(
@@ -58,29 +58,20 @@ def tables(book: Book) -> list[Table]:
     )]
 
 
-@dataclass(frozen=True)
-class _WorkingPoint:
-    """Where two scores are compared: a figure, its conditions, and what these are in words."""
-
-    figure: str
-    conditions: Mapping[str, float] = field(default_factory=dict)
-    words: str = ""
-
-
-def _working_point(report: Report) -> _WorkingPoint | None:
+def _working_point(report: Report) -> WorkingPoint | None:
     """The efficiency at the design's rate, or at the false positive rate that it cuts at."""
     threshold = report.design.resolved["compress"]["threshold"]
     if report.zero_bias and threshold["rate_khz"]:
         at = {"rate_khz": threshold["rate_khz"]}
-        return _WorkingPoint("tpr_at_rate", at, f"at {number(threshold['rate_khz'])} kHz")
+        return WorkingPoint("tpr_at_rate", at, f"{number(threshold['rate_khz'])} kHz")
     wanted = threshold["false_positive_rate"]
     if wanted and report.find("tpr", false_positive_rate=wanted):
         at = {"false_positive_rate": wanted}
-        return _WorkingPoint("tpr", at, f"at a false positive rate of {number(wanted)}")
+        return WorkingPoint("tpr", at, f"a false positive rate of {number(wanted)}")
     return None
 
 
-def _compared(book: Book, baselines: Sequence[str], signal: str, at: _WorkingPoint) -> list[Cell]:
+def _compared(book: Book, baselines: Sequence[str], signal: str, at: WorkingPoint) -> list[Cell]:
     """One figure of the float level, of the last level, and of the best baseline with its name."""
     levels = [
         book.find(at.figure, level, signal=signal, **at.conditions) for level in ("float", book.report.levels[-1])

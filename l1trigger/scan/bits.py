@@ -204,15 +204,15 @@ def study(
     for i, point in enumerate(wanted):
         section = point.section(design.compress, epochs)
         digest = _digest([upstream, section.model_dump(mode="json"), versions, lut])
-        found = before.get(digest)
-        if found is None:
+        measured = before.get(digest)
+        if measured is None:
             own = design.model_copy(update={"compress": section})
             # Of points quantized after training, all widths share the pruned float network.
             free = section.model_dump(mode="json", exclude={"quantization"} if point.method == "ptq" else set())
             work = folder / "checkpoints" / _digest([upstream, free, versions])[:16]
             tell = partial(_tell, progress, f"{i + 1}/{len(wanted)}  {point.name}")
-            found = _measure(own, data, trained, point, digest, work, lut, tell)
-        done.append(found)
+            measured = _measure(own, data, trained, point, digest, work, lut, tell)
+        done.append(measured)
         rest = [m for d, m in before.items() if d not in {x.digest for x in done}]
         # Points of other calls stay in the file, so that they are not lost to a narrower one.
         Study(design.name, figure, reference, (*done, *rest), versions).save(folder)
@@ -268,10 +268,10 @@ def _read(file: Path) -> dict[str, Measured]:
     """Points of an earlier call by their digest; none where the file is missing or damaged."""
     try:
         rows = json.loads(file.read_text())["points"]
-        found = [
+        earlier = [
             Measured(**(r | {"point": Point(**r["point"]), "figures": tuple(Figure(**f) for f in r["figures"])}))
             for r in rows
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return {m.digest: m for m in found}
+    return {m.digest: m for m in earlier}

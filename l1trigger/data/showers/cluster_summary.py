@@ -12,7 +12,7 @@ from l1trigger.data.events import Events
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 _CLASSES = (
     ("e/gamma", r"e/$\gamma$", "C0"), ("pions", r"$\pi^\pm$", "C1"), ("neutral pions", r"$\pi^0$", "C2"),
@@ -34,15 +34,15 @@ def by_class(events: Events) -> dict[str, Events]:
     return {name: events.select(kind == name) for name, _, _ in _CLASSES if (kind == name).any()}
 
 
-def cluster_figures(events: Events) -> dict[str, dict[str, float]]:
+def cluster_summary(events: Events) -> dict[str, dict[str, float]]:
     """Numbers of hits, energies, depth and response of each class."""
-    return {name: _figures(e) for name, e in by_class(events).items()}
+    return {name: _numbers(e) for name, e in by_class(events).items()}
 
 
-def _figures(e: Events) -> dict[str, float]:
+def _numbers(e: Events) -> dict[str, float]:
     count = (e.inputs[..., 3] > 0).sum(axis=1)
     total = hits.total_gev(e.inputs)
-    found = {
+    numbers = {
         "mean number of hits": count.mean(), "share without a free place":
         (count == e.inputs.shape[1]).mean(), "mean energy of a hit [GeV]": total.sum() / max(count.sum(), 1),
         "largest energy of a hit [GeV]": e.inputs[..., 3].max() * hits.ENERGY_GEV,
@@ -50,14 +50,16 @@ def _figures(e: Events) -> dict[str, float]:
     }
     if "energy" in e.truth:
         ratio = total / e.truth["energy"]
-        found |= {"mean true energy [GeV]": e.truth["energy"].mean(), "mean sum of hits over true energy": ratio.mean(),
-                  "its standard deviation": ratio.std()}
-    return {"clusters": len(e), **{name: float(f"{value:.4g}") for name, value in found.items()}}
+        numbers |= {
+            "mean true energy [GeV]": e.truth["energy"].mean(), "mean sum of hits over true energy": ratio.mean(),
+            "its standard deviation": ratio.std(),
+        }
+    return {"clusters": len(e), **{name: float(f"{value:.4g}") for name, value in numbers.items()}}
 
 
-def draw_clusters(figure: Figure, events: Events) -> None:
+def draw_clusters(canvas: Canvas, events: Events) -> None:
     """Hits per cluster, their energies, depth and place, and the sum of hits against the true energy."""
-    axes = figure.subplots(2, 3).ravel()
+    axes = canvas.subplots(2, 3).ravel()
     styles = {name: {"color": color, "label": title} for name, title, color in _CLASSES}
     styles[_WHOLE] = {"color": "black", "label": "clusters"}
     for name, e in by_class(events).items():
