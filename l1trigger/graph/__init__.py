@@ -9,5 +9,7 @@
 | ``fit`` | types of weights and values, fitted to what a float stack does |
 | ``hls``, ``extension`` | headers in hls4ml's projects, and hls4ml's own knowledge of them |
 
-A kind of graph layer is one class, e.g. ``models.garnet.GarNetLayer``, and one C++ header.
+A further graph network is three files: the algebra of its layer with options and architecture (as ``models.garnet``),
+the C++ kernel (as ``firmware/hls/garnet.h``; contracts in ``graph.h``), and a design. Another package brings the same,
+names the architecture in the entry point ``l1trigger.models``, and says where its header lies.
 """

@@ -7,7 +7,7 @@
 | ``arrays.Rounded`` | integer semantics on NumPy: what all other levels must equal bit for bit |
 | ``arrays.Seen`` | values to which fixed-point types are fitted |
 | ``intervals.Intervals`` | types of the C++ that hold every intermediate value exactly |
-| ``synth.streaming.logic.Logic`` | logic of the streaming engine's blocks |
+| ``synth.streaming.graph_logic.Logic`` | logic of the streaming engine's blocks |
 
 A vertex takes part when its mask is 1, which is when one of its features, ``mask_feature``, is not zero. Q_t rounds and
 saturates to the type t; everything else is exact. Outputs of a layer are x'[v,o] = m[v] Q_output(y[v,o]), where an

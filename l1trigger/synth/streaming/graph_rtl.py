@@ -197,7 +197,7 @@ class _Layer:
 
     A lane gives what is carried on to the next one (mask, edge weights, and for direct terms the inputs), then what is
     added up, then what is maximized. Added up are the products w * p, and where the collapse follows also what was
-    carried, but for what is among the products.
+    carried, but for what is among the products. Where that is turns out when the lane is traced, before ``finish`` is.
 
     Args:
         stack: that it belongs to.
