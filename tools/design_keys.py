@@ -1,4 +1,7 @@
-"""Writes ``models/KEYS.md``, every key of a design file, from the classes that read it: ``python tools/design_keys.py``."""
+"""Writes ``models/KEYS.md``, every key of a design file, from the classes that read it.
+
+    python tools/design_keys.py
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ PAGE = Path(__file__).parent.parent / "models" / "KEYS.md"
 HEAD = """# Keys of a design file
 
 Written by `tools/design_keys.py` from the classes that read design files; [README.md](README.md) says how the keys are
-used, and `l1trigger schema` prints the same as a JSON schema, options of installed plugins included. A default of – means
-that nothing is set: the key is optional, and its meaning says what happens without it.
+used, and `l1trigger schema` prints the same as a JSON schema, options of installed plugins included. A default of –
+means that nothing is set: the key is optional, and its meaning says what happens without it.
 """
 ABSENT = "–"
 
@@ -76,7 +79,7 @@ def _meanings(section: type[Section]) -> dict[str, str]:
     found: dict[str, str] = {}
     for kind in reversed(section.__mro__):
         attributes = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")[2]
-        for names, meaning in re.findall(r"^    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", attributes, re.M):
+        for names, meaning in re.findall(r"^    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
             text = " ".join(meaning.split()).replace("``", "`").replace("|", r"\|")
             found |= dict.fromkeys(names.split(", "), text)
     return found
@@ -120,7 +123,8 @@ def _nested(section: type[Section], at: str) -> dict[type[Section], str]:
     for key, field in section.model_fields.items():
         for inner in _sections_in(field.annotation):
             if inner not in found and inner is not section:
-                found |= {inner: f"{at}.{key}"} | {k: v for k, v in _nested(inner, f"{at}.{key}").items() if k not in found}
+                inside = {inner: f"{at}.{key}"} | _nested(inner, f"{at}.{key}")
+                found |= {k: v for k, v in inside.items() if k not in found}
     return found
 
 

@@ -3,8 +3,8 @@
     python tools/shipped_designs.py                      # the table, from models/reports
     python tools/shipped_designs.py keep runs/anomaly    # first takes over the report of a finished run, or of several
 
-``models/reports/NAME.json`` is a run's ``report.json`` without details: figures of the level ``float`` and of the deepest
-one, the events compared, budget, data, design and versions. ``l1trigger show`` and ``l1trigger compare`` read it.
+``models/reports/NAME.json`` is a run's ``report.json`` without details: figures of the level ``float`` and of the
+deepest one, the events compared, budget, data, design and versions. ``l1trigger show`` and ``compare`` read it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ ROOT = Path(__file__).parent.parent
 MODELS = ROOT / "models"
 REPORTS = MODELS / "reports"
 
-HARDWARE = frozenset({"latency_cycles", "latency_ns", "initiation_interval", "lut", "lut_percent", "ff", "dsp", "bram18"})
+HARDWARE = frozenset({
+    "latency_cycles", "latency_ns", "initiation_interval", "lut", "lut_percent", "ff", "dsp", "bram18",
+})
 PHYSICS = frozenset({
     "auc", "mean_auc", "tpr_at_threshold", "rate_khz", "spearman_rho", "accuracy", "resolution", "auc_ratio",
     "resolution_ratio", "accuracy_loss", "mean_auc_loss", "worst_auc_loss",
@@ -75,7 +77,7 @@ def write_report(run: Path) -> Path:
 
 
 def compact(report: Report) -> str:
-    """JSON with one line per figure, section and sample, so that a change is seen in a diff; what is empty is left out."""
+    """JSON with one line per figure, section and sample, so that a change is seen in a diff, without what is empty."""
     content = report.model_dump(mode="json")
     for name in ("figures", "bit_exact", "budget"):
         content[name] = [{k: v for k, v in item.items() if v not in (None, "", {})} for item in content[name]]
@@ -161,7 +163,7 @@ def _compared(report: Report) -> list[str]:
     return [number(min(events.values())), str(sum(b.mismatches for b in report.bit_exact))]
 
 
-MARKED = re.compile(r"(<!-- designs: tools/shipped_designs.py -->\n).*?(\n<!-- end -->)", re.S)
+MARKED = re.compile(r"(<!-- designs: tools/shipped_designs.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:

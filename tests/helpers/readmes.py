@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -73,8 +74,8 @@ def words(page: str) -> list[str]:
 
 def anchors(page: str) -> set[str]:
     """What links can point at: the headings, as GitHub writes them."""
-    every, found = tokens(page), set()
-    for before, token in zip(every, every[1:], strict=False):
+    found = set()
+    for before, token in pairwise(tokens(page)):
         if before.type == "heading_open":
             text = "".join(t.content for t in token.children or ())
             found.add(re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-"))
