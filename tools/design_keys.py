@@ -10,11 +10,17 @@ import json
 import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_args
 
-from l1trigger import plugins
-from l1trigger.design import PLUGIN_SECTIONS, Design, Section
+from l1trigger.design import Design, Section
+
+PLUGINS = {
+    "data": ("l1trigger.sources", "source"), "model": ("l1trigger.models", "architecture"),
+    "compress": ("l1trigger.scores", "score"),
+}
+"""Sections that plugins fill: their group of entry points, and the key that names one."""
 
 PAGE = Path(__file__).parent.parent / "models" / "KEYS.md"
 
@@ -46,15 +52,14 @@ def _section_names() -> list[str]:
 
 def _plugins_of(name: str, common: type[Section], inner: dict[type[Section], str]) -> Iterator[str]:
     """The parts of a section's plugins; what their options hold inside is added to ``inner``."""
-    if name not in PLUGIN_SECTIONS:
-        return
-    group, key = PLUGIN_SECTIONS[name]
-    for choice, plugin in plugins.load(group).items():
-        if not plugin.__module__.startswith("l1trigger."):
+    group, key = PLUGINS.get(name, ("", ""))
+    for entry in sorted(entry_points(group=group), key=lambda e: e.name):
+        if not entry.module.startswith("l1trigger."):
             continue
-        what = (sys.modules[plugin.__module__].__doc__ or "").partition("\n")[0].replace("``", "`")
-        yield _part(f"### `{key}: {choice}`\n\n{what}", plugin.Options, common.model_fields)
-        inner |= {k: v for k, v in _nested(plugin.Options, name).items() if k not in inner}
+        options = entry.load().Options
+        what = (sys.modules[entry.module].__doc__ or "").partition("\n")[0].replace("``", "`")
+        yield _part(f"### `{key}: {entry.name}`\n\n{what}", options, common.model_fields)
+        inner |= {k: v for k, v in _nested(options, name).items() if k not in inner}
 
 
 def _part(heading: str, section: type[Section], without: Collection[str] = ()) -> str:
