@@ -35,7 +35,10 @@ PHYSICS = frozenset({
 DETAILS = frozenset({"seed", "baseline", "layer", "function", "module"})
 """Conditions of figures that are not of the whole design."""
 
-NOT_RUN: Mapping[str, str] = {}
+NOT_RUN: Mapping[str, str] = dict.fromkeys(
+    ("anomaly_adc2021", "anomaly_ae", "anomaly_vae", "calo_cnn", "cicada_conv", "cicada_student", "conv_ae", "digits_cnn",
+     "garnet", "garnet_small", "gravnet", "svhn_like"), "no report of a finished run yet",
+)
 """Designs without a report, and why."""
 
 ABSENT = "–"
@@ -163,12 +166,12 @@ def _compared(report: Report) -> list[str]:
     return [number(min(events.values())), str(sum(b.mismatches for b in report.bit_exact))]
 
 
-MARKED = re.compile(r"(<!-- designs: tools/shipped_designs.py -->\n).*?(\n<!-- end -->)", re.DOTALL)
+MARKED = re.compile(r"(?<=<!-- designs: tools/shipped_designs.py -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
     """README.md with its table made anew."""
-    return MARKED.sub(lambda m: m[1] + designs_table() + m[2], text)
+    return MARKED.sub(lambda _: f"{designs_table()}\n", text)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -40,9 +40,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("my_model.keras", "my_garnet.h5"):
         (tmp_path / name).touch()
     for report in (ROOT / "models" / "reports").glob("*.json"):
-        folder = tmp_path / "runs" / report.stem
-        folder.mkdir(parents=True)
-        shutil.copy(report, folder / "report.json")
+        for runs in ("runs", "my_runs"):
+            folder = tmp_path / runs / report.stem
+            folder.mkdir(parents=True)
+            shutil.copy(report, folder / "report.json")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
