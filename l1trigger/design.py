@@ -54,7 +54,15 @@ __all__ = [
 
 
 class Design(Section):
-    """A whole design. ``data``, ``model`` and ``compress`` are the option classes of the plugins that they name."""
+    """A whole design.
+
+    Attributes:
+        name: of the design and its run folder: letters, digits and underscores, a letter first.
+        task: what the network is judged by: signals against background, particle type and energy, or classes.
+        data, model, compress: options of the plugins that they name.
+        train, convert, csim, synth: sections of the stages.
+        budget: limits of figures, by the figure's name.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
     task: Literal["anomaly", "calorimeter", "classification"] = "anomaly"

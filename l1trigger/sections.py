@@ -76,7 +76,11 @@ class DataSection(Section):
 
 
 class ModelSection(Section):
-    """Base of the options of architectures; an architecture adds its own keys."""
+    """Base of the options of architectures; an architecture adds its own keys.
+
+    Attributes:
+        architecture: name of the architecture.
+    """
 
     architecture: str
 
@@ -268,7 +272,12 @@ class DistillationSection(Section):
 
 
 class FineTuneSection(Section):
-    """Quantization-aware training, starting from the float weights; 0 epochs round them and leave it at that."""
+    """Quantization-aware training, starting from the float weights.
+
+    Attributes:
+        epochs: of training; 0 rounds the float weights and leaves it at that.
+        batch_size, learning_rate: of Adam with a cosine schedule.
+    """
 
     epochs: int = Field(15, ge=0)
     batch_size: int = Field(1024, ge=1)
@@ -276,7 +285,12 @@ class FineTuneSection(Section):
 
 
 class ThresholdSection(Section):
-    """Where the trigger cuts: a wanted rate (zero bias) or a false positive rate; exactly one of them."""
+    """Where the trigger cuts: a wanted rate (zero bias) or a false positive rate; exactly one of them.
+
+    Attributes:
+        rate_khz: wanted rate of accepted crossings [kHz].
+        false_positive_rate: wanted fraction of the background that is accepted.
+    """
 
     rate_khz: float | None = Field(None, gt=0)
     false_positive_rate: float | None = Field(None, gt=0, lt=1)
@@ -445,7 +459,13 @@ class SynthSection(Section):
 
 
 class Limit(Section):
-    """Bounds of one figure, optionally under conditions such as ``{signal: A4l}``."""
+    """Bounds of one figure.
+
+    Attributes:
+        max, min: the bounds, in the figure's unit; at least one of them.
+        level: of the computation; None stands for all of them, and the worst decides.
+        conditions: which of the figures of that name, e.g. ``{signal: A4l}``.
+    """
 
     max: float | None = None
     min: float | None = None

@@ -38,7 +38,11 @@ class FeatureScaling(Section):
 
 
 class ObjectScaling(Section):
-    """Scaling of the three features of one object class."""
+    """Scaling of the three features of one object class.
+
+    Attributes:
+        pt, eta, phi: of each feature.
+    """
 
     pt: FeatureScaling
     eta: FeatureScaling
@@ -62,6 +66,9 @@ class ObjectInputs(Section):
     noise that hides the rest. With one seed and 54 000 training crossings, A->4l at a false positive rate of 1e-3 was
     0.08 with angles at order one, 0.23 with small angles, and 0.31 with the muon unit of 2 GeV as well. These units
     were chosen with the signals in view.
+
+    Attributes:
+        met, egamma, muon, jet: of each class of objects.
     """
 
     met: ObjectScaling = ObjectScaling(

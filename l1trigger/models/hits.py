@@ -41,6 +41,9 @@ class HitInputs(Section):
     """Scaling of a hit's four features.
 
     The defaults are for cells of 2 cm, 50 layers and 20 MeV: they bring each feature to order one.
+
+    Attributes:
+        x, y, layer, energy: of each feature.
     """
 
     x: FeatureScaling = FeatureScaling(shift=3, bits=6)
