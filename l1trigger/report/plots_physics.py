@@ -43,7 +43,7 @@ class WorkingPoint:
     """
 
     figure: str
-    conditions: Mapping[str, float] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
     words: str = ""
 
 
