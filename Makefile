@@ -1,5 +1,6 @@
 # make demo   the whole way from collisions to report, in an environment of its own
 # make test   all tests, in the same environment
+# make coverage   all tests, with the lines and branches that they run, by file and in htmlcov/index.html
 # make venv   the environment alone
 # make lint   ruff and mypy
 # make lock   writes requirements.lock anew, after a change of the dependencies
@@ -12,13 +13,16 @@ DESIGN ?= models/anomaly.yaml
 RUNS ?= runs
 XDIST ?= $(shell $(BIN)/python -c 'from l1trigger.machine import cores; print(cores())')
 
-.PHONY: demo test venv lint lock
+.PHONY: demo test coverage venv lint lock
 
 demo: venv
 	@$(BIN)/l1trigger run $(DESIGN) --runs $(RUNS)
 
 test: venv
 	@$(BIN)/pytest -n $(XDIST)
+
+coverage: venv
+	@$(BIN)/pytest -n $(XDIST) --cov --cov-report=term --cov-report=html
 
 venv: .venv/ready
 
