@@ -113,7 +113,7 @@ def efficiency_bars(report: Report) -> Drawn:
             for r in (1e-2, 1e-3)
         ]
     for at in points:
-        if any(f.value is not None for f in report.find(at.figure, **at.conditions)):
+        if any(f.value is not None for f in report.find(at.figure, None, **at.conditions)):
             (value,) = at.conditions.values()
             yield Picture(
                 name=f"{at.figure}_{value:g}".replace(".", "p").replace("-", "m"),
