@@ -31,7 +31,7 @@ OTHER_PROGRAMS = frozenset({"cd", "git", "ruff", "mypy", "pytest", "pre-commit"}
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of its own, in which examples may write, with what they read: shipped designs and reports of runs."""
+    """A folder in which examples may write, with what they read: shipped designs, and reports of runs of them."""
     for name in ("models", ".ci"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "samples").symlink_to(ROOT / "l1trigger" / "data" / "samples")
