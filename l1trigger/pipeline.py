@@ -202,7 +202,7 @@ def _run_stage(
     try:
         with disk_full_is_clear(folder.path):
             result = work(into)
-            if result is not None:
+            if result is not None and not stage.at_root:
                 result.save(into)
             record = StageRecord(inputs, round(time.monotonic() - began, 3), resumed=resumed)
             folder.commit(stage.name, record, stage.at_root)

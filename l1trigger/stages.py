@@ -80,7 +80,7 @@ class Stage:
         sections: of the design that it reads.
         upstream: stages that it takes results of.
         packages: those whose version can change its result.
-        at_root: what it writes lies at the root of the run folder.
+        at_root: it writes its result itself, at the root of the run folder.
         sources: gives the folders and files of sources that it copies from.
         layout: of what it saves, counted up when that changes, so that results of another are made anew.
     """

@@ -17,9 +17,10 @@ SYNTH = {"yosys": False, "per_layer": False, "events": 40}
 
 
 def design(name, data, model, compress, **sections):
-    """Content of a design file that is gone through in seconds."""
+    """Content of a design file that is gone through in seconds; a model that comes from a file is trained already."""
+    train = {} if "file" in model else {"train": FEW}
     return {
-        "name": name, "data": data, "model": model, "train": FEW, "compress": {**COMPRESS, **compress},
+        "name": name, "data": data, "model": model, **train, "compress": {**COMPRESS, **compress},
         "csim": {"events": 100, "processes": 1}, "synth": SYNTH, **sections,
     }
 
@@ -147,7 +148,7 @@ def own_clusters(folder):
     data = {"source": "clusters", "background": str(folder / "clusters.h5"), "columns": columns, "max_hits": 8}
     model = {"architecture": "gravnet", "coordinates": [2], "propagate": [2], "filters": [2], "neighbours": 2, **HITS}
     return design(
-        "own_clusters", data, model, {"score": "classifier"}, task="calorimeter",
+        "own_clusters", data, model, {"score": "classifier"}, task="calorimeter", synth={"route": "none"},
     )
 
 

@@ -23,7 +23,7 @@ from l1trigger.synth.rtl import Rtl
 from l1trigger.synth.synthesizer import Module
 from l1trigger.synth.yosys import Yosys
 
-LIMIT_S = 1.5
+LIMIT_S = 3.0
 LATER_S = 60
 """When a child that was forgotten would write its file."""
 

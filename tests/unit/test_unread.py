@@ -12,8 +12,9 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from l1trigger import design as designs
-from l1trigger import plugins, unread
+from l1trigger import unread
 from l1trigger.cli import app
+from l1trigger.contracts.architecture import ARCHITECTURES
 from l1trigger.errors import DesignError
 from l1trigger.rehearsal import rehearse
 
@@ -196,7 +197,7 @@ def test_a_design_made_in_python_is_checked_where_it_is_used(tmp_path: Path) -> 
 
 
 def test_a_third_party_s_plugin_tells_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    options = plugins.get("l1trigger.models", "autoencoder").Options
+    options = ARCHITECTURES.get("autoencoder").Options
     rule = unread.Unread("train.seed", "the toy is always the same", "leave it out")
     monkeypatch.setattr(options, "unread", lambda self, design: (rule,))
     with pytest.raises(DesignError, match="train.seed: the toy is always the same. Remedy: leave it out"):
@@ -213,7 +214,7 @@ def test_rates_are_of_zero_bias_alone_and_told_before_training(
     """Which data are zero bias is known once they are read."""
     from l1trigger import run
 
-    monkeypatch.setattr(plugins.get("l1trigger.models", "cnn"), "fit", lambda *a: pytest.fail("it was trained"))
+    monkeypatch.setattr(ARCHITECTURES.get("cnn"), "fit", lambda *a: pytest.fail("it was trained"))
     asked = designs.load(MODELS / "digits_cnn.yaml", [setting])
     for use in (lambda: run(asked, tmp_path, stop="train"), lambda: rehearse(asked)):
         with pytest.raises(DesignError, match=f"digits_cnn.yaml: {key}: this background is not a zero-bias sample"):
@@ -232,7 +233,7 @@ def test_layers_that_are_not_there_are_told_before_training(
 ) -> None:
     from l1trigger import run
 
-    monkeypatch.setattr(plugins.get("l1trigger.models", "cnn"), "fit", lambda *a: pytest.fail("it was trained"))
+    monkeypatch.setattr(ARCHITECTURES.get("cnn"), "fit", lambda *a: pytest.fail("it was trained"))
     layers = "model.layers=[{conv: {filters: 4}}, {average_pool: {size: 2}}]"
     asked = designs.load(MODELS / "digits_cnn.yaml", [layers, setting])
     with pytest.raises(DesignError, match=message):

@@ -129,7 +129,6 @@ def test_vivado_and_stream(function, tmp_path):
     assert "vivado_hls" in script and "flow_target" not in script and "xcvu13p-flga2577-2-e" in script
     source = (result.project / "firmware" / "toy_trigger.cpp").read_text()
     assert "hls::stream<" in source and "PIPELINE" not in source
-    assert not (result.project / "tb_data").exists()
 
 
 def test_reuse_factor_that_does_not_divide(function, tmp_path):

@@ -6,6 +6,7 @@ import toy_garnet as toy
 from pydantic import ValidationError
 
 from l1trigger import design, frameworks
+from l1trigger.contracts.architecture import SupervisedArchitecture
 from l1trigger.errors import DataError, DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.models.garnet import GarNet, symmetric_copy
@@ -167,4 +168,4 @@ def test_widths_inside_that_are_not_possible(internal, says):
 def test_widths_inside_keep_their_defaults():
     found = internal_bits(ClassifierOptions(internal={"distance": 2, "gathered": 24}), GarNet)
     assert found == {**GarNet.internal_bits, "distance": 2, "gathered": 24}
-    assert internal_bits(ClassifierOptions(), object) == {}
+    assert internal_bits(ClassifierOptions(), SupervisedArchitecture) == {}
