@@ -7,7 +7,7 @@ import pytest
 import toy_gravnet as toy
 
 from l1trigger import frameworks
-from l1trigger.graph.arrays import Arrays, Rounded
+from l1trigger.graph.arrays import Rounded, Seen
 from l1trigger.models.gravnet import GravNetLayer
 from l1trigger.network import QuantizedNetwork
 
@@ -81,7 +81,7 @@ def test_empty_and_lonely_vertices():
 
 def nearest(s, mask, neighbours, loops):
     """Indices, and squared distances that are infinite where one lacks."""
-    r = Arrays(s.shape[1])
+    r = Seen(s.shape[1], "linear")
     at, there = r.nearest(s, mask[..., None], neighbours, loops)
     return at, np.where(there > 0, r.square_distances(s, at), np.inf)
 
