@@ -36,8 +36,8 @@ DETAILS = frozenset({"seed", "baseline", "layer", "function", "module"})
 """Conditions of figures that are not of the whole design."""
 
 NOT_RUN: Mapping[str, str] = dict.fromkeys(
-    ("anomaly_adc2021", "anomaly_ae", "anomaly_vae", "calo_cnn", "cicada_conv", "cicada_student", "conv_ae",
-     "digits_cnn", "garnet", "garnet_small", "gravnet", "svhn_like"), "no report of a finished run yet",
+    ("anomaly_adc2021", "anomaly_ae", "calo_cnn", "cicada_conv", "cicada_student", "conv_ae",
+     "digits_cnn", "garnet", "gravnet", "svhn_like"), "no report of a finished run yet",
 )
 """Designs without a report, and why."""
 
@@ -83,7 +83,8 @@ def compact(report: Report) -> str:
     """JSON with one line per figure, section and sample, so that a change is seen in a diff, without what is empty."""
     content = report.model_dump(mode="json")
     for name in ("figures", "bit_exact", "budget"):
-        content[name] = [{k: v for k, v in item.items() if v not in (None, "", {})} for item in content[name]]
+        content[name] = [{k: v for k, v in item.items() if k == "value" or v not in (None, "", {})}
+                         for item in content[name]]
     return _lines(content, depth=3) + "\n"
 
 
@@ -149,12 +150,11 @@ def _physics(report: Report) -> str:
     note = "" if level == "rtl" else f" at level {level}"
     if report.find("accuracy", level):
         return both("accuracy", "accuracy", four) + note
-    if report.find("mean_auc", level):
+    resolutions = report.find("resolution", level)
+    if not resolutions:
         return both("mean AUC", "mean_auc", four) + note
-    cells = [both("AUC", "auc", four)]
-    cells += [both(f"σ(E)/E {f.conditions.get('sample', '')}", "resolution", four, **f.conditions)
-              for f in report.find("resolution", level)]
-    return ", ".join(cells) + note
+    cells = [both(f"σ(E)/E {f.conditions['sample']}", "resolution", four, **f.conditions) for f in resolutions]
+    return ", ".join([both("AUC", "auc", four), *cells]) + note
 
 
 def _compared(report: Report) -> list[str]:
