@@ -70,10 +70,13 @@ def fit(
 
 
 def read_history(log: Path) -> dict[str, list[float]]:
-    """Losses per epoch from a Keras log; an epoch that was interrupted and repeated counts once."""
+    """Losses per epoch from a Keras log; an epoch that was interrupted and repeated counts once.
+
+    What Keras did not measure in an epoch, which it writes as ``NA``, is not a number.
+    """
     with log.open(newline="") as f:
         epochs = {row.pop("epoch"): row for row in csv.DictReader(f)}
-    return {name: [float(row[name]) for row in epochs.values()] for name in next(iter(epochs.values()))}
+    return {name: [float(row[name].replace("NA", "nan")) for row in epochs.values()] for name in next(iter(epochs.values()))}
 
 
 def cosine(section: Any, events: int) -> Any:

@@ -20,7 +20,7 @@ def project(function, tmp_path_factory):
 @pytest.fixture(scope="session")
 def executable(project, tmp_path_factory):
     """The project, compiled once."""
-    return compile.build(project, toy.design().csim, tmp_path_factory.mktemp("csim"))
+    return compile.build(project, toy.design().csim, tmp_path_factory.mktemp("csim") / "checkpoints")
 
 
 @pytest.fixture

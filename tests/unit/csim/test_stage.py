@@ -57,7 +57,7 @@ def test_altered_sources_around_the_network_are_named(function, copied, tmp_path
 
 def test_levels_events_and_resume(function, project, executable, tmp_path):
     inputs = toy.events(400)
-    folder = executable.path.parents[2]  # holds the compiled program
+    folder = executable.path.parents[3]  # its checkpoints hold the compiled program
     result = stage(function, project, folder, inputs, events=300)
     assert {level: len(s["background"]) for level, s in result.scores.items()} == {
         "float": 300, "quantized": 300, "csim": 300

@@ -12,7 +12,7 @@ import pytest
 import toy_trigger as toy
 
 from l1trigger import frameworks
-from l1trigger.compare.meaning import OTHER_HARDWARE, group, identity
+from l1trigger.compare.meaning import OTHER_HARDWARE, heading, identity
 from l1trigger.design import ConvertSection
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import QuantizedNetwork
@@ -220,6 +220,6 @@ def test_figures_cannot_be_taken_for_measured_ones(toy_network):
     assert {f.tool for f in figures} == {"l1trigger analytic HLS model"}
     totals = [f for f in figures if "layer" not in f.conditions]
     assert all(f.interval and f.interval_method for f in totals)
-    assert {group(identity(f), "csim") for f in totals} == {OTHER_HARDWARE}
+    assert {heading(identity(f), "csim") for f in totals} == {OTHER_HARDWARE}
     layers = [f for f in figures if "layer" in f.conditions]
-    assert layers and {group(identity(f), "csim") for f in layers} == {None}
+    assert layers and {heading(identity(f), "csim") for f in layers} == {None}
