@@ -76,7 +76,8 @@ def read_history(log: Path) -> dict[str, list[float]]:
     """
     with log.open(newline="") as f:
         epochs = {row.pop("epoch"): row for row in csv.DictReader(f)}
-    return {name: [float(row[name].replace("NA", "nan")) for row in epochs.values()] for name in next(iter(epochs.values()))}
+    names = next(iter(epochs.values()))
+    return {name: [float(row[name].replace("NA", "nan")) for row in epochs.values()] for name in names}
 
 
 def cosine(section: Any, events: int) -> Any:
