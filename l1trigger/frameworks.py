@@ -67,8 +67,6 @@ def qkeras() -> Any:
     return module
 
 
-
-
 def seed_everything(seed: int) -> None:
     """Seeds Python, NumPy and TensorFlow."""
     k = keras()

@@ -99,5 +99,3 @@ class TriggerFunction:
             meta["name"], InputScaling.from_dict(meta["scaling"]), QuantizedNetwork.load(folder), meta["score"],
             FixedPoint.parse(meta["score_type"]), int(meta["threshold"]),
         )
-
-

@@ -164,5 +164,3 @@ def _writable(out: Path) -> Any:
 def _tell(files: list[Path]) -> None:
     for f in files:
         typer.echo(f"{f}  {f.stat().st_size / 1e6:.1f} MB")
-
-

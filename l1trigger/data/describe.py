@@ -32,7 +32,6 @@ _IMAGE = 4
 """Axes of a sample of images: event, two in space, channel."""
 
 
-
 def describe(
     path: Path, first: int | None = FIRST, columns: table.Columns | None = None, tree: str | None = None
 ) -> Description:

@@ -110,13 +110,3 @@ def masked_error(x: Any, y: Any, mask: Any, kind: Literal["squared", "absolute"]
 def network_inputs(scaling: InputScaling, inputs: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scaled inputs and the mask of objects that are there, both (events, inputs)."""
     return scaling.real(inputs).astype(np.float32), present(inputs).astype(np.float32)
-
-
-
-
-
-
-
-
-
-

@@ -67,7 +67,6 @@ class ContribModel:
         }
 
 
-
 def read(path: Path) -> ContribModel:
     """The model of a file.
 

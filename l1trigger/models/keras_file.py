@@ -86,6 +86,7 @@ class KerasFileOptions(OwnModelOptions):
         yield no_pixels(design)
         yield from untrained(self.file)
 
+
 class KerasFile(Architecture[KerasFileOptions]):
     """Sequences of dense layers, batch normalization, ReLU and QKeras quantizers.
 

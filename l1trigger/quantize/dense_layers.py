@@ -50,10 +50,6 @@ class DenseLayer:
         return np.maximum(y, 0) if self.relu else y
 
 
-
-
-
-
 @dataclass(frozen=True)
 class LayerTypes:
     """Fixed-point types of one layer.

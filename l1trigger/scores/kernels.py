@@ -22,6 +22,7 @@ from l1trigger.network import QuantizedNetwork
 _CHUNK = 65_536
 _EXACT_BITS = 53
 
+
 def identity(
     x: NDArray[np.float64], present: NDArray[np.bool_], output: NDArray[np.float64], score_type: FixedPoint
 ) -> NDArray[np.int64]:

@@ -44,7 +44,6 @@ CASES = {
 """Layers and options of ``trigger``: everything that a design may write."""
 
 
-
 def layers(*written: dict[str, Any]) -> tuple[blocks.Layer, ...]:
     """Layers as a design file gives them."""
     found: tuple[blocks.Layer, ...] = TypeAdapter(tuple[blocks.Layer, ...]).validate_json(
