@@ -8,14 +8,14 @@ import stand_ins
 import toy_images
 from pydantic import ConfigDict
 
-from l1trigger import testing
+from l1trigger import design, pipeline, testing
 from l1trigger.contracts.architecture import ARCHITECTURES
 from l1trigger.contracts.score import SCORES
 from l1trigger.contracts.source import SOURCES
 from l1trigger.data.events import DataSet
 from l1trigger.errors import DesignError
 from l1trigger.scores.class_margin import ClassMargin
-from l1trigger.testing import ContractError
+from l1trigger.testing import ContractError, designs
 from l1trigger.train.result import TrainResult
 
 
@@ -95,7 +95,7 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         toy_images.install(patch)
         folder = tmp_path_factory.mktemp("runs")
-        return testing.run_stages(testing.from_mapping(raw_design()), folder, stop="compress").results
+        return pipeline.run(design.from_mapping(raw_design()), folder, stop="compress").results
 
 
 @pytest.mark.parametrize(("broken", "message"), [
@@ -109,7 +109,7 @@ def test_architectures(monkeypatch, finished, broken, message):
     toy_images.install(monkeypatch)
     stand_ins.install(monkeypatch, ARCHITECTURES, toy_classifier=broken)
     with pytest.raises(ContractError, match=message):
-        testing._check_network(testing.from_mapping(raw_design()), finished)
+        designs._check_network(design.from_mapping(raw_design()), finished)
 
 
 def test_an_architecture_that_lacks_a_member(monkeypatch, tmp_path):
@@ -149,4 +149,4 @@ def test_scores(monkeypatch, finished, broken, message):
     toy_images.install(monkeypatch)
     stand_ins.install(monkeypatch, SCORES, class_margin=broken)
     with pytest.raises(ContractError, match=message):
-        testing._check_score(finished)
+        designs._check_score(finished)
