@@ -60,7 +60,7 @@ def _narrowing(unit: Unit) -> dict[str, object]:
     lanes = range(narrowing.image.lanes)
     return {
         "depth": narrowing.depth, "lanes": [range(j, narrowing.wide.lanes, narrowing.image.lanes) for j in lanes],
-        "late_bits": [_width([delay for _, delay in narrowing.read(j)]) for j in lanes],
+        "delay_bits": [_width([delay for _, delay in narrowing.read(j)]) for j in lanes],
     }
 
 
@@ -74,7 +74,7 @@ def _tables(number: int, unit: Unit) -> dict[str, tuple[int, str]]:
     assert narrowing is not None
     tables = {}
     for lane in range(narrowing.image.lanes):
-        for kind, values in zip(("lane", "late"), zip(*narrowing.read(lane), strict=True), strict=True):
+        for kind, values in zip(("lane", "delay"), zip(*narrowing.read(lane), strict=True), strict=True):
             width = _width(values)
             content = sum(v << (clock * width) for clock, v in enumerate(values))
             tables[f"{kind}{number}_{lane}"] = (width, f"{len(values) * width}'h{content:x}")
