@@ -248,9 +248,9 @@ def entry(name: str) -> Entry:
         raise UnknownFigureError(f"there is no figure '{name}'; {nearest(name, entries())}") from None
 
 
-def ordered(found: Iterable[str]) -> list[str]:
+def ordered(figures: Iterable[str]) -> list[str]:
     """Names in the order of the catalogue, each once."""
-    wanted = {*found}
+    wanted = {*figures}
     return [name for name in entries() if name in wanted]
 
 

@@ -228,8 +228,8 @@ def _fields_at(kind: Any, loc: Sequence[int | str]) -> list[str]:
             kind = get_args(kind)[1]
         elif model is not None and part in model.model_fields:
             kind = model.model_fields[str(part)].annotation
-    found = _model_in(kind)
-    return list(found.model_fields) if found else []
+    section = _model_in(kind)
+    return list(section.model_fields) if section else []
 
 
 def _model_in(kind: Any) -> type[BaseModel] | None:

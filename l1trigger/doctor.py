@@ -57,13 +57,13 @@ class Finding:
 
     Attributes:
         name: what it is.
-        found: version, path or number; empty when nothing is there.
+        value: version, path or number; empty when nothing is there.
         state: the judgement.
         remedy: what to do, where something is to be done.
     """
 
     name: str
-    found: str
+    value: str
     state: State
     remedy: str = ""
 
@@ -125,20 +125,20 @@ def healthy(findings: Sequence[Finding]) -> bool:
 
 
 def _python(facts: Facts) -> Finding:
-    found = ".".join(map(str, facts.python))
+    installed = ".".join(map(str, facts.python))
     oldest, newest = (".".join(map(str, v)) for v in PYTHON)
     if PYTHON[0] <= facts.python[:2] <= PYTHON[1]:
-        return Finding("Python", found, State.OK)
-    return Finding("Python", found, State.FAIL, f"make the environment with Python {oldest} to {newest}")
+        return Finding("Python", installed, State.OK)
+    return Finding("Python", installed, State.FAIL, f"make the environment with Python {oldest} to {newest}")
 
 
 def _stack(facts: Facts) -> list[Finding]:
     findings = []
     for package, wanted in WORKING.items():
-        found = facts.packages.get(package, "")
-        good = found == wanted or found.startswith(f"{wanted}.")
+        installed = facts.packages.get(package, "")
+        good = installed == wanted or installed.startswith(f"{wanted}.")
         remedy = "" if good else f"install {package} {wanted}, e.g. by `make venv`; other versions do not go together"
-        findings.append(Finding(package, found, State.OK if good else State.FAIL, remedy))
+        findings.append(Finding(package, installed, State.OK if good else State.FAIL, remedy))
     if "tf-keras" not in facts.packages and "keras" in facts.packages:
         findings.append(Finding(
             "Keras 2", f"only keras {facts.packages['keras']}", State.FAIL,
@@ -177,8 +177,8 @@ def _others(facts: Facts) -> list[Finding]:
     others = [p for p in facts.required if p not in WORKING and p not in UNDECLARED]
     missing = [p for p in others if p not in facts.packages]
     remedy = f"install {', '.join(missing)}, e.g. by `make venv`" if missing else ""
-    found = f"{len(others) - len(missing)} of {len(others)}"
-    findings.append(Finding("other packages", found, State.FAIL if missing else State.OK, remedy))
+    count = f"{len(others) - len(missing)} of {len(others)}"
+    findings.append(Finding("other packages", count, State.FAIL if missing else State.OK, remedy))
     return findings
 
 
@@ -214,8 +214,8 @@ def _machine(facts: Facts) -> list[Finding]:
         enough = facts.memory_gib >= MEMORY_GIB
         less = f"training takes up to {MEMORY_GIB:g} GiB; try `l1trigger run DESIGN --quick`, or data.limit_events"
         remedy = "" if enough else less
-        found = f"{facts.memory_gib:.1f} GiB"
-        findings.append(Finding("memory", found, State.OK if enough else State.WARN, remedy))
+        memory = f"{facts.memory_gib:.1f} GiB"
+        findings.append(Finding("memory", memory, State.OK if enough else State.WARN, remedy))
     linux = facts.system.startswith("Linux")
     findings.append(Finding(
         "system", facts.system, State.OK if linux else State.WARN, "" if linux else "only Linux is tested",

@@ -71,13 +71,13 @@ class Group(Generic[PluginT]):
             raise DesignError(None, key, f"there is no {self.kind} '{name}'", nearest(name, entries))
         what = f"the {self.kind} '{name}' ({entries[name].value})"
         try:
-            found = entries[name].load()
+            loaded = entries[name].load()
         except (ImportError, AttributeError) as e:
             raise DesignError(None, key, f"{what} cannot be imported: {e}", "run `l1trigger doctor`") from e
-        if problem := self._problem(found):
+        if problem := self._problem(loaded):
             raise DesignError(None, key, f"{what} {problem}", f"see the class {self.base.__name__} in "
                               f"{self.base.__module__}")
-        plugin: type[PluginT] = found
+        plugin: type[PluginT] = loaded
         return plugin
 
     def working(self) -> list[type[PluginT]]:
@@ -92,15 +92,15 @@ class Group(Generic[PluginT]):
         """The plugin that a section names, with the section as its options."""
         return self.get(str(getattr(options, self.key)))(options)
 
-    def _problem(self, found: Any) -> str:
+    def _problem(self, loaded: Any) -> str:
         """What keeps something that an entry point gives from being a plugin of this group; empty when nothing."""
-        if not (isinstance(found, type) and issubclass(found, self.base)):
+        if not (isinstance(loaded, type) and issubclass(loaded, self.base)):
             return f"does not derive from {self.base.__name__}"
-        given = {name for c in found.mro() for name in vars(c)}
+        given = {name for c in loaded.mro() for name in vars(c)}
         wanted = {name for c in self.base.mro() for name in vars(c).get("__annotations__", ())}
-        if missing := sorted(found.__abstractmethods__ | (wanted - given)):
+        if missing := sorted(loaded.__abstractmethods__ | (wanted - given)):
             return f"lacks {', '.join(missing)}"
-        options: Any = found.Options
+        options: Any = loaded.Options
         if not (isinstance(options, type) and issubclass(options, Section) and self.key in options.model_fields):
             return f"has Options that are no section with the key {self.key}"
         return ""

@@ -87,9 +87,9 @@ class StageRecord:
     def read(cls, folder: Path) -> StageRecord | None:
         """The record in a folder; None when there is none that this version understands."""
         try:
-            found = json.loads((folder / _RECORD).read_text())
-            digest = found.pop("digest")
-            record = cls(**found | {"inputs": StageInputs(**found["inputs"])})
+            content = json.loads((folder / _RECORD).read_text())
+            digest = content.pop("digest")
+            record = cls(**content | {"inputs": StageInputs(**content["inputs"])})
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
         return record if record.digest == digest else None

@@ -201,15 +201,15 @@ def _by_channel(given: list[Any]) -> dict[str, Any]:
 def _bits(key: str, text: str) -> tuple[int, int]:
     """Width, and bits left of the binary point without the sign, of a type in a design file."""
     try:
-        found = FixedPoint.parse(text)
+        fixed_type = FixedPoint.parse(text)
     except ValueError as e:
         raise ValueError(f"{key}: {e}, or the number of bits alone") from None
-    if not found.signed and key != "activations":
+    if not fixed_type.signed and key != "activations":
         raise ValueError(f"{key}: '{text}' has no sign, but {key} can be negative; write ap_fixed")
     written_out = text.count(",") > 1
-    if written_out and (found.rounding, found.overflow) != (Rounding.RND_CONV, Overflow.SAT):
+    if written_out and (fixed_type.rounding, fixed_type.overflow) != (Rounding.RND_CONV, Overflow.SAT):
         raise ValueError(f"{key}: '{text}': quantizers round to even and saturate; write RND_CONV,SAT or nothing")
-    return found.width, found.integer - int(found.signed)
+    return fixed_type.width, fixed_type.integer - int(fixed_type.signed)
 
 
 class QuantizationSection(LayerBits):

@@ -57,12 +57,12 @@ def bits(
     used = pipeline.quick_design(asked) if quick else asked
     folder = done.folder / "bits"
     with console.status("bits") as status, stderr_to(done.folder / "log.txt"):
-        found = library.study(
+        study = library.study(
             used, done.results.data, done.results.train, done.records["train"].digest, wanted, folder,
             lambda text: status.update(f"[bold]bits[/]  {text}"), figure=figure, epochs=epochs, lut=lut,
         )
-        picture = draw(found, folder)
-    _print(found, console)
+        picture = draw(study, folder)
+    _print(study, console)
     for path in (picture, folder / "bits.csv", folder / "bits.json"):
         console.print(f"{path.suffix[1:]:7} {path.resolve()}", highlight=False, soft_wrap=True)
 
@@ -71,32 +71,32 @@ def _widths(text: str) -> list[int]:
     """Whole numbers and ranges, separated by commas."""
     from l1trigger.errors import ArgumentError
 
-    found: list[int] = []
+    widths: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
         if not (first.strip().isdigit() and (last or first).strip().isdigit()):
             raise ArgumentError("widths", f"'{text}' is no list of widths", "write e.g. 2-16 or 2,4,8")
-        found += range(int(first), int(last or first) + 1)
-    if not found:
+        widths += range(int(first), int(last or first) + 1)
+    if not widths:
         raise ArgumentError("widths", f"'{text}' holds no width", "write e.g. 2-16 or 2,4,8")
-    return found
+    return widths
 
 
-def _print(found: Study, console: Console) -> None:
+def _print(study: Study, console: Console) -> None:
     from rich import box
     from rich.table import Table
 
-    float_value = found.value(found.reference).value
-    title = f"[bold]{found.design}[/]  {found.figure} at level quantized; float {float_value:.4f}"
+    float_value = study.value(study.reference).value
+    title = f"[bold]{study.design}[/]  {study.figure} at level quantized; float {float_value:.4f}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    lut = any(m.estimated_lut is not None for m in found.points)
-    for head in ("pruned", "method", "bits", found.figure, "error", "relative", "weights not zero"):
+    lut = any(m.estimated_lut is not None for m in study.points)
+    for head in ("pruned", "method", "bits", study.figure, "error", "relative", "weights not zero"):
         table.add_column(head, justify="left" if head in ("pruned", "method") else "right")
     if lut:
         table.add_column("LUT (estimate)", justify="right")
     before = None
-    for m in found.points:
-        p, f, relative = m.point, found.value(m.figures), found.relative(m)
+    for m in study.points:
+        p, f, relative = m.point, study.value(m.figures), study.relative(m)
         if before is not None and (p.pruned, p.method) != before:
             table.add_section()
         before = (p.pruned, p.method)

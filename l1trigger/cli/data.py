@@ -131,12 +131,12 @@ def info(
 
     from l1trigger.data import describe
 
-    found = describe.describe(file, events or describe.FIRST, tree=tree)
+    description = describe.describe(file, events or describe.FIRST, tree=tree)
     root = Tree(str(file))
-    _branch(root, found.summary)
+    _branch(root, description.summary)
     Console().print(root, highlight=False, soft_wrap=True)
     if plot is not None:
-        typer.echo(f"picture {describe.plot(found, plot)}")
+        typer.echo(f"picture {describe.plot(description, plot)}")
 
 
 def _branch(at: Any, values: Any) -> None:

@@ -69,7 +69,7 @@ def doctor() -> None:
     findings = diagnose(gather())
     table = Table(box=None, show_header=False, pad_edge=False)
     for f in findings:
-        table.add_row(marks[f.state], f.name, f.found or "[dim]-[/]", f.remedy)
+        table.add_row(marks[f.state], f.name, f.value or "[dim]-[/]", f.remedy)
     console = Console()
     console.print(table, highlight=False)
     if not healthy(findings):

@@ -20,12 +20,12 @@ from l1trigger.models.garnet_contrib import ContribModel
 
 
 def contrib_outputs(
-    found: ContribModel, x: NDArray[np.float32], precision: FixedPoint, folder: Path
+    saved_model: ContribModel, x: NDArray[np.float32], precision: FixedPoint, folder: Path
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Outputs of hls4ml's own GarNet layer in Keras and in hls4ml's own C-simulation, both (events, filters).
 
     Args:
-        found: the model; its dense layers are left out.
+        saved_model: the model; its dense layers are left out.
         x: events (events, V, features), hits first.
         precision: type of everything that hls4ml does not settle by itself.
         folder: for sources and library.
@@ -36,12 +36,12 @@ def contrib_outputs(
     hls4ml = hls4ml_module()
     from hls4ml.contrib import garnet as layers
 
-    if found.input_format != "xn":
+    if saved_model.input_format != "xn":
         raise UnsupportedLayerError(
-            f"{found.file}: hls4ml converts its GarNet layer with input_format 'xn' only, not '{found.input_format}'. "
-            "Remedy: compare with architecture garnet, which takes both"
+            f"{saved_model.file}: hls4ml converts its GarNet layer with input_format 'xn' only, not "
+            f"'{saved_model.input_format}'. Remedy: compare with architecture garnet, which takes both"
         )
-    model = contrib.keras_model(found, layers, frameworks.keras())
+    model = contrib.keras_model(saved_model, layers, frameworks.keras())
     count = (x[..., 3] != 0).sum(1, keepdims=True).astype(np.float32)
     with printing_into(folder / "hls4ml.log"), keras_mask():
         config = hls4ml.utils.config_from_keras_model(
@@ -56,24 +56,24 @@ def contrib_outputs(
             graph.compile()
         except Exception as e:  # hls4ml raises plain exceptions of many kinds for what it cannot convert
             raise UnsupportedLayerError(
-                f"{found.file}: hls4ml {hls4ml.__version__} does not simulate this layer: {type(e).__name__}: {e}. "
-                "Remedy: bring it to firmware with architecture garnet"
+                f"{saved_model.file}: hls4ml {hls4ml.__version__} does not simulate this layer: {type(e).__name__}: "
+                f"{e}. Remedy: bring it to firmware with architecture garnet"
             ) from e
         simulated = np.asarray(graph.predict([x, count]), np.float64)
     expected = np.asarray(model.predict([x, count], verbose=0), np.float64)
     return expected, simulated.reshape(expected.shape)
 
 
-def stack_model(found: ContribModel) -> Any:
+def stack_model(saved_model: ContribModel) -> Any:
     """The graph layers alone as a Keras model of our ``GarNetStack``: inputs (events, V, features)."""
-    k, options = frameworks.keras(), found.options
-    inputs = k.Input((found.vertices, found.features), name="hits")
+    k, options = frameworks.keras(), saved_model.options
+    inputs = k.Input((saved_model.vertices, saved_model.features), name="hits")
     stack = keras_layers.float_stack(GarNetLayer)(
-        **{n: options[n] for n in GarNetLayer.sizes}, activation=found.activation, collapse=found.collapse,
+        **{n: options[n] for n in GarNetLayer.sizes}, activation=saved_model.activation, collapse=saved_model.collapse,
         name="garnet",
     )
     model = k.Model(inputs, stack(inputs))
-    contrib.assign_cells(found, stack)
+    contrib.assign_cells(saved_model, stack)
     return model
 
 
@@ -115,12 +115,12 @@ def deviation(path: Path, x: NDArray[np.float32], folder: Path, precision: Fixed
         DataError: the file cannot be read, or the events have another shape.
         UnsupportedLayerError: the layer cannot be brought to firmware, or hls4ml does not simulate it.
     """
-    found = contrib.read(path)
-    if x.shape[1:] != (found.vertices, found.features):
-        raise DataError(path, f"takes events of {found.vertices} x {found.features} numbers, not "
+    saved_model = contrib.read(path)
+    if x.shape[1:] != (saved_model.vertices, saved_model.features):
+        raise DataError(path, f"takes events of {saved_model.vertices} x {saved_model.features} numbers, not "
                         f"{' x '.join(map(str, x.shape[1:]))}", "give events of its shape")
-    expected, simulated = contrib_outputs(found, x, precision, folder)
-    own = np.asarray(stack_model(found).predict(x, verbose=0), np.float64)
+    expected, simulated = contrib_outputs(saved_model, x, precision, folder)
+    own = np.asarray(stack_model(saved_model).predict(x, verbose=0), np.float64)
     difference = simulated - expected
     return Deviation(
         float(np.abs(difference).max()), float(np.sqrt(np.square(difference).mean())),

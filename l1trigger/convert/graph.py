@@ -71,13 +71,13 @@ def layers(graph: Any) -> tuple[GraphLayer, ...]:
 
 def input_slices(layers: Sequence[GraphLayer]) -> dict[str, slice]:
     """Which of an event's numbers each input of a network takes, by the input's name."""
-    found, first = {}, 0
+    slices, first = {}, 0
     for layer in layers:
         if layer.kind == "Input":
             size = math.prod(layer.shape)
-            found[layer.name] = slice(first, first + size)
+            slices[layer.name] = slice(first, first + size)
             first += size
-    return found
+    return slices
 
 
 def precision(kind: Any) -> FixedPoint:
@@ -88,10 +88,10 @@ def precision(kind: Any) -> FixedPoint:
     """
     if type(kind).__name__ in ("XnorPrecisionType", "ExponentPrecisionType"):
         raise ValueError(f"{kind} does not stand for the numbers themselves")
-    found = FixedPoint.parse(str(kind))
-    if found.overflow is Overflow.WRAP and int(getattr(kind, "saturation_bits", None) or 0):
+    fixed_type = FixedPoint.parse(str(kind))
+    if fixed_type.overflow is Overflow.WRAP and int(getattr(kind, "saturation_bits", None) or 0):
         raise ValueError(f"{kind} keeps bits when it wraps")
-    return found
+    return fixed_type
 
 
 def _layer(node: Any) -> GraphLayer:
@@ -123,7 +123,7 @@ def _plain(value: Any) -> Any:
 
 
 def _weights(node: Any, types: Mapping[str, FixedPoint], unknown: dict[str, str]) -> dict[str, NDArray[np.float64]]:
-    found = {}
+    weights = {}
     for role, variable in node.weights.items():
         data = np.asarray(variable.data, np.float64)
         if node.get_attr("_weights_transposed", False):
@@ -132,10 +132,10 @@ def _weights(node: Any, types: Mapping[str, FixedPoint], unknown: dict[str, str]
             data = types[role].quantize(data)
         elif not data.any():
             unknown.pop(role, None)  # the type of numbers that are all zero may be impossible
-        found[role] = data
+        weights[role] = data
     if (mask := getattr(node, "mask_kbi", None)) is not None:
-        found |= dict(zip(("signed", "width", "integer"), (np.asarray(m, np.float64)[0] for m in mask), strict=True))
-    return found
+        weights |= dict(zip(("signed", "width", "integer"), (np.asarray(m, np.float64)[0] for m in mask), strict=True))
+    return weights
 
 
 def _untransposed(role: str, data: NDArray[np.float64]) -> NDArray[np.float64]:

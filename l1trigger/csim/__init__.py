@@ -82,8 +82,8 @@ def run(
         accepts[sample.name] = simulated.outputs.accept
         if predicts:
             outputs[sample.name] = simulated.outputs.network
-            for level, found in _predictions(reference, trigger, inputs, quantized, simulated.outputs).items():
-                for what, values in found.items():
+            for level, predicted in _predictions(reference, trigger, inputs, quantized, simulated.outputs).items():
+                for what, values in predicted.items():
                     predictions.setdefault(what, {}).setdefault(level, {})[sample.name] = values
         comparisons += _compare(
             sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, work
@@ -135,14 +135,14 @@ def _compare(
         (quantized.score, simulated.score, "score"),
         (quantized.accept.astype(np.int64), simulated.accept.astype(np.int64), "accept"),
     )
-    found = [compare(a, b, LEVELS, f"{what} of {name}") for a, b, what in pairs]
+    comparisons = [compare(a, b, LEVELS, f"{what} of {name}") for a, b, what in pairs]
     places: dict[int, trace.Place] = {}
-    for i, c in enumerate(found):
+    for i, c in enumerate(comparisons):
         if c.first_mismatch is None:
             continue
         event = c.first_mismatch.event
         if event not in places:
             places[event] = trace.locate(executable, trigger, converted, inputs[event], folder)
         place = places[event]
-        found[i] = replace(c, first_mismatch=replace(c.first_mismatch, layer=place.layer, type=place.type))
-    return found
+        comparisons[i] = replace(c, first_mismatch=replace(c.first_mismatch, layer=place.layer, type=place.type))
+    return comparisons

@@ -73,8 +73,8 @@ def describe(
         with readers.damaged(path), h5py.File(path) as f:
             total = len(f[layouts[0]])
         return _of_events(path, kind, total, splits.with_ids(events, ids)[0])
-    found = _foreign_images(path, kind, first, tree)
-    return _of_columns(path, first, tree) if found is None else found
+    description = _foreign_images(path, kind, first, tree)
+    return _of_columns(path, first, tree) if description is None else description
 
 
 def _without_features(events: Events) -> Events:
@@ -88,8 +88,8 @@ def _without_features(events: Events) -> Events:
 def _foreign_images(path: Path, kind: str, first: int | None, tree: str | None) -> Description | None:
     """The description of images in a public layout."""
     if kind == "SVHN":
-        found = svhn.load_images(path, first)
-        return _of_events(path, kind, found.total, images=svhn.as_events([found], [path], digits.NAMES))
+        images = svhn.load_images(path, first)
+        return _of_events(path, kind, images.total, images=svhn.as_events([images], [path], digits.NAMES))
     if kind == "CICADA":
         events, _ = cicada.read_events(path, first, flag=None)
         return _of_events(path, kind, len(readers.Hdf5Table(path)), regions=events)
@@ -184,12 +184,12 @@ def _region_summary(e: Events) -> dict[str, float]:
 
 def _of_columns(path: Path, first: int | None, tree: str | None) -> Description:
     """A table without meaning: what each numeric column holds."""
-    found = readers.open_table(path, tree)
+    reader = readers.open_table(path, tree)
     summaries: dict[str, Any] = {}
     columns: dict[str, NDArray[np.float64]] = {}
-    for name in found.names:
+    for name in reader.names:
         try:
-            parts = [_flat(chunk[name]) for chunk in found.chunks([name], first)]
+            parts = [_flat(chunk[name]) for chunk in reader.chunks([name], first)]
         except DataError as e:
             summaries[name] = e.problem
             continue
@@ -200,10 +200,10 @@ def _of_columns(path: Path, first: int | None, tree: str | None) -> Description:
             numbers = {"mean": finite.mean(), "smallest": finite.min(), "largest": finite.max()}
             summaries[name] |= {k: float(f"{v:.4g}") for k, v in numbers.items()}
             columns[name] = finite
-    if len(found) == 0:
+    if len(reader) == 0:
         raise DataError(path, "holds no events", "check how the file was written")
     summary = {
-        "file": path.name, "format": path.suffix.lstrip("."), "events": len(found), "columns": summaries,
+        "file": path.name, "format": path.suffix.lstrip("."), "events": len(reader), "columns": summaries,
         "hint": "name its columns under data.columns in a design to use it with the source table",
     }
     return Description(path, summary, columns=columns)

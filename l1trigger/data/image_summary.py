@@ -125,9 +125,9 @@ def _draw_sums(axes: NDArray[Any], shown: dict[str, Events]) -> None:
     values = np.unique(np.rint(np.geomspace(1, largest + 2, 41))) - 0.5
     for k, (name, e) in enumerate(shown.items()):
         style = {"color": colormaps["tab10"](k), "label": _title(name), "linewidth": 2}
-        for ax, found in ((axes[0], sums), (axes[1], filled)):
-            edges = _edges(found)
-            ax.stairs(np.histogram(found[name], edges, weights=e.weight)[0], edges, **style)
+        for ax, quantity in ((axes[0], sums), (axes[1], filled)):
+            edges = _edges(quantity)
+            ax.stairs(np.histogram(quantity[name], edges, weights=e.weight)[0], edges, **style)
         height = np.histogram(flat[name][flat[name] > 0], values)[0] / len(e) / np.diff(values)
         axes[2].stairs(height, values, **style)
     axes[0].set(xlabel="sum of pixels", ylabel="share of images")
@@ -138,8 +138,8 @@ def _draw_sums(axes: NDArray[Any], shown: dict[str, Events]) -> None:
     axes[0].legend(fontsize=11, ncols=1 + (len(shown) > _SHOWN // 2))
 
 
-def _edges(found: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
+def _edges(values: dict[str, NDArray[np.int64]]) -> NDArray[np.float64]:
     """About 50 bins that hold equally many whole numbers."""
-    low, high = min(int(v.min()) for v in found.values()), max(int(v.max()) for v in found.values())
+    low, high = min(int(v.min()) for v in values.values()), max(int(v.max()) for v in values.values())
     step = max(1, -(-(high - low + 1) // 50))
     return np.asarray(np.arange(low, high + 1 + step, step) - 0.5)

@@ -27,8 +27,8 @@ class Arrays(Reading):
 
     def table(self, role: str, function: Function, value: Array) -> Array:
         """The function, then the type."""
-        found: Array = self.q(role, function(np, value))
-        return found
+        result: Array = self.q(role, function(np, value))
+        return result
 
     def affine(self, terms: Sequence[tuple[Array, Array]], bias: Array | None = None) -> Array:
         """By matrix products."""

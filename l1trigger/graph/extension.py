@@ -69,9 +69,9 @@ def register_stack(hls4ml: Any, name: str, headers: str) -> None:
     hls4ml.model.layers.register_layer(name, kind)
     bit_exact._produce_kif.register(kind, kif)
     for backend in ("Vivado", "Vitis"):
-        found = hls4ml.backends.get_backend(backend)
-        found.register_template(Config)
-        found.register_template(Call)
+        registry = hls4ml.backends.get_backend(backend)
+        registry.register_template(Config)
+        registry.register_template(Call)
 
 
 def function_name(layer: str) -> str:

@@ -79,8 +79,8 @@ def _outputs(
     mask = (x[..., mask_feature, None] != 0).astype(np.float64)
     for r, cell in zip(readings, cells, strict=True):
         x = algebra.layer(r, cell, x, mask)
-    found: Array = collapsed(readings[-1], x, collapse)[:, 0]
-    return found
+    outputs: Array = collapsed(readings[-1], x, collapse)[:, 0]
+    return outputs
 
 
 def _types(algebra: GraphLayer, r: Seen, bits: Mapping[str, int], activation: str) -> dict[str, str]:

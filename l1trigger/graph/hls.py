@@ -46,8 +46,8 @@ def write(model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> N
     Raises:
         DesignError: the reuse factor does not divide the number of vertices.
     """
-    found = {layer.name: Stack.of(layer) for layer in stacks(model)}
-    if not found:
+    by_name = {layer.name: Stack.of(layer) for layer in stacks(model)}
+    if not by_name:
         return
     source, target = firmware_folder() / "hls", project / "firmware" / "nnet_utils"
     environment = jinja2.Environment(
@@ -55,13 +55,13 @@ def write(model: Any, inputs: FixedPoint, reuse_factor: int, project: Path) -> N
         lstrip_blocks=True, keep_trailing_newline=True, autoescape=False,
     )
     template = environment.get_template("graph_stack.h.j2")
-    for path in {source / "graph.h", *(stack.algebra.header() for stack in found.values())}:
+    for path in {source / "graph.h", *(stack.algebra.header() for stack in by_name.values())}:
         shutil.copy(path, target / path.name)
-    for name, stack in found.items():
+    for name, stack in by_name.items():
         parallel = _parallel(stack.vertices, reuse_factor)
         values = _values(extension.function_name(name), stack, inputs, parallel)
         (target / extension.header_name(name)).write_text(template.render(values))
-    includes = "".join(f'#include "{extension.header_name(name)}"\n' for name in found)
+    includes = "".join(f'#include "{extension.header_name(name)}"\n' for name in by_name)
     (target / INCLUDED).write_text(includes)
 
 

@@ -190,14 +190,14 @@ def _contrib(options: GarNetOptions, file: Path) -> contrib.ContribModel:
     Raises:
         DesignError: they are not; says all that fit.
     """
-    found = contrib.read(file)
-    wrong = [name for name, value in found.options.items() if getattr(options, name) != value]
-    if wrong or found.output is None or found.features != len(FEATURES):
-        fit = ", ".join(f"{n}: {list(v) if isinstance(v, tuple) else v}" for n, v in found.options.items())
+    saved_model = contrib.read(file)
+    wrong = [name for name, value in saved_model.options.items() if getattr(options, name) != value]
+    if wrong or saved_model.output is None or saved_model.features != len(FEATURES):
+        fit = ", ".join(f"{n}: {list(v) if isinstance(v, tuple) else v}" for n, v in saved_model.options.items())
         key = f"model.{wrong[0]}" if wrong else "model.contrib_file"
         raise DesignError(
-            None, key, f"{file} is another network: {found.features} features per hit, "
-            f"{'no' if found.output is None else 'two'} outputs behind the graph layers, and {fit}",
+            None, key, f"{file} is another network: {saved_model.features} features per hit, "
+            f"{'no' if saved_model.output is None else 'two'} outputs behind the graph layers, and {fit}",
             "write these sizes into the section model; the network needs 4 features and two outputs",
         )
-    return found
+    return saved_model

@@ -82,14 +82,14 @@ def read(path: Path) -> ContribModel:
         layers = {layer["config"]["name"]: layer for layer in config["layers"]}
     except (OSError, KeyError, TypeError, ValueError) as e:
         raise DataError(path, f"cannot be read as a Keras 2 model ({e})", "save it with model.save('name.h5')") from e
-    found = [name for name, layer in layers.items() if layer["class_name"] in KINDS]
-    if len(found) != 1 or "output_layers" not in config:
+    names = [name for name, layer in layers.items() if layer["class_name"] in KINDS]
+    if len(names) != 1 or "output_layers" not in config:
         kind = "functional" if "output_layers" in config else "sequential"
         raise DataError(
-            path, f"holds {len(found)} layers of hls4ml.contrib.garnet in a {kind} model",
+            path, f"holds {len(names)} layers of hls4ml.contrib.garnet in a {kind} model",
             "give a functional model with one GarNet or GarNetStack",
         )
-    (name,) = found
+    (name,) = names
     layer = layers[name]
     _require(path, layer)
     inputs = [layers[source]["config"] for source in _sources(layer)]
@@ -107,46 +107,47 @@ def read(path: Path) -> ContribModel:
     )
 
 
-def assign(found: ContribModel, model: Any) -> None:
+def assign(saved_model: ContribModel, model: Any) -> None:
     """Puts the weights into a model of the architecture ``garnet`` with the same sizes."""
-    assign_cells(found, model.get_layer("garnet"))
-    for index, dense in enumerate(found.head):
+    assign_cells(saved_model, model.get_layer("garnet"))
+    for index, dense in enumerate(saved_model.head):
         model.get_layer(f"head{index}").set_weights(dense)
-    if found.output is not None:
-        model.get_layer("output").set_weights(found.output)
+    if saved_model.output is not None:
+        model.get_layer("output").set_weights(saved_model.output)
 
 
-def assign_cells(found: ContribModel, stack: Any) -> None:
+def assign_cells(saved_model: ContribModel, stack: Any) -> None:
     """Puts the graph layers' weights into a built ``GarNetStack``."""
-    for cell, weights in zip(stack.cells, found.cells, strict=True):
+    for cell, weights in zip(stack.cells, saved_model.cells, strict=True):
         for name, variable in cell.items():
             variable.assign(weights[name])
 
 
-def keras_model(found: ContribModel, contrib: Any, keras: Any) -> Any:
+def keras_model(saved_model: ContribModel, contrib: Any, keras: Any) -> Any:
     """The graph layers alone, as hls4ml's Keras layer: inputs (events, V, features) and, for ``xn``, their number.
 
     Args:
-        found: the model.
+        saved_model: the model.
         contrib: the module ``hls4ml.contrib.garnet``.
         keras: the module that it builds upon.
     """
-    options = found.options
+    options = saved_model.options
     sizes = [options[n] for n in ("aggregators", "filters", "propagate")]
-    single = found.kind == "GarNet"
-    layer = getattr(contrib, found.kind)(
-        *(s[0] if single else list(s) for s in sizes), simplified=True, collapse=found.collapse,
-        input_format=found.input_format, output_activation=None if found.activation == "linear" else found.activation,
+    single = saved_model.kind == "GarNet"
+    layer = getattr(contrib, saved_model.kind)(
+        *(s[0] if single else list(s) for s in sizes), simplified=True, collapse=saved_model.collapse,
+        input_format=saved_model.input_format,
+        output_activation=None if saved_model.activation == "linear" else saved_model.activation,
         quantize_transforms=None, name="garnet",
     )
-    inputs = [keras.Input((found.vertices, found.features), name="hits")]
-    if found.input_format == "xn":
+    inputs = [keras.Input((saved_model.vertices, saved_model.features), name="hits")]
+    if saved_model.input_format == "xn":
         inputs.append(keras.Input((1,), name="count", dtype="uint16"))
-    model = keras.Model(inputs, layer(inputs if found.input_format == "xn" else inputs[0]))
+    model = keras.Model(inputs, layer(inputs if saved_model.input_format == "xn" else inputs[0]))
     for variable in layer.weights:
         match = _WEIGHT.search(variable.name)
         assert match is not None  # its names are those that ``read`` finds
-        cell = found.cells[int(match[2] or 0)]
+        cell = saved_model.cells[int(match[2] or 0)]
         name = _NAMES[match[1]] + ("_bias" if match[3] == "bias" else "")
         variable.assign(cell["bias"] if name == "mean_bias" else cell[name].reshape(variable.shape))
     return model
@@ -184,15 +185,15 @@ def _require(path: Path, layer: Mapping[str, Any]) -> None:
 
 def _arrays(group: Any) -> dict[str, dict[str, NDArray[np.float32]]]:
     """All weights of a file: layer to weight to array."""
-    found: dict[str, dict[str, NDArray[np.float32]]] = {}
+    arrays: dict[str, dict[str, NDArray[np.float32]]] = {}
 
     def visit(path: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
             layer, *_, weight = path.split("/")
-            found.setdefault(layer, {})[weight.removesuffix(":0")] = np.asarray(item, np.float32)
+            arrays.setdefault(layer, {})[weight.removesuffix(":0")] = np.asarray(item, np.float32)
 
     group.visititems(visit)
-    return found
+    return arrays
 
 
 def _cells(arrays: Mapping[str, NDArray[np.float32]]) -> tuple[Cell, ...]:
@@ -232,9 +233,9 @@ def _dense(
     allowed = [("linear",)] if len(outputs) == 1 else [("linear", "sigmoid"), ("linear",)]
     fitting = len(activations) == len(allowed) and all(a in w for a, w in zip(activations, allowed, strict=True))
     if sizes not in ([2], [1, 1]) or len(before) != 1 or not fitting:
-        told = ", ".join(f"{n} ({s}, {a})" for n, s, a in zip(outputs, sizes, activations, strict=True))
+        listing = ", ".join(f"{n} ({s}, {a})" for n, s, a in zip(outputs, sizes, activations, strict=True))
         raise UnsupportedLayerError(
-            f"{path}: its outputs are {told}. "
+            f"{path}: its outputs are {listing}. "
             "Remedy: end with Dense(2), or with Dense(1) for the class (linear or sigmoid) and Dense(1) for the energy"
         )
     head = []

@@ -72,15 +72,15 @@ def require_image(image: tuple[int, ...], shape: Sequence[int], features: int = 
     Raises:
         DesignError: they have another shape.
     """
-    found = tuple(shape) if len(shape) != 2 else (*shape, 1)
+    event_shape = tuple(shape) if len(shape) != 2 else (*shape, 1)
     # Image and features come as one vector.
     wanted = (math.prod(image) + features,) if features else image
-    if found != wanted:
-        turned = sorted(found) == sorted(wanted) and len(found) == len(wanted) == 3
+    if event_shape != wanted:
+        turned = sorted(event_shape) == sorted(wanted) and len(event_shape) == len(wanted) == 3
         raise DesignError(
             None, "model.image", f"the network takes {_written(wanted)}, but an event of the data is {_written(shape)}",
             "the axes are height, width, channels: exchange them in the data or here" if turned
-            else f"write image: [{', '.join(map(str, found))}], or change what the data source gives",
+            else f"write image: [{', '.join(map(str, event_shape))}], or change what the data source gives",
         )
 
 

@@ -109,10 +109,10 @@ class KerasFile(Architecture[KerasFileOptions]):
             UnsupportedLayerError: it has layers that cannot be brought to firmware.
         """
         weights = {**self.options.content(), "score_mean": np.zeros(()), "score_std": np.ones(())}
-        found, wanted = self.layers(weights)[0].kernel.shape[0], len(self.scaling)
-        if found != wanted:
+        inputs, wanted = self.layers(weights)[0].kernel.shape[0], len(self.scaling)
+        if inputs != wanted:
             raise DataError(
-                self.options.file, f"takes {found} inputs, the data have {wanted}",
+                self.options.file, f"takes {inputs} inputs, the data have {wanted}",
                 "train it on the 57 numbers of the trigger objects",
             )
         if self.options.output == "reconstruction":

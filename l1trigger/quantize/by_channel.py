@@ -31,8 +31,8 @@ def quantizer(types: Sequence[FixedPoint], shape: Sequence[int]) -> Any:
         types: of the channels.
         shape: in which they stand at the end of a kernel's shape: (channels,), or (channels, multiplier).
     """
-    found = covering(types)
-    made = _class()(found.width, found.integer - 1, alpha=1)
+    covering_type = covering(types)
+    made = _class()(covering_type.width, covering_type.integer - 1, alpha=1)
     made.scales = np.exp2([t.fraction for t in types]).reshape(shape).astype(np.float32)
     made.limits = np.exp2([t.width - 1 for t in types]).reshape(shape).astype(np.float32)
     return made

@@ -167,14 +167,14 @@ def _channel_types(
         )
     shared = _first_given(own.weights_integer, section.weights_integer)
     of_channel = kernel.reshape(-1, channels).T  # output channels are last, also of depthwise kernels
-    found = []
+    types = []
     for bits, integer, values in zip(widths, integers, of_channel, strict=True):
         given = _first_given(integer, shared)
         seen, least = (values, by_channel.LEAST_INTEGER) if values.any() else (kernel, _LEAST_INTEGER)
-        found.append(FixedPoint.from_quantized_bits(
+        types.append(FixedPoint.from_quantized_bits(
             bits, fit_integer(seen, bits, least=least) if given is None else given
         ))
-    return tuple(found)
+    return tuple(types)
 
 
 def _first_given(*values: Any) -> Any:
@@ -239,9 +239,9 @@ def set_dense_weights(model: Any, stack: Sequence[DenseLayer]) -> None:
 
 def output_type(model: Any) -> FixedPoint:
     """Type of the outputs of a model that ends with a quantizer."""
-    found = fixed_point(model.layers[-1].quantizer)
-    assert found is not None  # ``dense_layers`` ends with one
-    return found
+    last_type = fixed_point(model.layers[-1].quantizer)
+    assert last_type is not None  # ``dense_layers`` ends with one
+    return last_type
 
 
 def summarize(network: QuantizedNetwork, units: Mapping[str, Units] | None = None) -> tuple[LayerSummary, ...]:

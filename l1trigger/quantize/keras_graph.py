@@ -80,7 +80,7 @@ def points(model: Any, name: str = "the network") -> dict[str, Point]:
     Raises:
         UnsupportedLayerError: names every layer that cannot be brought to firmware.
     """
-    found: dict[str, Point] = {}
+    typed_layers: dict[str, Point] = {}
     taken: set[str] = set()
     # What the quantized twin of a layer would leave out without a word.
     unknown = [f"{f.where} ({f.message})" for f in lint_layers.options(ConvertSection(), model)]
@@ -102,14 +102,14 @@ def points(model: Any, name: str = "the network") -> dict[str, Point]:
         if not relu and _is_relu(behind):
             end, relu = behind, True
         taken |= {end.name} | ({normalization.name} if normalization is not None else set())
-        found[layer.name] = Point(layer, normalization, relu, end)
+        typed_layers[layer.name] = Point(layer, normalization, relu, end)
     if unknown:
         raise UnsupportedLayerError(
             f"{name}: cannot bring to firmware: {', '.join(unknown)}. Remedy: use "
             f"{', '.join((*_WEIGHTED, *_ARITHMETIC, *_MOVING))}, ReLU without options, and batch normalization behind "
             "layers with weights"
         )
-    return found
+    return typed_layers
 
 
 def quantized(
@@ -127,11 +127,11 @@ def quantized(
         UnsupportedLayerError: a layer cannot be brought to firmware.
         DesignError: the section names a layer that does not exist.
     """
-    found = points(model)
-    require_layers(section, list(found))
-    types = _types(model, found, section, x)
-    made = _rebuilt(model, found, types, network_type)
-    for name, point in found.items():
+    typed_layers = points(model)
+    require_layers(section, list(typed_layers))
+    types = _types(model, typed_layers, section, x)
+    made = _rebuilt(model, typed_layers, types, network_type)
+    for name, point in typed_layers.items():
         if point.weights is not None:
             made.get_layer(name).set_weights(point.weights)
     return made
@@ -144,15 +144,15 @@ def require_names(section: CompressSection, model: Any) -> None:
         UnsupportedLayerError: a layer cannot be brought to firmware.
         DesignError: there is none of a name, or it has no weights to be given types.
     """
-    found = points(model)
-    require_layers(section.quantization, list(found))
+    typed_layers = points(model)
+    require_layers(section.quantization, list(typed_layers))
     for name, bits in section.quantization.layers.items():
         given = [key for key in _OF_WEIGHTS if getattr(bits, key) is not None]
-        if given and found[name].weights is None:
+        if given and typed_layers[name].weights is None:
             where = f"compress.quantization.layers.{name}.{given[0]}"
             raise DesignError(None, where, "this layer has no weights", "write activations, or leave it out")
     pruning = section.pruning
-    weighted = [name for name, point in found.items() if point.weights is not None]
+    weighted = [name for name, point in typed_layers.items() if point.weights is not None]
     for key, named in (("layers", pruning.layers), ("structured.layers", getattr(pruning.structured, "layers", {}))):
         for name in named:
             if name not in weighted:
@@ -161,11 +161,11 @@ def require_names(section: CompressSection, model: Any) -> None:
 
 
 def _types(
-    model: Any, found: Mapping[str, Point], section: QuantizationSection, x: NDArray[np.float64]
+    model: Any, typed_layers: Mapping[str, Point], section: QuantizationSection, x: NDArray[np.float64]
 ) -> dict[str, LayerTypes]:
     last = model.outputs[0]
     types = {}
-    for name, point in found.items():
+    for name, point in typed_layers.items():
         tensor = point.end.output
         size = 4 * int(np.prod(tensor.shape[1:]))
         few = x[: max(1, min(SAMPLE, _BYTES // size))].astype(np.float32)
@@ -176,11 +176,11 @@ def _types(
 
 
 def _rebuilt(
-    model: Any, found: Mapping[str, Point], types: Mapping[str, LayerTypes], network_type: FixedPoint
+    model: Any, typed_layers: Mapping[str, Point], types: Mapping[str, LayerTypes], network_type: FixedPoint
 ) -> Any:
     """The same graph of QKeras layers."""
     k, q = frameworks.keras(), frameworks.qkeras()
-    ends = {p.end.name: name for name, p in found.items()}
+    ends = {p.end.name: name for name, p in typed_layers.items()}
     tensors: dict[str, Any] = {}  # by name of the float layer that gives them
     inputs: list[Any] = []
     for layer in model.layers:
@@ -192,12 +192,12 @@ def _rebuilt(
             continue
         given = [tensors[source.name] for source in sources(layer)]
         x = given[0] if len(given) == 1 else given
-        if layer.name in found:
+        if layer.name in typed_layers:
             x = _replaced(layer, types[layer.name])(x)
         elif kind in _MOVING:
             x = type(layer).from_config(layer.get_config())(x)
         if layer.name in ends:
-            x = _typed(ends[layer.name], found[ends[layer.name]].relu, types[ends[layer.name]].activation)(x)
+            x = _typed(ends[layer.name], typed_layers[ends[layer.name]].relu, types[ends[layer.name]].activation)(x)
         tensors[layer.name] = x
     order = {t.name: i for i, t in enumerate(model.inputs)}
     by_name = dict(zip((la.name for la in model.layers if type(la).__name__ == "InputLayer"), inputs, strict=True))

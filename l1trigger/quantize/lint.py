@@ -55,8 +55,8 @@ def check(design: Design, model: Any) -> list[Finding]:
 
 def check_section(section: ConvertSection, model: Any) -> list[Finding]:
     """What ``check`` finds for one section ``convert``."""
-    found = [f for rule in RULES for f in rule(section, model)]
-    return sorted(found, key=lambda f: f.severity != "error")
+    findings = [f for rule in RULES for f in rule(section, model)]
+    return sorted(findings, key=lambda f: f.severity != "error")
 
 
 def require_float(section: ConvertSection, model: Any, name: str = "the network") -> None:

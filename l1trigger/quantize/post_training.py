@@ -36,11 +36,11 @@ def means(network: Any, section: PostTrainingSection, x: NDArray[np.float64]) ->
         x: firmware inputs (events, inputs).
     """
     if isinstance(network, Sequence):
-        found, y = {}, _some(x, section.events).astype(np.float64)
+        by_layer, y = {}, _some(x, section.events).astype(np.float64)
         for layer in network:
-            found[layer.name] = (y @ layer.kernel + layer.bias).mean(0)
+            by_layer[layer.name] = (y @ layer.kernel + layer.bias).mean(0)
             y = layer(y)
-        return found
+        return by_layer
     weighted = {n: p for n, p in keras_graph.points(network).items() if p.weights is not None}
     return {
         name: _mean(network, _before_relu(p.layer) if p.normalization is None else p.normalization.output, section, x)

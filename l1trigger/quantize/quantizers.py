@@ -20,15 +20,15 @@ def activations(model: Any) -> dict[str, Any]:
 
     A quantizer given to a layer as its ``activation`` becomes a layer of its own, named after both.
     """
-    found = {}
+    quantizers = {}
     for layer in model.layers:
         if type(layer).__name__ == "QActivation":
-            found[str(layer.name)] = layer.quantizer
+            quantizers[str(layer.name)] = layer.quantizer
         else:
             activation = getattr(layer, "activation", None)
             if type(activation).__module__.startswith("qkeras"):
-                found[f"{layer.name}_{type(activation).__name__}"] = activation
-    return found
+                quantizers[f"{layer.name}_{type(activation).__name__}"] = activation
+    return quantizers
 
 
 def fixed_point(quantizer: Any) -> FixedPoint | None:

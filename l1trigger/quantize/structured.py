@@ -39,8 +39,8 @@ def shrink(network: Any, section: StructuredSection) -> tuple[Any, dict[str, Uni
         DesignError: the section names a layer that does not exist, or contradicts itself.
     """
     model = _model(network) if isinstance(network, Sequence) else network
-    found = points(model)
-    plan = _Plan(model, found)
+    typed_layers = points(model)
+    plan = _Plan(model, typed_layers)
     plan.remove(section)
     units = {name: plan.summary(name) for name in plan.outputs}
     small = _stack(network, plan) if isinstance(network, Sequence) else _rebuilt(model, plan)
@@ -58,10 +58,10 @@ class _Plan:
         kept: whether a number stays (numbers,).
     """
 
-    def __init__(self, model: Any, found: Mapping[str, Point]) -> None:
+    def __init__(self, model: Any, typed_layers: Mapping[str, Point]) -> None:
         self._parent: list[int] = []
         self._pinned: dict[int, str] = {}
-        self._found = found
+        self._typed_layers = typed_layers
         self.channels: dict[str, NDArray[np.int64]] = {}
         self.outputs: dict[str, NDArray[np.int64]] = {}
         for layer in model.layers:
@@ -89,7 +89,7 @@ class _Plan:
                 raise DesignError(
                     None, f"{_RULE}.layers.{name}", "there is no such layer", nearest(name, self.outputs)
                 )
-        norms = {name: _norms(self._found[name]) for name in self.outputs}
+        norms = {name: _norms(self._typed_layers[name]) for name in self.outputs}
         for tied in self._tied():
             roots = np.unique(np.concatenate([self._roots(self.outputs[n]) for n in tied]))
             rank = {r: float(np.mean([norms[n][self._roots(self.outputs[n]) == r].mean() for n in tied
@@ -122,19 +122,19 @@ class _Plan:
             case "InputLayer":
                 return self._pin(self._new(shape[-1]), "a sum with the network's input")
             case "Dense" | "Conv1D" | "Conv2D":
-                found = self.outputs[layer.name] = self._new(shape[-1])
+                channels = self.outputs[layer.name] = self._new(shape[-1])
             case "DepthwiseConv2D":
-                found = self.outputs[layer.name] = np.repeat(before[0], layer.depth_multiplier)
+                channels = self.outputs[layer.name] = np.repeat(before[0], layer.depth_multiplier)
             case "Concatenate" if layer.axis in (-1, len(shape)):
-                found = np.concatenate(before)
+                channels = np.concatenate(before)
             case "Flatten" | "Reshape" if len(shape) == 1:
-                found = np.tile(before[0], math.prod(layer.input.shape[1:-1]))
+                channels = np.tile(before[0], math.prod(layer.input.shape[1:-1]))
             case "Reshape" | "Permute" if not _keeps_channels(layer):
                 self._pin(before[0], f"rearranged by {layer.name}")
-                found = self._pin(self._new(shape[-1]), f"rearranged by {layer.name}")
+                channels = self._pin(self._new(shape[-1]), f"rearranged by {layer.name}")
             case _:
-                found = self._merged(layer.name, before) if kind in _MERGES or kind == "Concatenate" else before[0]
-        return found
+                channels = self._merged(layer.name, before) if kind in _MERGES or kind == "Concatenate" else before[0]
+        return channels
 
     def _merged(self, name: str, before: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         if len({len(b) for b in before}) > 1:

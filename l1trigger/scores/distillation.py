@@ -62,14 +62,14 @@ class Teacher:
         """
         if section.teacher is None:
             return cls(section, trained, which, classes)
-        found = TrainResult.load(section.teacher / "train")
-        supervised = isinstance(found.network, SupervisedArchitecture)
-        if len(found.scaling) != len(trained.scaling) or not supervised:
+        teacher = TrainResult.load(section.teacher / "train")
+        supervised = isinstance(teacher.network, SupervisedArchitecture)
+        if len(teacher.scaling) != len(trained.scaling) or not supervised:
             raise DesignError(
-                None, "compress.distillation.teacher", f"{section.teacher} takes {len(found.scaling)} inputs where "
+                None, "compress.distillation.teacher", f"{section.teacher} takes {len(teacher.scaling)} inputs where "
                 f"{len(trained.scaling)} are there, or gives a score alone", "name a run of the same task and data",
             )
-        return cls(section, found, found.best, classes)
+        return cls(section, teacher, teacher.best, classes)
 
     def targets(self, inputs: NDArray[Any], truth: NDArray[np.float32]) -> NDArray[np.float32]:
         """The truth followed by the teacher's outputs (events, 2 * outputs).

@@ -70,16 +70,18 @@ def load(path: Path) -> dict[str, Correction]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))["corrections"]
-        found = {k: Correction(float(c["factor"]), float(c["sigma"]), int(c["designs"])) for k, c in content.items()}
+        corrections = {
+            k: Correction(float(c["factor"]), float(c["sigma"]), int(c["designs"])) for k, c in content.items()
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise DesignError(
             None, "synth.calibration", f"{path} is no calibration ({type(e).__name__}: {e})",
             "write one with tools/calibrate_yosys.py --out FILE, or leave synth.calibration out",
         ) from None
-    wrong = [k for k, c in found.items() if k not in RESOURCES or c.factor <= 0 or c.sigma < 0]
+    wrong = [k for k, c in corrections.items() if k not in RESOURCES or c.factor <= 0 or c.sigma < 0]
     if wrong:
         raise DesignError(
             None, "synth.calibration", f"{path}: corrections.{wrong[0]} makes no sense",
             f"resources are {', '.join(RESOURCES)}; factors are above 0",
         )
-    return found
+    return corrections

@@ -45,9 +45,9 @@ def device(part: str) -> Device:
     Raises:
         DesignError: it is not in the table.
     """
-    for name, found in DEVICES.items():
+    for name, entry in DEVICES.items():
         if part.startswith(name):
-            return found
+            return entry
     raise DesignError(
         None, "convert.part", f"the device of '{part}' is not in the table",
         f"take a known one or add it to l1trigger/synth/devices.py. {nearest(part, DEVICES)}",

@@ -96,8 +96,8 @@ def _synthesized(shares: Sequence[Share], chosen: Synthesizer, folder: Path) -> 
 
     # The largest first, so that none is left over at the end.
     order = sorted(shares, key=lambda s: -s.estimated_lut)
-    found = run_each(cells, order, cores())
-    counts = {share.module.top: count for share, count in zip(order, found, strict=True)}
+    cell_counts = run_each(cells, order, cores())
+    counts = {share.module.top: count for share, count in zip(order, cell_counts, strict=True)}
     total = {kind: sum(s.copies * counts[s.module.top][kind] for s in shares) for kind in RESOURCES}
     return [
         replace(s, listed=s.listed and replace(s.listed, cells=counts[s.module.top])) for s in shares

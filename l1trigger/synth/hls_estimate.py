@@ -132,18 +132,20 @@ def of_network(network: QuantizedNetwork, section: ConvertSection) -> HlsEstimat
     stream = section.io_type == "io_stream"
     with TemporaryDirectory() as folder, hls4ml.printing_into(Path(folder) / "log"):
         graph = hls4ml.graph(network, section, "estimate", Path(folder))
-        found = operations(graph, stream)
-    return estimate(found, section.clock_ns, UNCERTAINTY[section.backend], stream, wide_dsp="xc7" not in section.part)
+        network_operations = operations(graph, stream)
+    return estimate(
+        network_operations, section.clock_ns, UNCERTAINTY[section.backend], stream, wide_dsp="xc7" not in section.part
+    )
 
 
 def estimate(
-    found: Sequence[Operation], clock_ns: float, uncertainty: float, stream: bool = False, wide_dsp: bool = True,
+    operations: Sequence[Operation], clock_ns: float, uncertainty: float, stream: bool = False, wide_dsp: bool = True,
     fit: Mapping[str, Any] | None = None,
 ) -> HlsEstimate:
     """The estimate for operations.
 
     Args:
-        found: operations in order.
+        operations: of the network, in order.
         clock_ns: clock period [ns].
         uncertainty: part of it that the tool keeps back.
         stream: whether layers work at the same time, handing on streams.
@@ -152,12 +154,12 @@ def estimate(
     """
     period = clock_ns * (1 - uncertainty)
     layers, at = [], 0.0
-    for o in found:
+    for o in operations:
         if not isinstance(o, Unknown):
             layers.append(_layer(o, at, period, 27 if wide_dsp else 25))
             at = 0.0 if stream else at + layers[-1].delay_ns
-    unknown = tuple(f"{o.name} ({o.kind})" for o in found if isinstance(o, Unknown))
-    raw = _totals(found, layers, period, stream)
+    unknown = tuple(f"{o.name} ({o.kind})" for o in operations if isinstance(o, Unknown))
+    raw = _totals(operations, layers, period, stream)
     quantities = (shipped_fit() if fit is None else fit)["quantities"]
     products = sum(x.products for x in layers)
     corrected = {k: _corrected(k, raw, quantities.get(k), products) for k in QUANTITIES}
@@ -174,16 +176,18 @@ def shipped_fit() -> dict[str, Any]:
     return content
 
 
-def raw_totals(found: Sequence[Operation], clock_ns: float, uncertainty: float, stream: bool = False) -> dict[str, int]:
+def raw_totals(
+    operations: Sequence[Operation], clock_ns: float, uncertainty: float, stream: bool = False
+) -> dict[str, int]:
     """Totals before correction; ``pipeline`` and ``loops`` are the two parts of the latency in cycles."""
-    made = estimate(found, clock_ns, uncertainty, stream, fit={"quantities": {}})
-    return _totals(found, made.layers, clock_ns * (1 - uncertainty), stream) | {
+    made = estimate(operations, clock_ns, uncertainty, stream, fit={"quantities": {}})
+    return _totals(operations, made.layers, clock_ns * (1 - uncertainty), stream) | {
         "products": sum(x.products for x in made.layers)
     }
 
 
 def _totals(
-    found: Sequence[Operation], layers: Sequence[LayerEstimate], period: float, stream: bool
+    operations: Sequence[Operation], layers: Sequence[LayerEstimate], period: float, stream: bool
 ) -> dict[str, int]:
     loops = [x.clocks for x in layers]
     if stream:
@@ -192,7 +196,7 @@ def _totals(
     else:
         depth = int(sum(x.delay_ns for x in layers) / period)
         waits = sum(loops)
-    intervals = [_interval(o) for o in found if not isinstance(o, Unknown)]
+    intervals = [_interval(o) for o in operations if not isinstance(o, Unknown)]
     sums = {k: round(sum(getattr(x, k) for x in layers)) for k in ("lut", "ff", "dsp", "bram18")}
     return sums | {"pipeline": depth, "loops": waits, "initiation_interval": max(intervals, default=1)}
 

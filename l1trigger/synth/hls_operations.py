@@ -103,8 +103,8 @@ def operations(graph: Any, stream: bool) -> tuple[Operation, ...]:
         graph: the ModelGraph.
         stream: whether data pass from layer to layer as streams, one position after the other.
     """
-    found = (_operation(node, stream) for node in graph.get_layers())
-    return tuple(o for o in found if o is not None)
+    candidates = (_operation(node, stream) for node in graph.get_layers())
+    return tuple(o for o in candidates if o is not None)
 
 
 def _operation(node: Any, stream: bool) -> Operation | None:

@@ -106,10 +106,10 @@ def _signed_by_bits(v: Any, t: FixedPoint) -> Any:
     everywhere = -sign * t.lsb  # all bits of the sign
     folded = (v ^ everywhere).quantize(0, int(v.kif[1]), t.fraction)  # v where v >= 0, else the bits inverted
     inside = _filled(folded, t.integer - 1, t.fraction) ^ everywhere
-    found = inside.quantize(1, t.integer - 1, t.fraction)
+    saturated = inside.quantize(1, t.integer - 1, t.fraction)
     if t.overflow is not Overflow.SAT_SYM:
-        return found
-    return found + (found + 2.0 ** (t.integer - 1)).unary_bit_op("any") * -t.lsb + t.lsb
+        return saturated
+    return saturated + (saturated + 2.0 ** (t.integer - 1)).unary_bit_op("any") * -t.lsb + t.lsb
 
 
 def _unsigned(v: Any, t: FixedPoint) -> Any:

@@ -149,8 +149,8 @@ class SynthResult:
 
 def by_what(samples: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, NDArray[Any]]]:
     """Predictions that are given by sample and then by what they are, the other way round."""
-    names = dict.fromkeys(what for found in samples.values() for what in found)
-    return {what: {sample: found[what] for sample, found in samples.items()} for what in names}
+    names = dict.fromkeys(what for predictions in samples.values() for what in predictions)
+    return {what: {sample: predictions[what] for sample, predictions in samples.items()} for what in names}
 
 
 def _arrays(path: Path) -> dict[str, dict[str, Any]]:

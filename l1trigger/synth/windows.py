@@ -129,8 +129,8 @@ def _pool(layer: GraphLayer, x: Any, window: list[Any], count: int, at_border: b
     value = reduce(lambda a, b: a.max_of(b), window)
     if at_border:
         value = value.max_of(below_everything(layer))
-    (found,) = np.asarray(quantized(like(x, [value]), layer.types.get("accum", layer.types["result"])))
-    return found
+    (result,) = np.asarray(quantized(like(x, [value]), layer.types.get("accum", layer.types["result"])))
+    return result
 
 
 def below_everything(layer: GraphLayer) -> float:

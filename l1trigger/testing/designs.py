@@ -123,7 +123,8 @@ def _check_data(design: Design) -> None:
     require(len({e.name for e in data.evaluated}) == len(data.evaluated), f"{what}: two samples have one name")
     for name, events in samples.items():
         _check_events(events, f"{what}, {name}", data.train.inputs.shape[1:])
-    require(not (found := _difference(data, source.load())), f"{what}: a second call gives other events: {found}")
+    difference = _difference(data, source.load())
+    require(not difference, f"{what}: a second call gives other events: {difference}")
 
 
 def _check_events(events: Events, what: str, shape: tuple[int, ...]) -> None:
@@ -178,8 +179,8 @@ def _watched(stage: Stage, kept: dict[str, Result]) -> Stage:
 def _require_same(kept: Mapping[str, Result], results: Results) -> None:
     for name, result in kept.items():
         expected = _normalized(result) if isinstance(result, DataSet) else result
-        found = _difference(expected, getattr(results, name))
-        require(not found, f"the result of {name} is another one when it was saved and loaded: {found}")
+        difference = _difference(expected, getattr(results, name))
+        require(not difference, f"the result of {name} is another one when it was saved and loaded: {difference}")
 
 
 def _normalized(data: DataSet) -> DataSet:

@@ -41,7 +41,7 @@ def test_healthy() -> None:
     assert {f.name for f in findings if f.state is State.ABSENT} == {
         "extra gen", "extra calo", *doctor.VENDOR_TOOLS,
     }
-    assert found(HEALTHY, "other packages").found == "1 of 1"
+    assert found(HEALTHY, "other packages").value == "1 of 1"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_fault(facts: Facts, name: str, state: State, remedy: str) -> None:
 
 def test_vendor_tool_is_shown() -> None:
     finding = found(replace(HEALTHY, tools={**HEALTHY.tools, "vivado": "/opt/vivado"}), "vivado")
-    assert (finding.state, finding.found) == (State.OK, "/opt/vivado")
+    assert (finding.state, finding.value) == (State.OK, "/opt/vivado")
 
 
 def test_this_environment_is_gathered() -> None:

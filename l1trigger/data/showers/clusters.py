@@ -114,15 +114,15 @@ def make_clusters(chunk: ShowerChunk, library: SoftLibrary, settings: ClusterSet
     """
     rng = np.random.default_rng([seed, int(chunk.number[0]), *b"overlay"])
     d = chunk.deposits
-    found = []
+    clusters = []
     for i, block in enumerate(block_of(chunk.number)):
         s = slice(d.start[i], d.start[i + 1])
         soft = library.draw(int(block), settings.mean_soft, rng) if settings.mean_soft > 0 else []
         cells = [d.cell[s].astype(np.int64), *(c for c, _ in soft)]
         energies = [d.energy[s].astype(np.float64), *(e for _, e in soft)]
-        found.append(_cluster(np.concatenate(cells), np.concatenate(energies), settings.threshold_gev))
-    count = np.array([len(f) for f in found])
-    ragged = hits.Ragged(count, np.concatenate([*found, np.zeros((0, 4), np.int16)]))
+        clusters.append(_cluster(np.concatenate(cells), np.concatenate(energies), settings.threshold_gev))
+    count = np.array([len(f) for f in clusters])
+    ragged = hits.Ragged(count, np.concatenate([*clusters, np.zeros((0, 4), np.int16)]))
     order = hits.hardest_first(np.repeat(np.arange(len(count)), count), ragged.hits)
     ragged = hits.Ragged(count, ragged.hits[order])
     saturated = int((ragged.hits[:, 3] == hits.MAX_ENERGY).sum())

@@ -82,13 +82,13 @@ class Deposits:
 
 def versions() -> dict[str, str]:
     """Versions of the packages behind the simulation."""
-    found = {}
+    by_package = {}
     for package in ("geant4-pybind", "xraylib"):
         try:
-            found[package] = version(package)
+            by_package[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            by_package[package] = "not installed"
+    return by_package
 
 
 class Simulation:

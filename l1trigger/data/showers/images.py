@@ -67,6 +67,6 @@ def features(images: NDArray[np.int16]) -> NDArray[np.int16]:
         images: (n, size, size, slices).
     """
     flat = images.reshape(len(images), -1, images.shape[3])
-    found = (flat.sum(axis=1, dtype=np.int64) >> 4, (flat > 0).sum(axis=1), flat.max(axis=1).astype(np.int64) >> 3)
-    together = np.stack(found, axis=2).reshape(len(images), -1)
+    quantities = (flat.sum(axis=1, dtype=np.int64) >> 4, (flat > 0).sum(axis=1), flat.max(axis=1).astype(np.int64) >> 3)
+    together = np.stack(quantities, axis=2).reshape(len(images), -1)
     return np.asarray(np.minimum(together, 2**FEATURE_BITS - 1), np.int16)

@@ -47,10 +47,10 @@ class Digits(Source[DigitsOptions]):
         """
         from sklearn.datasets import load_digits
 
-        found, options = load_digits(), self.options
+        bunch, options = load_digits(), self.options
         names = classes.order(NAMES, options.wanted)
-        events = Events.unweighted("digits", enlarged(found.images, options.size, options.channels), _card(options))
-        events = classes.labelled(events, NAMES, found.target, names)
+        events = Events.unweighted("digits", enlarged(bunch.images, options.size, options.channels), _card(options))
+        events = classes.labelled(events, NAMES, bunch.target, names)
         rest, test = classes.halves(events, options.test_fraction, options.seed)
         train, validation = classes.halves(rest, options.validation_fraction, options.seed)
         return classes.as_dataset("scikit-learn's digits", train, validation, test, names, options)

@@ -179,9 +179,9 @@ def _of_matlab(path: Path) -> dict[str, NDArray[Any]]:
         if f.read(6) != b"MATLAB":
             raise DataError(path, "is no MATLAB file", "take train_32x32.mat, test_32x32.mat or extra_32x32.mat")
     with readers.damaged(path):
-        found = loadmat(str(path), variable_names=[IMAGES, LABELS])  # first, since whosmat skips what is cut off
+        content = loadmat(str(path), variable_names=[IMAGES, LABELS])  # first, since whosmat skips what is cut off
         _require_keys(path, {name for name, _, _ in whosmat(str(path))})
-        return {key: np.asarray(found[key]) for key in (IMAGES, LABELS)}
+        return {key: np.asarray(content[key]) for key in (IMAGES, LABELS)}
 
 
 def _of_hdf5(path: Path) -> dict[str, NDArray[Any]]:

@@ -50,8 +50,8 @@ class ZeroBiasOptions(DataSection):
     def known_signals(self) -> tuple[str, ...]:
         """Signals that have a file, in the usual order."""
         stem = self._signal_stem
-        found = {f.stem.removeprefix(f"{stem}_") for f in self.where.glob(f"{stem}_*.h5")} - {"train", "test"}
-        return tuple(s for s in SIGNALS if s in found) + tuple(sorted(found - set(SIGNALS)))
+        signals = {f.stem.removeprefix(f"{stem}_") for f in self.where.glob(f"{stem}_*.h5")} - {"train", "test"}
+        return tuple(s for s in SIGNALS if s in signals) + tuple(sorted(signals - set(SIGNALS)))
 
     def wanted_signals(self) -> tuple[str, ...]:
         """Signals to measure."""

@@ -34,8 +34,8 @@ class Logic(Reading):
     def table(self, role: str, function: Function, value: Any) -> Any:
         """Looked up."""
         t = self._types[role]
-        found = value.apply(lambda v: t.quantize(function(np, v)))
-        return found.quantize(int(t.signed), t.integer - t.signed, t.fraction)
+        entry = value.apply(lambda v: t.quantize(function(np, v)))
+        return entry.quantize(int(t.signed), t.integer - t.signed, t.fraction)
 
     def affine(self, terms: Sequence[tuple[Any, Any]], bias: Any = None) -> Any:
         """By shared adders."""

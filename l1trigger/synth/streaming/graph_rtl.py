@@ -101,10 +101,10 @@ class Engine:
     @property
     def blocks(self) -> list[tuple[Block, int]]:
         """Every block, and how many copies of it there are."""
-        found = []
+        blocks = []
         for p in self.passes:
-            found += [(p.lane, self.parallel), (p.tree, 1), (p.gather, 1)]
-        return found
+            blocks += [(p.lane, self.parallel), (p.tree, 1), (p.gather, 1)]
+        return blocks
 
     @property
     def path(self) -> list[Block]:
@@ -270,8 +270,8 @@ class _Layer:
             ends = like(sums, [np.asarray(mean)[i] for i in self._closing])
             s = self._aggregators
             means = (ends[:1], ends[1 + s :] if self._direct else None, ends[1 : 1 + s])
-            found = self._algebra.closed(self._r, self._cell, means, self._sent(sums), self._stack.collapse)
-            return head(quantized(found, self._stack.collapsed))
+            collapsed = self._algebra.closed(self._r, self._cell, means, self._sent(sums), self._stack.collapse)
+            return head(quantized(collapsed, self._stack.collapsed))
 
         return function
 

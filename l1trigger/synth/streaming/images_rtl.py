@@ -120,23 +120,23 @@ class Engine:
     @property
     def path(self) -> list[Block]:
         """The blocks that an event goes through, one after the other."""
-        found, number = [self.head], self.last
+        blocks, number = [self.head], self.last
         while True:
             unit = self.units[number]
-            found.append(unit.block)
+            blocks.append(unit.block)
             if number == 0:
-                return found[::-1]
+                return blocks[::-1]
             tap = min((t for taps in unit.taps for t in taps if t), key=lambda t: t.delay)
             number = tap.source
 
     @cached_property
     def lines(self) -> dict[tuple[int, int], list[int]]:
         """Delays that are needed of each lane of each unit's image, in order."""
-        found: dict[tuple[int, int], set[int]] = {}
+        delays: dict[tuple[int, int], set[int]] = {}
         for unit in self.units[1:]:
             for tap in (t for taps in unit.taps for t in taps if t):
-                found.setdefault((tap.source, tap.lane), set()).add(tap.delay)
-        return {k: sorted(v) for k, v in sorted(found.items())}
+                delays.setdefault((tap.source, tap.lane), set()).add(tap.delay)
+        return {k: sorted(v) for k, v in sorted(delays.items())}
 
     @property
     def register_bits(self) -> int:
@@ -146,7 +146,7 @@ class Engine:
         image = self.units[self.last].image
         whole = image.height * image.groups * image.lanes * bits(image.fields)
         narrowed = [(u.narrowing, bits(u.image.fields)) for u in self.units if u.narrowing]
-        buffers += sum(n * (found.depth * found.wide.lanes + found.image.lanes) for found, n in narrowed)
+        buffers += sum(n * (buffer.depth * buffer.wide.lanes + buffer.image.lanes) for buffer, n in narrowed)
         waiting = sum(f.bits for f in self.features) * (self.whole - 1)
         return inner + buffers + whole + waiting + bits(self.port) + self.cycles
 
@@ -243,25 +243,25 @@ def _by_pixel(layers: Sequence[GraphLayer], x: Any, channels: int) -> Any:
 def _unit(part: Part, units: Sequence[Unit], options: dict[str, Any], delay_ns: float) -> Unit:
     """The block of a part with its copies, given those before it."""
     sources = [units[s].image for s in part.sources]
-    found = _meeting(sources, part.sources, part.name) if part.where is None else sweep(
+    motion = _meeting(sources, part.sources, part.name) if part.where is None else sweep(
         sources[0], part.sources[0], part.where, part.name)
-    places = range(len(found.taps[0]))
-    never = [k for k in places if all(t[k] is None for t in found.taps)]
-    flagged = tuple(k for k in places if k not in never and not all(_always(t[k]) for t in found.taps))
+    places = range(len(motion.taps[0]))
+    never = [k for k in places if all(t[k] is None for t in motion.taps)]
+    flagged = tuple(k for k in places if k not in never and not all(_always(t[k]) for t in motion.taps))
     given = [sources[0 if part.where else k].fields for k in places]
     inputs = tuple(f for k in places if k not in never for f in given[k])
     function = _windowed(part, [len(g) for g in given], never, flagged)
     made = block(_name(part), (*inputs, *(FLAG,) * len(flagged)), function, options, delay_ns)
     image = Raster(
-        part.shape[0], part.shape[1], made.outputs, found.lanes, found.at + made.cycles, found.row, found.step
+        part.shape[0], part.shape[1], made.outputs, motion.lanes, motion.at + made.cycles, motion.row, motion.step
     )
-    return Unit(made, found.at, found.taps, flagged, image)
+    return Unit(made, motion.at, motion.taps, flagged, image)
 
 
 def _narrowed(unit: Unit, following: Sequence[Part]) -> Unit:
     """A unit whose image comes in no more lanes than it needs."""
-    found = narrowing(unit.image, [p.where.stride[1] for p in following if p.where])
-    return replace(unit, image=found.image, narrowing=found) if found else unit
+    fewer_lanes = narrowing(unit.image, [p.where.stride[1] for p in following if p.where])
+    return replace(unit, image=fewer_lanes.image, narrowing=fewer_lanes) if fewer_lanes else unit
 
 
 def _always(tap: Tap | None) -> bool:

@@ -149,13 +149,13 @@ class _Planner:
     def done(self, image: slice, features: slice) -> Plan:
         """The finished plan, given which of an event's numbers belong to the image and which to other inputs."""
         wanted = {name for layer in self.head for name in layer.inputs if name in self.images}
-        found = {self.images[name] for name in wanted} or {len(self.parts) - 1}
-        if len(found) > 1:
+        image_parts = {self.images[name] for name in wanted} or {len(self.parts) - 1}
+        if len(image_parts) > 1:
             names = [layer.name for layer in self.head if wanted & set(layer.inputs)]
             raise _unsupported(names, "more than one image that is needed as a whole")
         if wrong := [layer.name for layer in self.head if any(name in self.padded for name in layer.inputs)]:
             raise _unsupported(wrong, "a padded image that no window moves over")
-        return Plan(tuple(self.parts), tuple(self.head), tuple(sorted(wanted)), found.pop(), image, features)
+        return Plan(tuple(self.parts), tuple(self.head), tuple(sorted(wanted)), image_parts.pop(), image, features)
 
     def _new(self, layer: GraphLayer, part: Part) -> None:
         self.parts.append(part)

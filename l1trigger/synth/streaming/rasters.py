@@ -93,17 +93,17 @@ class Narrowing:
 
     def read(self, lane: int) -> list[tuple[int, int]]:
         """Which of its wide lanes a lane takes at each clock of a row, counted among its own; and how late (clock)."""
-        found = []
+        reads = []
         for clock in range(self.image.row):
             x = min(clock, self.image.groups - 1) * self.image.lanes + lane
             group, source = divmod(x, self.wide.lanes)
-            found.append((source // self.image.lanes, min(clock, self.image.groups - 1) - group))
-        return found
+            reads.append((source // self.image.lanes, min(clock, self.image.groups - 1) - group))
+        return reads
 
     @property
     def depth(self) -> int:
         """Clocks that a pixel waits at most."""
-        return 1 + max(late for lane in range(self.image.lanes) for _, late in self.read(lane))
+        return 1 + max(delay for lane in range(self.image.lanes) for _, delay in self.read(lane))
 
 
 def narrowing(wide: Raster, strides: Sequence[int]) -> Narrowing | None:

@@ -55,12 +55,12 @@ def _unit(engine: Engine, number: int) -> dict[str, object]:
 
 def _narrowing(unit: Unit) -> dict[str, object]:
     """Lanes after narrowing, each with the wide lanes that it takes."""
-    found = unit.narrowing
-    assert found is not None
-    lanes = range(found.image.lanes)
+    narrowing = unit.narrowing
+    assert narrowing is not None
+    lanes = range(narrowing.image.lanes)
     return {
-        "depth": found.depth, "lanes": [range(j, found.wide.lanes, found.image.lanes) for j in lanes],
-        "late_bits": [_width([late for _, late in found.read(j)]) for j in lanes],
+        "depth": narrowing.depth, "lanes": [range(j, narrowing.wide.lanes, narrowing.image.lanes) for j in lanes],
+        "delay_bits": [_width([delay for _, delay in narrowing.read(j)]) for j in lanes],
     }
 
 
@@ -70,11 +70,11 @@ def _width(values: Sequence[int]) -> int:
 
 def _tables(number: int, unit: Unit) -> dict[str, tuple[int, str]]:
     """Registers that say which lane is taken and how late, with their bits, by the clock of the row."""
-    found = unit.narrowing
-    assert found is not None
+    narrowing = unit.narrowing
+    assert narrowing is not None
     tables = {}
-    for lane in range(found.image.lanes):
-        for kind, values in zip(("lane", "late"), zip(*found.read(lane), strict=True), strict=True):
+    for lane in range(narrowing.image.lanes):
+        for kind, values in zip(("lane", "delay"), zip(*narrowing.read(lane), strict=True), strict=True):
             width = _width(values)
             content = sum(v << (clock * width) for clock, v in enumerate(values))
             tables[f"{kind}{number}_{lane}"] = (width, f"{len(values) * width}'h{content:x}")
@@ -124,23 +124,23 @@ def flag(number: int, tap: Tap) -> str:
 
 def _counters(engine: Engine) -> list[dict[str, object]]:
     """Counters of rows and clocks within a row, and the registers that are made of them, one clock behind."""
-    found = []
+    counters = []
     for number, unit in enumerate(engine.units):
         flags = {flag(number, t): _condition(number, t.rows, t.clocks)
                  for taps in unit.taps for t in taps if t and not t.always}
         if flags:
-            found.append(_counter(str(number), unit.at, unit.made.row, unit.made.height, flags))
+            counters.append(_counter(str(number), unit.at, unit.made.row, unit.made.height, flags))
         if unit.narrowing:
             # One clock later than the pixels themselves, which wait for one at least.
             made = unit.made
-            found.append(_counter(f"{number}n", made.start + 1, made.row, made.height, {}, _tables(number, unit)))
+            counters.append(_counter(f"{number}n", made.start + 1, made.row, made.height, {}, _tables(number, unit)))
     image = engine.units[engine.last].image
     clocks = [f"clock_head == {g * image.step}" for g in range(image.groups)]
     if image.step == 1:
         clocks = [f"clock_head <= {image.groups - 1}"]
     fill = f"row_head <= {image.height - 1} && ({' || '.join(clocks)})"
-    found.append(_counter("head", image.start, image.row, image.height, {"fill": fill}))
-    return found
+    counters.append(_counter("head", image.start, image.row, image.height, {"fill": fill}))
+    return counters
 
 
 def _counter(

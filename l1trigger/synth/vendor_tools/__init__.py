@@ -47,10 +47,10 @@ def run(
     copy, log = work / "project", folder / LOG
     began = time.time()
     seconds = build(tool, converted.project, section.steps, copy, log, section.time_limit_s)
-    found = reports(copy)
-    if not found:
+    files = reports(copy)
+    if not files:
         raise ToolFailedError(tool.name, 0, log, tail(log), "ended with exit status 0 but left no reports")
-    fresh(tool, found, began, log)
+    fresh(tool, files, began, log)
     result = collect(copy, converted.top, seconds)
     for step in section.steps:
         if not result.of(step):

@@ -117,13 +117,13 @@ def _top(readings: Sequence[Reading], top: str | None, folder: Path) -> list[Rea
         called = {name for r in readings for name in _called(r)}
         first = [n for n in names if n not in called]
         top = first[0] if len(first) == 1 and called else None
-    found = [r for r in readings if r.top == top]
-    if not found:
+    of_top = [r for r in readings if r.top == top]
+    if not of_top:
         raise ReportError(f"{folder}: holds reports of the functions {', '.join(names)}"
                           + (f", none of {top}" if top else " and does not say which is the top")
                           + f". Remedy: give {argument('top')} and its name")
     # XML before text, functions inside before none, a clock period before none.
-    return sorted(found, key=lambda r: (r.clock_ns is None, not r.file.endswith(".xml"), -len(r.modules)))
+    return sorted(of_top, key=lambda r: (r.clock_ns is None, not r.file.endswith(".xml"), -len(r.modules)))
 
 
 def _called(reading: Reading) -> set[str]:

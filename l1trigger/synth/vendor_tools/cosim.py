@@ -34,8 +34,8 @@ def parse(text: str, file: str) -> Reading:
     status = row[1].strip()
     if status.lower() not in {"pass", "fail"}:
         raise damaged(file, f"has the status {status!r}, neither Pass nor Fail")
-    found = {n: number(c, file, n) for n, c in zip(_COLUMNS, row[_NUMBERS_FROM:], strict=False)}
-    values: Mapping[str, float | None] = {"cosim_pass": float(status.lower() == "pass"), **found}
-    missing = "a single transaction was simulated" if found["latency_cycles"] is not None else "it ended early"
+    cycles = {n: number(c, file, n) for n, c in zip(_COLUMNS, row[_NUMBERS_FROM:], strict=False)}
+    values: Mapping[str, float | None] = {"cosim_pass": float(status.lower() == "pass"), **cycles}
+    missing = "a single transaction was simulated" if cycles["latency_cycles"] is not None else "it ended early"
     return sane(Reading("cosim", "cosim", file, simulator, values=values,
                         reasons={k: missing for k, v in values.items() if v is None}))

@@ -78,9 +78,9 @@ def _number(node: ET.Element, path: str, file: str) -> float | None:
 
 
 def _resources(node: ET.Element, path: str, file: str) -> dict[str, float | None]:
-    found = node.find(path)
-    return {} if found is None else {
-        _RESOURCES[child.tag]: number(child.text or "", file, child.tag) for child in found if child.tag in _RESOURCES
+    element = node.find(path)
+    return {} if element is None else {
+        _RESOURCES[child.tag]: number(child.text or "", file, child.tag) for child in element if child.tag in _RESOURCES
     }
 
 
@@ -148,8 +148,8 @@ def _utilization(
         raise damaged(file, "ends before the total of its utilization")
 
     def named(row: list[str], columns: list[str]) -> dict[str, float | None]:
-        found = by_column([c.strip() for c in columns], row, file)
-        return {_RESOURCES[c]: number(v, file, c) for c, v in found.items() if c in _RESOURCES}
+        entries = by_column([c.strip() for c in columns], row, file)
+        return {_RESOURCES[c]: number(v, file, c) for c, v in entries.items() if c in _RESOURCES}
 
     holds = named(rows["Available"], rows["Name"]) if "Available" in rows else {}
     modules: dict[str, dict[str, float | None]] = {}

@@ -71,8 +71,8 @@ def _named(path: Path, backend: str) -> HlsTool:
 
 def _on_path(backend: str) -> HlsTool:
     for name in _CANDIDATES[backend]:
-        if (found := shutil.which(name)) is not None:
-            return HlsTool(name, Path(found).absolute())
+        if (path := shutil.which(name)) is not None:
+            return HlsTool(name, Path(path).absolute())
     raise ToolNotFoundError(
         f"The HLS route with the backend {backend} needs {' or '.join(_CANDIDATES[backend])}, which is not in "
         f"{_searched()}. {REMEDY}"

@@ -85,15 +85,15 @@ def section(text: str, title: str) -> list[str] | None:
 
 def header(text: str) -> dict[str, str]:
     """What the head of a Vivado report says: tool version, device, command, design, design state."""
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for match in _HEADER.finditer(text[:4000]):
-        found.setdefault(match["key"].lower(), match["value"])
-    return found
+        fields.setdefault(match["key"].lower(), match["value"])
+    return fields
 
 
-def tool_version(found: dict[str, str]) -> str:
+def tool_version(fields: dict[str, str]) -> str:
     """``Vivado 2024.2`` from the head of a report."""
-    match = re.search(r"(\w+) v\.?(\d[\w.]*)", found.get("tool version", ""))
+    match = re.search(r"(\w+) v\.?(\d[\w.]*)", fields.get("tool version", ""))
     return f"{match[1]} {match[2]}" if match else "Vivado"
 
 

@@ -75,7 +75,7 @@ def hierarchy(text: str, file: str) -> Reading:
     if len(rows) < 2 or rows[0][0].strip() != "Instance":
         raise damaged(file, "ends before the table of its hierarchy, or is no report_utilization -hierarchical")
     columns = [c.strip() for c in rows[0]]
-    found: list[tuple[tuple[str, ...], dict[str, float | None]]] = []
+    instances: list[tuple[tuple[str, ...], dict[str, float | None]]] = []
     path: list[tuple[int, str]] = []
     for row in rows[1:]:
         name, indent = row[0].strip(), len(row[0]) - len(row[0].lstrip())
@@ -85,19 +85,19 @@ def hierarchy(text: str, file: str) -> Reading:
         counts = {_COLUMNS[k]: number(c, file, f"{k} of {name}") for k, c in by_column(columns, row, file).items()
                   if k in _COLUMNS}
         counts["bram18"] = _bram18(counts)
-        found.append((tuple(p[1] for p in path), counts))
-    root = _function(found)
+        instances.append((tuple(p[1] for p in path), counts))
+    root = _function(instances)
     modules = {
-        "/".join(where[len(root) :]): counts for where, counts in found
+        "/".join(where[len(root) :]): counts for where, counts in instances
         if len(root) < len(where) <= len(root) + _DEPTH and where[: len(root)] == root
     }
-    return sane(_reading(text, file, "hierarchy", found[0][1], {}, modules=modules))
+    return sane(_reading(text, file, "hierarchy", instances[0][1], {}, modules=modules))
 
 
-def _function(found: list[tuple[tuple[str, ...], dict[str, float | None]]]) -> tuple[str, ...]:
+def _function(instances: list[tuple[tuple[str, ...], dict[str, float | None]]]) -> tuple[str, ...]:
     """Where the wrappers that the tool puts around a function end: the first instance with several inside."""
-    at = found[0][0]
-    while len(inside := [w for w, _ in found if len(w) == len(at) + 1 and w[: len(at)] == at]) == 1:
+    at = instances[0][0]
+    while len(inside := [w for w, _ in instances if len(w) == len(at) + 1 and w[: len(at)] == at]) == 1:
         at = inside[0]
     return at
 

@@ -1,5 +1,5 @@
 // What came in a number of clocks ago, one more than `clocks`; its bits map to shift registers that are read anywhere.
-module late #(parameter WIDTH = 1, parameter CLOCKS = 1, parameter BITS = 1) (input clk, input [WIDTH - 1:0] inp, input [BITS - 1:0] clocks, output [WIDTH - 1:0] out);
+module variable_delay #(parameter WIDTH = 1, parameter CLOCKS = 1, parameter BITS = 1) (input clk, input [WIDTH - 1:0] inp, input [BITS - 1:0] clocks, output [WIDTH - 1:0] out);
     generate
         genvar i;
         for (i = 0; i < WIDTH; i = i + 1) begin : one
