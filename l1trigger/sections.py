@@ -51,7 +51,6 @@ class Section(BaseModel):
         return ()
 
 
-
 def _sections_in(value: Any) -> tuple[Section, ...]:
     """The sections among a value and, where it holds several, its items."""
     if isinstance(value, Section):
@@ -451,6 +450,7 @@ class SynthSection(Section):
     def files(self) -> tuple[Path, ...]:
         """The calibration."""
         return (*super().files(), *([Path(self.calibration)] if self.calibration else []))
+
     @model_validator(mode="after")
     def _calibrated(self) -> SynthSection:
         if self.calibration and self.synthesizer != "yosys":
