@@ -1,4 +1,4 @@
-"""From collisions to a bit-exact trigger network: data, train, compress, convert, csim, report.
+"""From collisions to a bit-exact trigger network: data, train, compress, convert, csim, synth, report.
 
 The public names below are imported when they are first used; importing the package loads neither TensorFlow nor
 hls4ml.

@@ -16,9 +16,9 @@ from enum import StrEnum
 from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
-from l1trigger.errors import UnknownFigureError, nearest
+from l1trigger.errors import L1TriggerError, UnknownFigureError, nearest
 
 
 class Better(StrEnum):
@@ -219,16 +219,34 @@ def _with_family(e: Entry) -> Iterable[Entry]:
         yield replace(plain, name=POST_TRAINING + e.name, printed=_FOUR)
 
 
+def additions() -> list[Any]:
+    """What other packages add; see ``report.additions``.
+
+    Raises:
+        L1TriggerError: an addition cannot be imported; names it.
+    """
+    loaded = []
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            loaded.append(point.load())
+        except Exception as e:  # whatever a module of another package does when it is imported
+            raise L1TriggerError(
+                f"the figures '{point.name}' ({point.value}) cannot be imported: {e}. Remedy: mend or uninstall the "
+                "package that adds them"
+            ) from e
+    return loaded
+
+
 @cache
 def entries() -> Mapping[str, Entry]:
     """All entries by name: those of this package and those that other packages add, each followed by its family.
 
     Raises:
         UnknownFigureError: an added figure has a name that is taken.
+        L1TriggerError: an addition cannot be imported.
     """
-    added = [e for point in entry_points(group=ENTRY_POINTS) for e in point.load().entries]
     known: dict[str, Entry] = {}
-    for e in (*SHIPPED, *added):
+    for e in (*SHIPPED, *(e for addition in additions() for e in addition.entries)):
         for relative in _with_family(e):
             if relative.name in known:
                 raise UnknownFigureError(f"there are two figures '{relative.name}'; give one of them another name")

@@ -282,12 +282,12 @@ def _override(raw: dict[str, Any], item: str) -> None:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON schema of design files, with the options of all installed plugins."""
+    """JSON schema of design files, with the options of all installed plugins that work."""
     schema = Design.model_json_schema()
     for section, group in PLUGIN_SECTIONS.items():
         options = []
-        for name in group.names():
-            one = group.get(name).Options.model_json_schema(ref_template="#/$defs/{model}")
+        for name, plugin in group.working().items():
+            one = plugin.Options.model_json_schema(ref_template="#/$defs/{model}")
             schema["$defs"] |= one.pop("$defs", {})
             one["properties"][group.key] = {"const": name}
             schema["$defs"][f"{section}_{name}"] = one

@@ -37,6 +37,6 @@ def keras_classes(names: Collection[str] | None = None) -> dict[str, Any]:
     if names is not None and not names:
         return {}
     classes: dict[str, Any] = {}
-    for architecture in ARCHITECTURES.working():
+    for architecture in ARCHITECTURES.working().values():
         classes |= architecture.own_layers()
     return {name: cls for name, cls in classes.items() if names is None or name in names}

@@ -72,7 +72,7 @@ class Group(Generic[PluginT]):
         what = f"the {self.kind} '{name}' ({entries[name].value})"
         try:
             loaded = entries[name].load()
-        except (ImportError, AttributeError) as e:
+        except Exception as e:  # whatever a module of another package does when it is imported
             raise DesignError(None, key, f"{what} cannot be imported: {e}", "run `l1trigger doctor`") from e
         if problem := self._problem(loaded):
             raise DesignError(None, key, f"{what} {problem}", f"see the class {self.base.__name__} in "
@@ -80,12 +80,12 @@ class Group(Generic[PluginT]):
         plugin: type[PluginT] = loaded
         return plugin
 
-    def working(self) -> list[type[PluginT]]:
-        """The plugins that can be imported."""
-        plugins = []
+    def working(self) -> dict[str, type[PluginT]]:
+        """The plugins that can be imported and are what the base class asks for, by name."""
+        plugins = {}
         for name in self.names():
             with suppress(DesignError):
-                plugins.append(self.get(name))
+                plugins[name] = self.get(name)
         return plugins
 
     def of(self, options: Section) -> PluginT:

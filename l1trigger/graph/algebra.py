@@ -305,6 +305,15 @@ class AggregatingLayer(GraphLayer):
         return w, self.sent(r, cell, mean, r.weighted_max(w, p) if self.maximum(cell) else None)
 
 
+def added(products: Sequence[Any], bias: Any = None) -> Any:
+    """Sum of the products of an ``affine``, one after the other, with the bias behind the first."""
+    first, *others = products
+    y = first if bias is None else first + bias
+    for other in others:
+        y = y + other
+    return y
+
+
 def collapsed(r: Reading, x: Any, collapse: str) -> Any:
     """Mean, sum or maximum of x' over the vertices, whose axis stays."""
     if collapse == "max":

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.graph.algebra import Function, Reading
+from l1trigger.graph.algebra import Function, Reading, added
 
 Array = NDArray[np.float64]
 _PAIRS = 2**20
@@ -32,11 +32,8 @@ class Arrays(Reading):
 
     def affine(self, terms: Sequence[tuple[Array, Array]], bias: Array | None = None) -> Array:
         """By matrix products."""
-        (first, *others) = [_product(x, w) for x, w in terms]
-        y: Array = first if bias is None else first + bias
-        for other in others:
-            y = y + other
-        return y
+        total: Array = added([_product(x, w) for x, w in terms], bias)
+        return total
 
     def masked(self, mask: Array, value: Array) -> Array:
         """By a product."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from l1trigger import frameworks
-from l1trigger.graph.algebra import Function, Reading
+from l1trigger.graph.algebra import Function, Reading, added
 
 _NOT_THERE = 1e30
 """Squared distance of what cannot be a neighbour."""
@@ -28,11 +28,7 @@ class Tensors(Reading):
 
     def affine(self, terms: Sequence[tuple[Any, Any]], bias: Any = None) -> Any:
         """By matrix products."""
-        (first, *others) = [self._product(x, w) for x, w in terms]
-        y = first if bias is None else first + bias
-        for other in others:
-            y = y + other
-        return y
+        return added([self._product(x, w) for x, w in terms], bias)
 
     def _product(self, x: Any, w: Any) -> Any:
         return self.tf.einsum("bsf,sfo->bso", x, w) if len(w.shape) == 3 else x @ w

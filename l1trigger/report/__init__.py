@@ -32,7 +32,7 @@ def run(
     Returns:
         The report.
     """
-    # Imported here: results of other stages import the vocabulary of this package.
+    # Imported here: who only reads a report loads nothing that draws one.
     from l1trigger.report import html, plots
     from l1trigger.report.build import build
     from l1trigger.report.measurement import measure

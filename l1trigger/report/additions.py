@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 
-from l1trigger.catalogue import ENTRY_POINTS, Entry
+from l1trigger import catalogue
+from l1trigger.catalogue import Entry
 from l1trigger.figures import Figure
 from l1trigger.report.measurement import Measurement
 
@@ -41,4 +41,4 @@ class Addition:
 
 def figures(measured: Measurement) -> list[Figure]:
     """What the installed packages add."""
-    return [f for point in entry_points(group=ENTRY_POINTS) for f in point.load().measure(measured)]
+    return [f for addition in catalogue.additions() for f in addition.measure(measured)]

@@ -12,7 +12,7 @@ from l1trigger.unread import Unread, require
 
 
 def require_fit(design: Design, data: DataSet) -> None:
-    """Checks that task, architecture, score and data agree on classes, and that a rate that is wanted has a meaning.
+    """Checks that task, architecture, score and data agree on classes, on a rate that is wanted, and on streaming RTL.
 
     Raises:
         DesignError: they do not.
@@ -25,21 +25,26 @@ def require_fit(design: Design, data: DataSet) -> None:
             Unread("data.colliding_bunches", "this background is not a zero-bias sample and has no rate",
                    "leave it out"),
         ))
+    kernel = SCORES.get(design.compress.score).kernel
+    if kernel.needs_inputs:
+        require(design, (Unread(
+            "synth.pixels_per_clock", f"the score {design.compress.score} compares outputs with inputs, which a "
+            "streaming engine does not keep", "leave it out for fully parallel RTL, or take a score of outputs alone",
+        ),))
     architecture = ARCHITECTURES.of(design.model)
     count = architecture.truth.class_count if isinstance(architecture, SupervisedArchitecture) else 0
-    compares = SCORES.get(design.compress.score).kernel.compares_classes
     if design.task != TASK:
         if count:
             raise DesignError(None, "task", f"is {design.task}, but {design.model.architecture} gives {count} classes",
                               f"write task: {TASK}")
-        if compares:
+        if kernel.compares_classes:
             raise DesignError(None, "compress.score", f"{design.compress.score} compares classes, which only task: "
                               f"{TASK} has", "take classifier, or another score")
         return
     if not count:
         raise DesignError(None, "model.architecture", f"{design.model.architecture} gives no classes, which task: "
                           f"{TASK} needs", "take an architecture with one output per class, e.g. cnn")
-    if not compares:
+    if not kernel.compares_classes:
         raise DesignError(None, "compress.score", f"{design.compress.score} does not compare the classes",
                           f"take class_margin for task: {TASK}")
     if not data.classes:

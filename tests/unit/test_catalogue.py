@@ -156,8 +156,7 @@ def added(monkeypatch):
             measured.maker(level)(entry.name, 7.0) for level in measured.levels
         ])
         point = SimpleNamespace(load=lambda: plugin)
-        for module in ("l1trigger.catalogue", "l1trigger.report.additions"):
-            monkeypatch.setattr(f"{module}.entry_points", lambda group: [point] if group == "l1trigger.figures" else [])
+        monkeypatch.setattr(catalogue, "entry_points", lambda group: [point] if group == "l1trigger.figures" else [])
         catalogue.entries.cache_clear()
 
     yield install

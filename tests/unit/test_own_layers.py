@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import stand_ins
 import toy_garnet
 import toy_trigger
 
 from l1trigger import own_layers, plugins
+from l1trigger.contracts.architecture import ARCHITECTURES
 from l1trigger.graph.keras_layers import quantized_stack
 from l1trigger.models.garnet import GarNet, GarNetLayer
 
@@ -21,7 +23,7 @@ def test_architectures_are_asked_for_such_layers_alone(monkeypatch):
         raise AssertionError("nothing should be imported")
 
     dense, graph = toy_trigger.trigger().network, toy_garnet.network()
-    monkeypatch.setattr(plugins, "working", imported)
+    monkeypatch.setattr(plugins.Group, "working", imported)
     assert own_layers.keras_classes(set()) == {}
     assert dense.build(exact=False).layers
     with pytest.raises(AssertionError, match="nothing should be imported"):
@@ -29,13 +31,9 @@ def test_architectures_are_asked_for_such_layers_alone(monkeypatch):
 
 
 def test_a_broken_plugin_harms_nobody_else(monkeypatch):
-    def loaded(group, name):
-        if name != "garnet":
-            raise ImportError(name)
-        return GarNet
-
-    monkeypatch.setattr(plugins, "_loaded", loaded)
-    assert plugins.working("l1trigger.models") == [GarNet]
+    broken = {name: ValueError(name) for name in ARCHITECTURES.names() if name != "garnet"}
+    stand_ins.install(monkeypatch, ARCHITECTURES, **broken)
+    assert ARCHITECTURES.working() == {"garnet": GarNet}
     x = toy_garnet.features(3, 1).astype(np.float32)
     assert toy_garnet.network().build(exact=False)(x).shape == (3, 4)
 

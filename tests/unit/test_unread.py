@@ -15,8 +15,10 @@ from l1trigger import design as designs
 from l1trigger import unread
 from l1trigger.cli import app
 from l1trigger.contracts.architecture import ARCHITECTURES
+from l1trigger.contracts.score import SCORES
 from l1trigger.errors import DesignError
 from l1trigger.rehearsal import rehearse
+from l1trigger.scores.kernels import KERNELS
 
 MODELS = Path(__file__).parents[2] / "models"
 SHIPPED = sorted(MODELS.glob("*.yaml"))
@@ -218,6 +220,27 @@ def test_rates_are_of_zero_bias_alone_and_told_before_training(
     asked = designs.load(MODELS / "digits_cnn.yaml", [setting])
     for use in (lambda: run(asked, tmp_path, stop="train"), lambda: rehearse(asked)):
         with pytest.raises(DesignError, match=f"digits_cnn.yaml: {key}: this background is not a zero-bias sample"):
+            use()
+
+
+@pytest.mark.parametrize("kernel", [name for name, kernel in KERNELS.items() if kernel.needs_inputs])
+def test_a_score_of_the_inputs_does_not_stream_and_is_refused_before_training(
+    kernel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a score looks at the inputs is what its kernel says."""
+    from l1trigger import run
+
+    monkeypatch.setattr(SCORES.get("image_error"), "kernel", KERNELS[kernel])
+    monkeypatch.setattr(ARCHITECTURES.get("conv_autoencoder"), "fit", lambda *a: pytest.fail("it was trained"))
+    asked = designs.from_mapping({
+        "name": "digits", "data": {"source": "digits"}, "compress": {"score": "image_error",
+                                                                     "threshold": {"false_positive_rate": 0.05}},
+        "model": {"architecture": "conv_autoencoder", "image": [8, 8, 1], "encoder": [{"average_pool": {"size": 4}}],
+                  "latent": 2, "decoder": [{"dense": {"units": 64, "relu": False}}], "pixel": {"shift": 4, "bits": 5}},
+        "synth": {"pixels_per_clock": 1},
+    })
+    for use in (lambda: run(asked, tmp_path, stop="train"), lambda: rehearse(asked)):
+        with pytest.raises(DesignError, match="synth.pixels_per_clock: the score image_error compares outputs with"):
             use()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.graph.algebra import Function, Reading
+from l1trigger.graph.algebra import Function, Reading, added
 from l1trigger.synth.quantization import like, quantized
 
 
@@ -39,11 +39,7 @@ class Logic(Reading):
 
     def affine(self, terms: Sequence[tuple[Any, Any]], bias: Any = None) -> Any:
         """By shared adders."""
-        (first, *others) = [_product(x, w) for x, w in terms]
-        y = first if bias is None else first + bias
-        for other in others:
-            y = y + other
-        return y
+        return added([_product(x, w) for x, w in terms], bias)
 
     def masked(self, mask: Any, value: Any) -> Any:
         """By a multiplexer."""
