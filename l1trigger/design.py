@@ -105,6 +105,9 @@ class Design(Section):
 PLUGIN_SECTIONS: Mapping[str, Group[Any]] = {g.section: g for g in (SOURCES, ARCHITECTURES, SCORES)}
 """Section to the group of the plugins that fill it."""
 
+SYNTHESIZER_GROUP = "l1trigger.synthesizers"
+"""Group of the plugins of which ``synth.synthesizer`` names one."""
+
 
 def _digest(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
@@ -165,7 +168,7 @@ def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
         values[name] = _validated(kind, given, file, name)
     design = Design(**values)
     design._file = file
-    known, named = names("l1trigger.synthesizers"), design.synth.synthesizer
+    known, named = names(SYNTHESIZER_GROUP), design.synth.synthesizer
     if named not in known:
         raise DesignError(file, "synth.synthesizer", f"there is no synthesizer '{named}'", nearest(named, known))
     require_read(design)

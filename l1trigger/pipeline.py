@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from l1trigger import artefacts
-from l1trigger.design import Design, Section, load
+from l1trigger.design import PLUGIN_SECTIONS, SYNTHESIZER_GROUP, Design, Section, load
 from l1trigger.errors import ArgumentError, BudgetError, RunFolderError, argument, nearest, of_file
+from l1trigger.plugins import package_of
 from l1trigger.results import Results
 from l1trigger.run_folder import RunFolder, StageInputs, StageRecord, disk_full_is_clear, write_atomically
 from l1trigger.stages import STAGES, Display, Result, Stage
@@ -148,7 +149,7 @@ def all_inputs(stages: Sequence[Stage], design: Design) -> dict[str, StageInputs
             {s: resolved[s] for s in stage.sections},
             {s: f for s in stage.sections if (f := _fingerprint(design, s))} | _source_digests(stage, design),
             {u: inputs[u].digest() for u in stage.upstream},
-            {p: _version(p) for p in ("l1trigger", *stage.packages)}
+            {p: _version(p) for p in ("l1trigger", *stage.packages, *_plugin_packages(stage, design))}
             | ({"layout": str(stage.layout)} if stage.layout > 1 else {}),
         )
     return inputs
@@ -160,6 +161,17 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "absent"
+
+
+def _plugin_packages(stage: Stage, design: Design) -> list[str]:
+    """Packages that bring the plugins which the stage's sections name."""
+    chosen = {
+        **{section: (g.entry_points, str(getattr(getattr(design, section), g.key)))
+           for section, g in PLUGIN_SECTIONS.items()},
+        "synth": (SYNTHESIZER_GROUP, design.synth.synthesizer),
+    }
+    packages = {package_of(*chosen[section]) for section in stage.sections if section in chosen}
+    return sorted(package for package in packages if package is not None)
 
 
 def _source_digests(stage: Stage, design: Design) -> dict[str, str]:

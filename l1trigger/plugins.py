@@ -111,6 +111,12 @@ def names(entry_points: str) -> list[str]:
     return list(_entries(entry_points))
 
 
+def package_of(entry_points: str, name: str) -> str | None:
+    """Name of the installed package that brings a plugin; None where there is none."""
+    entry = _entries(entry_points).get(name)
+    return None if entry is None or entry.dist is None else entry.dist.name
+
+
 @cache
 def _entries(group: str) -> dict[str, EntryPoint]:
     return {e.name: e for e in sorted(entry_points(group=group), key=lambda e: e.name)}

@@ -12,6 +12,7 @@ class StandIn:
 
     plugin: Any
     value: str = "tests:stand_in"
+    dist: Any = None
 
     def load(self) -> Any:
         if isinstance(self.plugin, Exception):

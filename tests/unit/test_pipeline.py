@@ -9,10 +9,12 @@ import re
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import stand_ins
 
-from l1trigger import artefacts, pipeline
+from l1trigger import artefacts, pipeline, plugins
 from l1trigger.design import CompressSection, DataSection, Design, ModelSection, TrainSection
 from l1trigger.errors import ArgumentError, BudgetError, DataError, DesignError, RunFolderError
 from l1trigger.figures import Judgement
@@ -422,3 +424,11 @@ def test_budget_is_judged_when_strict(tmp_path: Path) -> None:
     with pytest.raises(BudgetError, match=r"1 limit.*auc \(signal A4l\) = 0.5") as caught:
         pipeline.judge(done, strict=True)
     assert caught.value.exit_code == 1
+
+
+def test_the_package_of_a_plugin_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newer version of it may give another result, in the stages that read the section which names the plugin."""
+    entry = stand_ins.StandIn(None, dist=SimpleNamespace(name="numpy"))
+    monkeypatch.setattr(plugins, "_entries", lambda group: {"fake": entry} if group == "l1trigger.scores" else {})
+    named = {s.name for s in STEPS if "numpy" in pipeline.all_inputs(STEPS, design())[s.name].versions}
+    assert named == {"compress"}
