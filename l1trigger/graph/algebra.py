@@ -25,8 +25,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NoReturn
 
+from l1trigger.errors import UnsupportedLayerError
 from l1trigger.package_files import firmware_folder
 
 Collapse = Literal["mean", "sum", "max"]
@@ -89,6 +90,17 @@ class Reading(ABC):
     def largest(self, value: Any) -> Any:
         """Largest over the vertices, whose axis stays."""
 
+    def lacks(self, operation: str) -> NoReturn:
+        """Refuses an operation that an algebra asks for and this reading does not have.
+
+        Raises:
+            UnsupportedLayerError: always.
+        """
+        raise UnsupportedLayerError(
+            f"a graph layer asks for '{operation}', which {type(self).__name__} does not have. Remedy: set synth.route: "
+            "none where RTL was asked for, or write the algebra with other operations"
+        )
+
     def averaged(self, total: Any) -> Any:
         """A sum over the vertices divided by V."""
         return total / self.vertices
@@ -117,19 +129,19 @@ class Reading(ABC):
         Returns:
             Their indices (..., V, k), and 1 where there are both a vertex and its neighbour (..., V, k).
         """
-        raise NotImplementedError
+        self.lacks("nearest")
 
     def of_neighbours(self, value: Any, at: Any) -> Any:
         """Features of neighbours (..., V, k, n) from those of vertices (..., V, n) and indices (..., V, k)."""
-        raise NotImplementedError
+        self.lacks("of_neighbours")
 
     def square_distances(self, s: Any, at: Any) -> Any:
         """Squared distances of vertices to their neighbours (..., V, k)."""
-        raise NotImplementedError
+        self.lacks("square_distances")
 
     def over_neighbours(self, w: Any, p: Any) -> tuple[Any, Any]:
         """Sum and maximum over the neighbours of w[v,k] p[v,k,f] (..., V, f)."""
-        raise NotImplementedError
+        self.lacks("over_neighbours")
 
 
 @dataclass(frozen=True)

@@ -56,11 +56,11 @@ class Logic(Reading):
 
     def total(self, value: Any) -> Any:
         """Not in a block."""
-        raise NotImplementedError
+        self.lacks("total")
 
     def largest(self, value: Any) -> Any:
         """Not in a block."""
-        raise NotImplementedError
+        self.lacks("largest")
 
     def averaged(self, total: Any) -> Any:
         """By moving the binary point."""
@@ -73,11 +73,11 @@ class Logic(Reading):
 
     def weighted_sum(self, w: Any, p: Any) -> Any:
         """Not in a block, but for its ``products``."""
-        raise NotImplementedError
+        self.lacks("weighted_sum")
 
     def weighted_max(self, w: Any, p: Any) -> Any:
         """Not in a block, but for its ``products``."""
-        raise NotImplementedError
+        self.lacks("weighted_max")
 
     def spread(self, w: Any, g: Any) -> Any:
         """One product after the other."""
