@@ -97,8 +97,8 @@ class Reading(ABC):
             UnsupportedLayerError: always.
         """
         raise UnsupportedLayerError(
-            f"a graph layer asks for '{operation}', which {type(self).__name__} does not have. Remedy: set synth.route: "
-            "none where RTL was asked for, or write the algebra with other operations"
+            f"a graph layer asks for '{operation}', which {type(self).__name__} does not have. Remedy: set "
+            "synth.route: none where RTL was asked for, or write the algebra with other operations"
         )
 
     def averaged(self, total: Any) -> Any:
