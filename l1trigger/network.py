@@ -102,7 +102,7 @@ class QuantizedNetwork:
         """
         try:
             meta = json.loads((folder / "network.json").read_text())
-            with np.load(folder / "weights.npz") as z:
+            with (folder / "weights.npz").open("rb") as file, np.load(file) as z:
                 weights = tuple(z[k] for k in z.files)
         except (OSError, ValueError, zipfile.BadZipFile) as e:
             raise DataError(folder, f"holds no quantized network ({e})", "run the stage compress again") from e

@@ -243,7 +243,7 @@ def load_chunk(path: Path, settings: Settings) -> Chunk:
         DataError: the file is missing, damaged, or was made with other settings.
     """
     try:
-        with np.load(path) as z:
+        with path.open("rb") as file, np.load(file) as z:
             chunk = Chunk(rows=z["rows"], **json.loads(str(z["meta"])))
     except (OSError, KeyError, ValueError, EOFError, TypeError, BadZipFile, zlib.error) as e:
         raise DataError(path, f"is not a chunk of events ({e})", "delete it and make the chunks again") from e

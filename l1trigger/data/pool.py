@@ -250,7 +250,7 @@ def load_chunk(path: Path) -> PoolChunk:
         DataError: the file is missing or damaged.
     """
     try:
-        with np.load(path) as z:
+        with path.open("rb") as file, np.load(file) as z:
             meta = json.loads(str(z["meta"]))
             if meta.get("settings", _settings(path)) != _settings(path):
                 raise DataError(path, "was made with other settings", "use another folder, or make the pool again")

@@ -164,7 +164,7 @@ def _weights(spec: SampleSpec, made: Crossings, strata: NDArray[np.float64]) -> 
 def _assemble(spec: SampleSpec, work: Path, pileup: float, seed: int) -> Events:
     inputs, weight, block, row, stratum = [], [], [], [], []
     for b in spec.blocks:
-        with np.load(_block_path(work, spec, b)) as z:
+        with _block_path(work, spec, b).open("rb") as file, np.load(file) as z:
             inputs.append(z["inputs"])
             weight.append(z["weight"] / len(spec.blocks))
             row.append(z["row"])

@@ -124,8 +124,9 @@ class KerasImage(SupervisedArchitecture[KerasImageOptions]):
         return Training(seed, self.options.content(), {}, 0.0)
 
     def untrained(self) -> Any:
-        """The file's network without quantizers."""
-        return self.layers(self.options.content())
+        """The file's network; None where it is quantized already, and no layer of it is to be named."""
+        model = self.options.model(self.options.content())
+        return None if is_quantized(model) else model
 
     def layers(self, weights: Weights, score: str = "") -> Any:
         """The file's network without quantizers, whatever the score."""

@@ -76,7 +76,8 @@ def spread(measured: Array, true: Array) -> Spread:
 def _middle_and_width(ratio: Array) -> tuple[Array, Array]:
     """Median, and half the central 68.27 % divided by it, of each row."""
     low, middle, high = np.quantile(ratio, [_TAIL, 0.5, 1 - _TAIL], axis=1)
-    return middle, (high - low) / 2 / middle
+    with np.errstate(divide="ignore", invalid="ignore"):  # no figure is made of what is not finite
+        return middle, (high - low) / 2 / middle
 
 
 def edges(true: Array) -> Array:

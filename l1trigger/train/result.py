@@ -99,7 +99,7 @@ class TrainResult:
             meta = json.loads((folder / "train.json").read_text())
             trainings = []
             for t in meta["trainings"]:
-                with np.load(folder / f"weights_seed{t['seed']}.npz") as z:
+                with (folder / f"weights_seed{t['seed']}.npz").open("rb") as file, np.load(file) as z:
                     # Artefacts of earlier versions have the names in the archive.
                     weights = dict(zip(t.get("weights", z.files), (z[k] for k in z.files), strict=True))
                 trainings.append(Training(t["seed"], weights, t["history"], t["validation_loss"]))

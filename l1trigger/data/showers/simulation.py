@@ -166,7 +166,7 @@ def load_chunk(path: Path) -> ShowerChunk:
         DataError: the file is missing or damaged.
     """
     try:
-        with np.load(path) as z:
+        with path.open("rb") as file, np.load(file) as z:
             return ShowerChunk(
                 geant4.Primaries(z["pdg"], z["true_energy"], z["x"], z["y"]),
                 geant4.Deposits(z["start"], z["cell"], z["energy"]), z["number"], json.loads(str(z["meta"])),

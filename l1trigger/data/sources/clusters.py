@@ -199,7 +199,7 @@ def _chunks(path: Path, names: list[str], first: int | None, size: int) -> Itera
             yield {name: column.values for name, column in chunk.items()}
         return
     readers.require_file(path)
-    with readers.damaged(path), np.load(path) as z:
+    with readers.damaged(path), path.open("rb") as file, np.load(file) as z:
         for name in names:
             if name not in z.files:
                 raise DataError(path, f"has no array '{name}'; {readers.listing(name, z.files)}")

@@ -66,7 +66,7 @@ def test_more_bits_are_better_and_nothing_is_done_twice(start, tmp_path, monkeyp
     assert len(json.loads((tmp_path / "bits.json").read_text())["points"]) == 8
     assert not (tmp_path / "checkpoints").exists()
     found.save(tmp_path)
-    rows = list(csv.DictReader((tmp_path / "bits.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "bits.csv").read_text().splitlines()))
     assert [float(r["accuracy"]) for r in rows] == [found.value(m.figures).value for m in found.points]
     assert draw(found, tmp_path).stat().st_size > 10_000
     with pytest.raises(ArgumentError, match="`figure=`: resolution is not measured.*accuracy, mean_auc"):

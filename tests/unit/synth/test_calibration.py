@@ -11,6 +11,7 @@ import pytest
 from l1trigger.errors import DesignError
 from l1trigger.pipeline import _fingerprint
 from l1trigger.report.build import hardware_figures
+from l1trigger.sections import SynthSection
 from l1trigger.synth import calibration
 from l1trigger.synth.calibration import Correction, fit
 from l1trigger.synth.result import SynthResult
@@ -63,10 +64,10 @@ def test_figures_quote_the_error_bar_of_the_vendor(tmp_path):
 
 def test_a_changed_file_makes_the_stage_run_again(tmp_path):
     path = tmp_path / "c.json"
-    design = SimpleNamespace(synth=SimpleNamespace(calibration=str(path)))
+    design = SimpleNamespace(synth=SynthSection(calibration=str(path)))
     seen = [_fingerprint(design, "synth")]
     for factor in (1.0, 1.1):
         calibration.save({"lut": Correction(factor, 0.1, 4)}, path)
         seen.append(_fingerprint(design, "synth"))
     assert len(set(seen)) == 3
-    assert _fingerprint(SimpleNamespace(synth=SimpleNamespace(calibration=None)), "synth") == ""
+    assert _fingerprint(SimpleNamespace(synth=SynthSection()), "synth") == ""

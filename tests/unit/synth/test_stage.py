@@ -186,7 +186,7 @@ def test_network_outputs_leave_the_rtl_where_they_mean_something(classified, tmp
 def test_a_difference_in_the_outputs_alone_is_recorded(classified, tmp_path, monkeypatch):
     function, data, folder, _ = classified
     # The RTL is the same as before, so that its simulation need not be compiled again.
-    program = folder / "work" / "verilator" / "sim"
+    program = folder / "checkpoints" / "verilator" / "sim"
     monkeypatch.setattr(verilator, "build", lambda rtl, *more: verilator.Simulator(program, rtl, tmp_path / "log", 300))
     csim = simulated(function, data)
     csim.outputs["signal"][17, 2] += 1

@@ -187,7 +187,7 @@ def test_result_is_read_back(measured, tmp_path):
 def test_a_flipped_weight_is_noticed(measured, data, folder, tmp_path, monkeypatch):
     """The RTL of another network: mismatches are counted, and no latency is claimed."""
     # The RTL is the same as before, so that its simulation need not be compiled again.
-    program = folder / "work" / "verilator" / "sim"
+    program = folder / "checkpoints" / "verilator" / "sim"
     old = verilator.Simulator(program, None, tmp_path / "log", 300)
     monkeypatch.setattr(verilator, "build", lambda rtl, *more, **options: replace(old, rtl=rtl))
     function = toy.trigger(**SMALL)
