@@ -63,7 +63,7 @@ def test_reports_are_of_the_designs_as_they_are_written(path: Path) -> None:
 
 def _at(settings: Any, written: Any) -> Any:
     """The settings whose keys are written in a design file; all others are defaults."""
-    if not isinstance(written, dict):
+    if not isinstance(written, dict) or not isinstance(settings, dict):
         return settings
     return {key: _at(settings.get(key), value) for key, value in written.items()}
 
