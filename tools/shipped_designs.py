@@ -36,7 +36,7 @@ DETAILS = frozenset({"seed", "baseline", "layer", "function", "module"})
 """Conditions of figures that are not of the whole design."""
 
 NOT_RUN: Mapping[str, str] = dict.fromkeys(
-    ("anomaly_adc2021", "anomaly_ae", "calo_cnn", "cicada_conv", "conv_ae", "garnet", "svhn_like"),
+    ("anomaly_ae", "calo_cnn", "cicada_conv", "conv_ae", "garnet", "svhn_like"),
     "no report of a finished run yet",
 )
 """Designs without a report, and why."""
