@@ -49,10 +49,9 @@ def written(folder, **more):
     return folder / "tiny.yaml"
 
 
-@pytest.mark.parametrize(("collapse", "activation"), [("mean", "linear"), ("max", "relu")])
-def test_every_level_is_equal(collapse, activation, installed, tmp_path):
+def test_every_level_is_equal(installed, tmp_path):
     packed.save(toy_showers.events(1000, slots=16), tmp_path / "showers.h5")
-    done = pipeline.run(design.load(written(tmp_path, collapse=collapse, activation=activation)), tmp_path / "runs")
+    done = pipeline.run(design.load(written(tmp_path, collapse="mean", activation="linear")), tmp_path / "runs")
     pipeline.judge(done, strict=True)
     csim, synth = done.results.csim, done.results.synth
     between = {c.between for c in (*csim.comparisons, *synth.comparisons)}
