@@ -11,7 +11,7 @@ UV := .venv/tools/bin/uv
 BIN := .venv/bin
 DESIGN ?= models/anomaly.yaml
 RUNS ?= runs
-XDIST ?= $(shell $(BIN)/python -c 'from l1trigger.machine import cores; print(cores())')
+XDIST ?= $(shell $(BIN)/python -c 'from l1trigger.cores import cores; print(cores())')
 
 .PHONY: demo test coverage venv lint lock
 
