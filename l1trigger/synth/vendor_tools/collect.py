@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 from l1trigger.errors import ReportError, argument
@@ -276,8 +277,7 @@ def _before(reading: Reading) -> tuple[int, bool]:
 
 def _one_part(readings: Sequence[Reading], folder: Path) -> None:
     parts = [(r.part, r.file) for r in readings if r.part]
-    for part, file in parts:
-        other, first = next(((p, f) for p, f in parts if not same(p, part)), ("", ""))
-        if other:
-            raise ReportError(f"{folder}: {first} is for {other}, {file} for {part}. "
+    for (one, first), (other, second) in combinations(parts, 2):
+        if not same(one, other):
+            raise ReportError(f"{folder}: {first} is for {one}, {second} for {other}. "
                               "Remedy: import the folder of one design at a time")
