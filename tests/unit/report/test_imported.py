@@ -138,6 +138,39 @@ def test_its_own_baseline(imported, tmp_path, solution):
     assert code == 1 and "lut [route]: 8866 -> 9866" in err
 
 
+def test_reports_of_another_top_are_not_judged_by_the_budget_of_a_design(imported, tmp_path):
+    design = tmp_path / "muon.yaml"
+    design.write_text(DESIGN.replace("name: veto", "name: egamma"))
+    code, _, err = imported(VITIS, "--design", design)
+    said = "csynth.xml is of veto_trigger, not of egamma_trigger, so the budget of egamma says nothing of it"
+    assert code == 2 and said in err
+    assert not (tmp_path / "runs" / "egamma-imported").exists()
+    assert imported(VITIS, "--design", design, "--top", "veto_trigger")[0] == 0
+    # Vivado's reports of the RTL of this project name the module that alkaid writes.
+    code, out, _ = imported(REPORTS / "alkaid_vivado_2023.2", "--design", design, "--name", "rtl")
+    assert code == 0 and "timing constraints are not met (hold: 7 endpoints fail, the worst by 0.041 ns)" in out
+    report = load_report(tmp_path / "runs" / "rtl" / "report.json")
+    assert report.figure("hold_slack_ns").value == -0.041
+    assert {j.figure: j.met for j in report.budget}["lut_percent"] is True
+
+
+def test_a_cosimulation_that_never_ran_is_told(imported, tmp_path):
+    code, out, _ = imported(REPORTS / "vivado_hls_2020.1", "--name", "tau")
+    assert code == 0 and "cosim: the co-simulation did not run; the tool's log says why (tau_trigger_cosim.rpt)" in out
+    figure = load_report(tmp_path / "runs" / "tau" / "report.json").figure("cosim_pass")
+    assert figure.value is None and "did not run" in figure.reason and "because" not in figure.conditions
+
+
+def test_a_solution_is_chosen_on_the_command_line(imported, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(VITIS, tmp_path / "both" / name)
+    code, _, err = imported(tmp_path / "both")
+    assert code == 2 and "several solutions: a/solution1 (veto_trigger" in err and "choose one with --solution" in err
+    assert imported(tmp_path / "both", "--solution", "b/solution1", "--name", "b")[0] == 0
+    figures = load_report(tmp_path / "runs" / "b" / "report.json").figures
+    assert {str(f.conditions["report"]).split("/")[0] for f in figures if f.value is not None} == {"b"}
+
+
 def test_no_reports(imported, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, err = imported(tmp_path / "empty")
@@ -282,7 +315,7 @@ def test_reports_of_two_designs(imported, solution, tmp_path):
     assert code == 2 and "csynth.xml is of veto_trigger, vivado_synth.rpt of muon_trigger" in err
     (mixed / "vivado_synth.rpt").write_text((mixed / "vivado_synth.rpt").read_text().replace("muon", "veto"))
     code, _, err = imported(mixed)
-    assert code == 2 and "is for xc7vx690tffg1927-2" in err
+    assert code == 2 and "csynth.xml is for xcvu9p-flga2104-2-e, vivado_synth.rpt for xc7vx690tffg1927-2" in err
 
 
 def test_a_run_of_a_design_is_not_replaced(imported, tmp_path):
