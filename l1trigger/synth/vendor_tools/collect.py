@@ -11,7 +11,7 @@ from pathlib import Path
 from l1trigger.errors import ReportError, argument
 from l1trigger.synth.vendor_tools import cosim, csynth, export, vivado
 from l1trigger.synth.vendor_tools.parts import same
-from l1trigger.synth.vendor_tools.reading import STEPS, LeftOut, Reading, Step, VendorResult
+from l1trigger.synth.vendor_tools.reading import RESOURCES, STEPS, LeftOut, Reading, Step, VendorResult
 from l1trigger.synth.vendor_tools.solutions import choose
 from l1trigger.synth.vendor_tools.text import whole_tables
 
@@ -122,6 +122,8 @@ def collect(
         )
     readings, unread = _read_all(paths, folder)
     mine, left_out = choose(readings, unread, solution, folder)
+    told = {(r.step, r.kind) for r in mine}
+    left_out = [x for x in left_out if not (in_project_run(x.file) and (x.step, x.kind) in told)]
     of_top, others = _of_one_design(mine, top, folder)
     chosen = _branded([*_agreeing([r for r in of_top if r.kind == "csynth"]),
                        *_one_each([r for r in of_top if r.kind != "csynth"])])
@@ -208,16 +210,17 @@ def _agreeing(readings: Sequence[Reading]) -> list[Reading]:
 
 
 def _disagree(one: Reading, other: Reading) -> str:
-    """What two reports of one step say differently, with both values; empty where they agree."""
-    pairs = {k: (one.values.get(k), other.values.get(k)) for k in one.values}
-    pairs |= {"clock_ns": (one.clock_ns, other.clock_ns)}
-    apart = [f"{k} ({a:g} and {b:g})" for k, (a, b) in pairs.items()
-             if a is not None and b is not None and abs(a - b) > _ROUNDED.get(k, 0)]
-    return ", ".join(apart)
+    """What two reports of one kind and step say differently, with both values; empty where they agree."""
+    names = [n for n in one.values if n != "latency_ns"]  # follows from the others
+    if "csynth" in (one.kind, other.kind) and None in (one.clock_ns, other.clock_ns):
+        names = [n for n in names if n in RESOURCES]  # which cycles of several a summary names is not known
+    pairs = {n: (one.values.get(n), other.values.get(n)) for n in names} | {"clock_ns": (one.clock_ns, other.clock_ns)}
+    return ", ".join(f"{n} ({a:g} and {b:g})" for n, (a, b) in pairs.items()
+                     if a is not None and b is not None and abs(a - b) > _ROUNDED.get(n, 0))
 
 
-_ROUNDED = {"estimated_clock_ns": 0.01, "latency_ns": 10.0}
-"""Older text reports round the clock period to 10 ps, and so nanoseconds of up to a thousand cycles."""
+_ROUNDED = {"estimated_clock_ns": 0.01}
+"""Older text reports round the clock period to 10 ps."""
 
 
 def _branded(readings: Sequence[Reading]) -> list[Reading]:
@@ -272,7 +275,12 @@ def _one_each(readings: Iterable[Reading]) -> list[Reading]:
 
 def _before(reading: Reading) -> tuple[int, bool]:
     """What makes another report of a step count before this one: its state, and a copy outside Vivado's project."""
-    return vivado.distance(reading.state), any(part.endswith(".runs") for part in reading.file.split("/"))
+    return vivado.distance(reading.state), in_project_run(reading.file)
+
+
+def in_project_run(file: str) -> bool:
+    """Whether a report lies in a run of a Vivado project, which has reports of wrappers and black boxes, too."""
+    return any(part.endswith(".runs") for part in file.split("/"))
 
 
 def _one_part(readings: Sequence[Reading], folder: Path) -> None:

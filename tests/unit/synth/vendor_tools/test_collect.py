@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +181,34 @@ def test_vivados_own_project_fills_only_what_is_missing_outside(tmp_path):
     result = collect(tmp_path)
     assert luts(result) == VETO
     assert next(r.values["power_w"] for r in result.readings if r.kind == "power") == 2.999
+
+
+BOXES = """
+9. Black Boxes
+--------------
+
++-----------------+------+
+|     Ref Name    | Used |
++-----------------+------+
+| bd_0_hls_inst_0 |    1 |
++-----------------+------+
+"""
+
+
+def with_box(text: str) -> str:
+    """Utilization of a wrapper around a function that was synthesized on its own, so next to nothing."""
+    return text.replace("4. ARITHMETIC\n", "4. ARITHMETIC\n9. Black Boxes\n", 1).replace("9120", "   3") + BOXES
+
+
+def test_a_wrapper_around_a_black_box_is_not_the_design(tmp_path):
+    synth = SOLUTION / "impl/verilog/report/veto_trigger_utilization_synth.rpt"
+    runs = tmp_path / "veto_prj" / "solution1" / "impl" / "verilog" / "project.runs"
+    copy(synth, runs / "synth_1" / "bd_0_wrapper_utilization_synth.rpt", with_box)
+    copy(synth, runs / "bd_0_hls_inst_0_synth_1" / "bd_0_hls_inst_0_utilization_synth.rpt")
+    result = collect(tmp_path)
+    assert luts(result) == {"vsynth": 9120} and result.left_out == ()
+    shutil.rmtree(runs / "bd_0_hls_inst_0_synth_1")
+    refused(tmp_path, r"bd_0_wrapper_utilization_synth.rpt: does not count the black boxes .*\(bd_0_hls_inst_0\)")
 
 
 def test_a_wrapper_is_the_design_that_it_wraps(tmp_path):

@@ -233,6 +233,17 @@ def test_violations_of_hold_and_registers_without_clock_are_told():
                          "3 registers have no clock")
 
 
+def test_of_several_clocks_the_fastest_has_its_own_slack():
+    text = (ALKAID / "model_post_route_timing.rpt").read_text()
+    slow = "slow    {0.000 12.500}      25.000          40.000          "
+    assert vivado.timing(text + "\n", "x_routed.rpt").values["achieved_clock_ns"] == 4.898
+    fast = next(line for line in text.splitlines() if line.startswith("ap_clk"))
+    text = text.replace(fast, f"{fast}\n{slow}")
+    row = "{}   {}   0.000   0   9   0.031   0.000   0   9   2.225   0.000   0   9\n"
+    r = vivado.timing(text + row.format("slow", "0.102") + row.format("ap_clk", "1.250"), "x_routed.rpt")
+    assert (r.values["slack_ns"], r.values["achieved_clock_ns"], r.clock_ns) == (0.102, 3.75, 5)
+
+
 NUMBERS = re.compile(r"(?m)^ +-0\.214 .*$")
 
 
