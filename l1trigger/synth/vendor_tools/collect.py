@@ -55,8 +55,15 @@ def reports(folder: Path) -> list[Path]:
         p for p in folder.rglob("*")
         if p.suffix in {".rpt", ".xml"} and p.is_file() and not _NOT.search(p.name)
         and not _HIDDEN.intersection(p.relative_to(folder).parts[:-1])
-        and (_kind_of_name(p.name) or (p.suffix == ".rpt" and _parser(_text(p, p.name, _HEAD))))
+        and (_kind_of_name(p.name) or (p.suffix == ".rpt" and _may_be_report(p)))
     )
+
+
+def _may_be_report(path: Path) -> bool:
+    try:
+        return _parser(_text(path, path.name, _HEAD)) is not None
+    except ReportError:
+        return True  # which is told when it is read
 
 
 def read(path: Path, name: str) -> Reading:

@@ -138,6 +138,19 @@ def test_a_report_of_any_name_is_read_by_what_it_says(tmp_path):
     assert [r.file for r in collect(tmp_path).readings] == ["final_io_numbers.rpt"]
 
 
+def test_a_report_that_cannot_be_opened_is_told(tmp_path, monkeypatch):
+    copy(ALKAID / POST_ROUTE, tmp_path / POST_ROUTE)
+    for name in ("odd.rpt", "odd_timing_routed.rpt"):
+        (tmp_path / name).symlink_to(tmp_path / POST_ROUTE)
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *rest, **named: real(
+        tmp_path / "not there" if path.name.startswith("odd") else path, *rest, **named))
+    result = collect(tmp_path)
+    assert luts(result) == {"route": 5866} and [x.file for x in result.left_out] == ["odd.rpt", "odd_timing_routed.rpt"]
+    assert all("cannot be read (No such file or directory)" in x.why for x in result.left_out)
+    assert [x.step for x in result.left_out] == [None, "route"]
+
+
 def test_one_part_in_two_spellings():
     result = collect(ZYNQ)
     assert {r.part for r in result.readings if r.part} == {"xc7z020-clg400-1", "xc7z020clg400-1"}
