@@ -177,19 +177,20 @@ def _of_one_design(readings: Sequence[Reading], top: str | None, folder: Path) -
     synthesized = [r for r in readings if r.kind == "csynth"]
     others = [r for r in readings if r.kind != "csynth"]
     named = top is not None
-    if synthesized and not (top and any(alike(r.top, top) for r in others)):
+    # A design around the function has reports of Vivado alone.
+    if synthesized and (any(r.top == top for r in synthesized) or not any(top and alike(r.top, top) for r in others)):
         synthesized = _top(synthesized, top, folder)
         top = synthesized[0].top
     top = top or next((r.top for r in others if says_top(r)), "")
-    apart = [r for r in others if says_top(r) and not alike(r.top, top)]
+    apart = [r for r in (*synthesized, *others) if says_top(r) and not alike(r.top, top)]
+    mine = [r for r in (*synthesized, *others) if r not in apart]
     if apart and not named:
-        mine = next(r.file for r in (*synthesized, *others) if alike(r.top, top))
-        raise ReportError(f"{folder}: {mine} is of {top}, {apart[0].file} of {apart[0].top}. Remedy: choose one with "
-                          f"{argument('top')}, or import the folder of one design at a time")
-    found = [r for r in (*synthesized, *others) if r not in apart and (r.kind != "csynth" or alike(r.top, top))]
-    if not found:
+        first = next(r for r in mine if says_top(r))
+        raise ReportError(f"{folder}: {first.file} is of {first.top}, {apart[0].file} of {apart[0].top}. Remedy: choose "
+                          f"one with {argument('top')}, or import the folder of one design at a time")
+    if not mine:
         raise ReportError(f"{folder}: holds no report of {top}. Remedy: give another {argument('top')}")
-    return found, [LeftOut(r.file, f"is of {r.top}, not of {top}") for r in apart]
+    return mine, [LeftOut(r.file, f"is of {r.top}, not of {top}") for r in apart]
 
 
 def says_top(reading: Reading) -> bool:

@@ -235,7 +235,12 @@ def test_a_wrapper_is_the_design_that_it_wraps(tmp_path):
     result = collect(tmp_path, "veto_trigger")
     assert [x.why for x in result.left_out] == ["is of design_1_wrapper, not of veto_trigger"]
     assert [r.kind for r in result.of("route")] == ["timing", "power", "hierarchy", "export"]
+    assert [r.file for r in result.of("csynth")] == [f"syn/report/{name}" for name in (
+        "csynth.xml", "veto_trigger_csynth.rpt", "csynth.rpt")]
     refused(tmp_path, "none of egamma", top="egamma")
+    around = collect(tmp_path, "design_1_wrapper")
+    assert luts(around) == {"vsynth": 9120, "route": 8866} and not around.of("csynth")
+    assert {x.why for x in around.left_out} >= {"is of veto_trigger, not of design_1_wrapper"}
 
 
 def test_a_cosimulation_of_another_function_is_told_by_its_name(tmp_path):
