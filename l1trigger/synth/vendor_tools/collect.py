@@ -186,8 +186,8 @@ def _of_one_design(readings: Sequence[Reading], top: str | None, folder: Path) -
     mine = [r for r in (*synthesized, *others) if r not in apart]
     if apart and not named:
         first = next(r for r in mine if says_top(r))
-        raise ReportError(f"{folder}: {first.file} is of {first.top}, {apart[0].file} of {apart[0].top}. Remedy: choose "
-                          f"one with {argument('top')}, or import the folder of one design at a time")
+        raise ReportError(f"{folder}: {first.file} is of {first.top}, {apart[0].file} of {apart[0].top}. Remedy: "
+                          f"choose one with {argument('top')}, or import the folder of one design at a time")
     if not mine:
         raise ReportError(f"{folder}: holds no report of {top}. Remedy: give another {argument('top')}")
     return mine, [LeftOut(r.file, f"is of {r.top}, not of {top}") for r in apart]
