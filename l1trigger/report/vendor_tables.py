@@ -30,8 +30,8 @@ def note(shown: Sequence[Figure]) -> str:
     if not any(f.source in VENDORS for f in shown):
         return ""
     return ("csynth, cosim, vsynth and route are of the project that the vendor's tools were given; an HLS project is "
-            "other firmware than the RTL. csynth is the HLS tool's own estimate, often several times what is placed; vsynth "
-            "is after synthesis, route after place-and-route. ")
+            "other firmware than the RTL. csynth is the HLS tool's own estimate, often several times what is placed; "
+            "vsynth is after synthesis, route after place-and-route. ")
 
 
 def remark(figure: Figure) -> str:
