@@ -1,4 +1,4 @@
-"""Random Keras graphs as users build them: layers, options, orders, several inputs and outputs, shared layers, names."""
+"""Random Keras graphs as users build them: layers, options, orders, ports, shared layers, models inside, names."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -72,8 +72,8 @@ class Maker:
         la = self.k.layers
         if self.odd and self.maybe(0.3):
             return self.one(lambda: la.LeakyReLU(0.25), lambda: la.ReLU(threshold=0.5),
-                            lambda: la.ReLU(negative_slope=0.1), lambda: la.PReLU(), lambda: la.ELU())()(x)
-        return self.one(lambda: la.ReLU(), lambda: la.ReLU(max_value=self.one(1.0, 2.5, 4.0, 6.0, 0.75)),
+                            lambda: la.ReLU(negative_slope=0.1), la.PReLU, la.ELU)()(x)
+        return self.one(la.ReLU, lambda: la.ReLU(max_value=self.one(1.0, 2.5, 4.0, 6.0, 0.75)),
                         lambda: la.Activation(self.one("relu", "linear")))()(x)
 
     def moved(self, x):
@@ -84,14 +84,14 @@ class Maker:
         if rank == 2:
             length = x.shape[1]
             return self.one(
-                lambda: la.Flatten(), lambda: la.GlobalAveragePooling1D(), lambda: la.GlobalMaxPooling1D(),
+                la.Flatten, la.GlobalAveragePooling1D, la.GlobalMaxPooling1D,
                 lambda: la.MaxPooling1D(2) if length > 1 else la.Flatten(), lambda: la.ZeroPadding1D(1),
                 lambda: la.UpSampling1D(2), lambda: la.Permute((2, 1)),
             )()(x)
         small = min(x.shape[1:3]) < 2
         return self.one(
-            lambda: la.Flatten(), lambda: la.GlobalAveragePooling2D(keepdims=self.maybe(0.3)),
-            lambda: la.GlobalMaxPooling2D(), lambda: la.ZeroPadding2D(1),
+            la.Flatten, lambda: la.GlobalAveragePooling2D(keepdims=self.maybe(0.3)),
+            la.GlobalMaxPooling2D, lambda: la.ZeroPadding2D(1),
             lambda: la.Flatten() if small else la.MaxPooling2D(2),
             lambda: la.Flatten() if small else la.AveragePooling2D(2), lambda: la.SpatialDropout2D(0.2),
         )()(x)
