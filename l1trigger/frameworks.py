@@ -51,6 +51,14 @@ def _keras() -> Any:
     return tf_keras
 
 
+def keras3() -> Any:
+    """The Keras 3 module, which reads files that it wrote; nothing else is done with it."""
+    keras()
+    import keras as module
+
+    return module
+
+
 def tensorflow() -> Any:
     """The tensorflow module, imported only after Keras 2 has been chosen."""
     keras()

@@ -109,6 +109,7 @@ def require_layers(section: QuantizationSection, names: Sequence[str]) -> None:
 def layer_types(
     name: str, section: QuantizationSection, values: NDArray[Any], relu: bool,
     weights: tuple[NDArray[Any], NDArray[Any]] | None = None, *, last: bool = False, clipped: bool = False,
+    limit: float | None = None,
 ) -> LayerTypes:
     """Types of one layer; binary points that the design leaves open are fitted.
 
@@ -120,6 +121,7 @@ def layer_types(
         weights: kernel and bias; None where it has none, as a sum.
         last: whether it is the network's last.
         clipped: whether its outputs are clipped to [-1, 1].
+        limit: where its ReLU clips, a power of two: the largest value of its type, whatever the section says.
     """
     own = section.layers.get(name, LayerBits())
     kernel, bias = weights or (np.zeros(0), np.zeros(0))
@@ -128,7 +130,9 @@ def layer_types(
     weight = by_channel.covering(channels) if channels else _weight_type(own, section, kernel)
     bits = own.activations or (section.score if last else section.activations)
     bi = _first(own.biases_integer, section.biases_integer, covering_integer(bias, bias_bits))
-    if last:
+    if limit is not None:
+        ai = round(np.log2(limit))
+    elif last:
         # A score that saturates cannot rank the most anomalous events.
         ai = _first(own.activations_integer, None, covering_integer(values, bits))
     else:

@@ -6,6 +6,7 @@ Layers that only move numbers stay as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ class Point:
     Attributes:
         layer: of the float model.
         normalization: the batch normalization behind it.
-        relu: whether a ReLU is behind both.
+        relu: whether a ReLU is behind both; or it is a ReLU itself, behind something that gets no type.
         end: the last of them, whose outputs get the type.
     """
 
@@ -54,6 +55,12 @@ class Point:
     normalization: Any
     relu: bool
     end: Any
+
+    @property
+    def limit(self) -> float | None:
+        """Where the ReLU clips, a power of two; None where it does not."""
+        limit = getattr(self.end, "max_value", None)
+        return None if limit is None else float(limit)
 
     @property
     def weights(self) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
@@ -88,8 +95,11 @@ def points(model: Any, name: str = "the network") -> dict[str, Point]:
         kind = type(layer).__name__
         if layer.name in taken or kind in (*_MOVING, *_PASSED_OVER, "InputLayer"):
             continue
+        if _is_relu(layer):
+            typed_layers[layer.name] = Point(layer, None, True, layer)
+            continue
         if kind not in (*_WEIGHTED, *_ARITHMETIC):
-            unknown.append(f"{layer.name} ({kind})")
+            unknown.append(f"{layer.name} ({f'activation {_activation(layer)}' if kind == 'Activation' else kind})")
             continue
         if (activation := _activation(layer)) not in ("linear", "relu"):
             unknown.append(f"{layer.name} (activation {activation})")
@@ -106,8 +116,8 @@ def points(model: Any, name: str = "the network") -> dict[str, Point]:
     if unknown:
         raise UnsupportedLayerError(
             f"{name}: cannot bring to firmware: {', '.join(unknown)}. Remedy: use "
-            f"{', '.join((*_WEIGHTED, *_ARITHMETIC, *_MOVING))}, ReLU without options, and batch normalization behind "
-            "layers with weights"
+            f"{', '.join((*_WEIGHTED, *_ARITHMETIC, *_MOVING))}, ReLU without slope and threshold, and batch "
+            "normalization behind layers with weights"
         )
     return typed_layers
 
@@ -163,7 +173,7 @@ def require_names(section: CompressSection, model: Any) -> None:
 def _types(
     model: Any, typed_layers: Mapping[str, Point], section: QuantizationSection, x: NDArray[np.float64]
 ) -> dict[str, LayerTypes]:
-    last = model.outputs[0]
+    last = _last(model, typed_layers)
     types = {}
     for name, point in typed_layers.items():
         tensor = point.end.output
@@ -171,8 +181,21 @@ def _types(
         few = x[: max(1, min(SAMPLE, _BYTES // size))].astype(np.float32)
         part = frameworks.keras().Model(model.inputs, tensor)
         values = part.predict(as_inputs(model, few), batch_size=batch_size(model), verbose=0)
-        types[name] = layer_types(name, section, values, point.relu, point.weights, last=tensor is last)
+        types[name] = layer_types(name, section, values, point.relu, point.weights, last=name in last,
+                                  limit=point.limit)
     return types
+
+
+def _last(model: Any, typed_layers: Mapping[str, Point]) -> list[str]:
+    """The typed layers whose results become the network's outputs as they are, moved at most."""
+    ends = {p.end.name: name for name, p in typed_layers.items()}
+    names, layers = [], [model.get_layer(model.output_names[0])]
+    for layer in layers:
+        if layer.name in ends:
+            names.append(ends[layer.name])
+        elif type(layer).__name__ in (*_MOVING, *_PASSED_OVER):
+            layers += sources(layer)
+    return names
 
 
 def _rebuilt(
@@ -192,7 +215,7 @@ def _rebuilt(
             continue
         given = [tensors[source.name] for source in sources(layer)]
         x = given[0] if len(given) == 1 else given
-        if layer.name in typed_layers:
+        if layer.name in typed_layers and kind != "ReLU":
             x = _replaced(layer, types[layer.name])(x)
         elif kind in _MOVING:
             x = type(layer).from_config(layer.get_config())(x)
@@ -202,8 +225,23 @@ def _rebuilt(
     order = {t.name: i for i, t in enumerate(model.inputs)}
     by_name = dict(zip((la.name for la in model.layers if type(la).__name__ == "InputLayer"), inputs, strict=True))
     ordered = sorted(by_name, key=lambda n: order[n])
-    output = next(name for name in tensors if model.get_layer(name).output is model.outputs[0])
-    return k.Model([by_name[n] for n in ordered] if len(ordered) > 1 else inputs[0], tensors[output])
+    output = tensors[model.output_names[0]]
+    if model.output_names[0] not in ends:
+        output = q.QActivation(_output_quantizer(model, typed_layers, types, network_type), name="output_type")(output)
+    return k.Model([by_name[n] for n in ordered] if len(ordered) > 1 else inputs[0], output)
+
+
+def _output_quantizer(
+    model: Any, typed_layers: Mapping[str, Point], types: Mapping[str, LayerTypes], network_type: FixedPoint
+) -> Any:
+    """What holds every output of a network whose last layer has no type, such as pooling or a concatenation."""
+    last = _last(model, typed_layers)
+    found = {types[name].activation for name in last} or {network_type}
+    if len(found) == 1 and all(typed_layers[name].relu for name in last):
+        (t,) = found
+        return frameworks.qkeras().quantized_relu(t.width, t.integer)
+    integer = max(t.integer + int(not t.signed) for t in found)
+    return type_of(FixedPoint.from_quantized_bits(integer + max(t.fraction for t in found), integer - 1))
 
 
 def _replaced(layer: Any, types: LayerTypes) -> Any:
@@ -261,5 +299,6 @@ def _activation(layer: Any) -> str:
 def _is_relu(layer: Any) -> bool:
     kind = type(layer).__name__
     if kind == "ReLU":
-        return layer.max_value is None and not layer.negative_slope and not layer.threshold
+        clips = layer.max_value is None or (layer.max_value >= 1 and math.log2(layer.max_value).is_integer())
+        return clips and not layer.negative_slope and not layer.threshold
     return kind == "Activation" and _activation(layer) == "relu"

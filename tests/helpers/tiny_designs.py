@@ -55,7 +55,7 @@ def own_objects(folder):
         "signal_files": {"S": str(folder / "signal.h5")}, "units": "hardware", "unsorted": "sort",
     }
     return design(
-        "own_objects", data, {"architecture": "keras_file", "file": str(folder / "objects.keras")},
+        "own_objects", data, {"architecture": "keras_model", "file": str(folder / "objects.keras")},
         {"score": "student", "hidden": [4], "distill": FEW},
     )
 
@@ -124,8 +124,8 @@ def species(folder):
     h = k.layers.Conv2D(2, 2, strides=2, activation="relu")(x)
     k.Model(x, k.layers.Dense(5)(k.layers.Flatten()(h))).save(folder / "species.keras")
     data = {"source": "calorimeter_images", "size": 4, "slices": [0], "limit_events": 1500}
-    model = {"architecture": "keras_image", "file": str(folder / "species.keras"), "image": [4, 4, 1], "classes": 5,
-             "pixel": {"shift": 8, "bits": 12}}
+    model = {"architecture": "keras_model", "file": str(folder / "species.keras"), "classes": 5,
+             "inputs": [{"shift": 8, "bits": 12}]}
     return design("species", data, model, {"score": "class_margin"}, task="classification")
 
 

@@ -93,14 +93,14 @@ def test_files_of_sections_inside_are_found_wherever_they_are():
 
 def test_what_is_trained_stays_when_the_file_is_gone(tmp_path):
     """A training holds all of the user's model, so that a run goes on, and a report is made, without the file."""
-    from l1trigger.models.keras_image import KerasImage
+    from l1trigger.models.keras_model import KerasModel
 
     path = tmp_path / "model.keras"
     toy_cnn.float_model([{"dense": {"units": 2, "relu": False}}]).save(path)
-    options = KerasImage.Options(file=path, image=(6, 6, 1), classes=2)
-    network, x = KerasImage(options), np.arange(72, dtype=np.int16).reshape(2, 6, 6, 1)
+    options = KerasModel.Options(file=path, inputs=({"shift": 4, "bits": 10},), classes=2)
+    network, x = KerasModel(options), np.arange(72, dtype=np.int16).reshape(2, 6, 6, 1)
     expected = network.float_outputs(options.content(), x)
     weights = options.content()
     path.unlink()
-    stored = KerasImage.stored(options.model_dump(mode="json"))
+    stored = KerasModel.stored(options.model_dump(mode="json"))
     np.testing.assert_array_equal(stored.float_outputs(weights, x), expected)

@@ -29,7 +29,7 @@ ORDER = (
     # The quantized network, layers of graph networks, and the trigger function.
     ("own_layers",), ("network",), ("graph",), ("trigger",),
     # What makes a trigger function.
-    ("quantize",), ("models",), ("train",), ("scores",), ("compress",),
+    ("quantize",), ("keras_import",), ("models",), ("train",), ("scores",), ("compress",),
     # What makes firmware of it and measures that.
     ("convert",), ("csim",), ("synth",),
     # What tells of it.

@@ -25,9 +25,9 @@ SHIPPED = sorted(MODELS.glob("*.yaml"))
 NO_TRAINING = {
     "garnet": "model: {architecture: garnet, hits: 8, aggregators: [2], propagate: [2], filters: [2], "
               "contrib_file: model.h5}\ndata: {source: showers, max_hits: 8}\ncompress: {score: classifier}\n",
-    "keras_file": "model: {architecture: keras_file, file: model.h5}\ndata: {source: zerobias}\n"
+    "keras_objects": "model: {architecture: keras_model, file: model.h5}\ndata: {source: zerobias}\n"
                   "compress: {score: student}\n",
-    "keras_image": "model: {architecture: keras_image, image: [8, 8, 1], file: model.h5}\ndata: {source: digits}\n"
+    "keras_image": "model: {architecture: keras_model, inputs: [{shift: 4}], file: model.h5}\ndata: {source: digits}\n"
                    "compress: {score: classifier}\n",
 }
 OBJECT = '{"met": {"pt": {"shift": 2}, "eta": {"shift": 9}, "phi": {"shift": 9}}}'

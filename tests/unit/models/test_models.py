@@ -68,7 +68,7 @@ def save_qkeras(path, last=True, alpha=1):
 
 def keras_design(path, **model):
     raw = tiny.raw_design(fine_tune={"epochs": 1})
-    raw["model"] = {"architecture": "keras_file", "file": str(path), **model}
+    raw["model"] = {"architecture": "keras_model", "file": str(path), **model}
     del raw["train"]
     return raw
 
@@ -109,13 +109,15 @@ def test_layers_that_cannot_go_to_firmware_are_named(data, tmp_path):
         train.run(design.from_mapping(keras_design(path)), Results(data=data), tmp_path / "t")
 
 
-def test_qkeras_without_output_quantizer_says_what_to_add(data, tmp_path):
+def test_qkeras_without_output_quantizer_gets_one_that_changes_nothing(data, tmp_path):
     path = tmp_path / "open.h5"
-    save_qkeras(path, last=False)
+    model = save_qkeras(path, last=False)
     d = design.from_mapping(keras_design(path))
     trained = train.run(d, Results(data=data), tmp_path / "t")
-    with pytest.raises(UnsupportedLayerError, match="begin and end with a QActivation"):
-        compress.run(d, Results(data=data, train=trained), tmp_path / "c")
+    compressed = compress.run(d, Results(data=data, train=trained), tmp_path / "c")
+    expected = model.predict(trained.scaling.firmware(data.test.inputs).astype(np.float32), verbose=0)
+    got = compressed.trigger.evaluate(data.test.inputs).network * compressed.trigger.network.output_type.lsb
+    np.testing.assert_array_equal(got, expected)
 
 
 def test_missing_or_damaged_model_file(data, tmp_path):

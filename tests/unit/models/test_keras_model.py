@@ -1,4 +1,4 @@
-"""Users' own models on images: float and quantized ones of any graph, refused by name before anything is trained."""
+"""Users' own models: float and quantized ones of any graph and shape, refused by name before anything is trained."""
 
 import numpy as np
 import pytest
@@ -26,8 +26,7 @@ def source(monkeypatch):
 
 def made(folder, file, **options):
     raw = toy_images.raw_design(**options.pop("sections", {}))
-    raw["model"] = {"architecture": "keras_image", "file": str(file), "image": [6, 6, 1], "pixel": PIXEL,
-                    "classes": 3, **options}
+    raw["model"] = {"architecture": "keras_model", "file": str(file), "inputs": [PIXEL], "classes": 3, **options}
     del raw["train"]
     d = design.from_mapping(raw)
     return d, train.run(d, Results(data=toy_images.data_set(300)), folder / "train")
@@ -51,8 +50,7 @@ def test_without_classes_the_outputs_are_learned_again(tmp_path):
     plain = {"task": "calorimeter"}
     raw = toy_images.raw_design() | plain
     raw["compress"] |= {"score": "classifier"}
-    raw["model"] = {"architecture": "keras_image", "file": str(tmp_path / "mine.h5"), "image": [6, 6, 1],
-                    "pixel": PIXEL}
+    raw["model"] = {"architecture": "keras_model", "file": str(tmp_path / "mine.h5"), "inputs": [PIXEL]}
     del raw["train"]
     d, data = design.from_mapping(raw), toy_images.data_set(300)
     trained = train.run(d, Results(data=data), tmp_path / "train")
@@ -89,10 +87,10 @@ def test_what_firmware_cannot_have_is_named_before_training(tmp_path):
         made(tmp_path, tmp_path / "bad.keras")
     good = k.Sequential([k.Input((6, 6, 1)), la.Flatten(), la.Dense(3, "tanh", name="bent")])
     good.save(tmp_path / "good.keras")
-    with pytest.raises(UnsupportedLayerError, match=r"good\.keras: .*bent \(activation tanh\)"):
+    with pytest.raises(UnsupportedLayerError, match=r"good\.keras: .*bent_activation \(activation tanh\)"):
         made(tmp_path, tmp_path / "good.keras")
-    with pytest.raises(DesignError, match=r"model\.image: .*takes 6 x 6 x 1, not 3 x 12 x 1"):
-        made(tmp_path, tmp_path / "good.keras", image=[3, 12, 1])
+    with pytest.raises(DesignError, match=r"model\.inputs: has 2 scalings, but .*takes 6 x 6 x 1"):
+        made(tmp_path, tmp_path / "good.keras", inputs=[PIXEL, PIXEL])
     with pytest.raises(DesignError, match=r"model\.classes: .*has 3 outputs, not 4"):
         made(tmp_path, tmp_path / "good.keras", classes=4)
     q = frameworks.qkeras()

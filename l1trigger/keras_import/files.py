@@ -1,0 +1,223 @@
+"""Files of Keras 2, Keras 3 and QKeras, each read by the Keras that wrote it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger import frameworks
+from l1trigger.errors import DataError
+from l1trigger.network import qkeras_objects
+
+SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
+"""Of files that hold a model; one of JSON holds the architecture alone."""
+_BATCH = 256
+_HDF5 = (".h5", ".hdf5")
+_CODE = ("Lambda", "TFOpLambda.lambda")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A user's model as the Keras that wrote it has it.
+
+    Attributes:
+        model: of Keras 2 or Keras 3.
+        keras3: which of the two.
+    """
+
+    model: Any
+    keras3: bool
+
+    def has_once(self, name: str) -> bool:
+        """Whether it has a layer of a name that is used once, so that its result is one."""
+        layer = next((la for la in self.model.layers if la.name == name), None)
+        if layer is None:
+            return False
+        nodes = layer._inbound_nodes if self.keras3 else layer.inbound_nodes
+        return len(nodes) == 1
+
+    def outputs(self, inputs: Sequence[NDArray[np.float64]], layers: Sequence[str] = ()) -> list[NDArray[np.float64]]:
+        """What the model itself gives, computed in float64, one array for each of its outputs.
+
+        Args:
+            inputs: one array for each of its inputs, first axis events.
+            layers: names of the layers whose results are wanted; none takes the model's own outputs.
+        """
+        given = list(inputs) if len(inputs) > 1 else inputs[0]
+        with _float64(self.keras3) as keras:
+            model = _rebuilt(keras, self.model, self.keras3)
+            if layers:
+                model = keras.Model(model.inputs, [model.get_layer(name).output for name in layers])
+            y = model.predict(given, batch_size=_BATCH, verbose=0)
+        if isinstance(y, Mapping):
+            y = list(y.values())
+        return [np.asarray(one, np.float64) for one in (y if isinstance(y, list | tuple) else [y])]
+
+
+@contextlib.contextmanager
+def _float64(keras3: bool) -> Iterator[Any]:
+    """The Keras module, whose layers made inside compute in float64."""
+    if not keras3:
+        with frameworks.float64():
+            yield frameworks.keras()
+        return
+    keras = frameworks.keras3()
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        yield keras
+    finally:
+        keras.config.set_floatx(before)
+
+
+def _rebuilt(keras: Any, model: Any, keras3: bool) -> Any:
+    """The same model in the module's float type."""
+    config = json.dumps(_in_float64(json.loads(model.to_json())))
+    made = keras.models.model_from_json(config, custom_objects=None if keras3 else qkeras_objects())
+    made.set_weights(model.get_weights())
+    return made
+
+
+def _in_float64(config: Any) -> Any:
+    if isinstance(config, dict):
+        return {key: _in_float64(value) for key, value in config.items()}
+    if isinstance(config, list):
+        return [_in_float64(value) for value in config]
+    return "float64" if config == "float32" else config
+
+
+def load(content: bytes, name: str, weights: bytes | None = None) -> LoadedModel:
+    """The model in the content of a file.
+
+    Args:
+        content: of the file; its suffix tells the format.
+        name: of the file, for messages, too.
+        weights: content of a file of weights, ``.h5``, for an architecture in JSON.
+
+    Raises:
+        DataError: the file is damaged, holds weights alone or code, or layers that Keras and QKeras do not know.
+    """
+    config, version = _architecture(content, name)
+    if code := sorted(_layers_with_code(config)):
+        raise DataError(
+            name, f"the layers {', '.join(code)} hold Python code, which firmware cannot have",
+            "save the part of the model without them, e.g. keras.Model(model.inputs, model.get_layer('z_mean').output)",
+        )
+    keras3 = version.startswith("3")
+    with _said(name, keras3), tempfile.TemporaryDirectory() as folder, _pruned(config, keras3) as strip:
+        path = Path(folder) / f"model{Path(name).suffix.lower()}"
+        path.write_bytes(content)
+        is_json = path.suffix == ".json"
+        model = strip(_read_json(config, weights, name, keras3, Path(folder)) if is_json else _read(path, keras3))
+    _require_weights(model, name)
+    return LoadedModel(model, keras3)
+
+
+def _read(path: Path, keras3: bool) -> Any:
+    if keras3:
+        return frameworks.keras3().saving.load_model(path, compile=False)
+    return frameworks.keras().models.load_model(path, custom_objects=qkeras_objects(), compile=False)
+
+
+def _read_json(config: Mapping[str, Any], weights: bytes | None, name: str, keras3: bool, folder: Path) -> Any:
+    if weights is None:
+        raise DataError(name, "holds an architecture without weights",
+                        "give the file of its weights, too: model.weights_file")
+    text = json.dumps(config)
+    model = (frameworks.keras3().models.model_from_json(text) if keras3 else
+             frameworks.keras().models.model_from_json(text, custom_objects=qkeras_objects()))
+    path = folder / ("model.weights.h5" if keras3 else "weights.h5")
+    path.write_bytes(weights)
+    model.load_weights(path)
+    return model
+
+
+def _architecture(content: bytes, name: str) -> tuple[Mapping[str, Any], str]:
+    """Keras' configuration in a file, and the version of Keras that wrote it.
+
+    Raises:
+        DataError: there is none.
+    """
+    suffix = Path(name).suffix.lower()
+    try:
+        if suffix == ".json":
+            config = json.loads(content)
+            return config, str(config.get("keras_version", "3" if "module" in config else "2"))
+        if suffix in _HDF5:
+            with h5py.File(io.BytesIO(content)) as f:
+                attributes = dict(f.attrs)
+            if "model_config" not in attributes:
+                raise DataError(name, "holds weights without an architecture",
+                                "save the whole model, or give the architecture as model.file (.json) and this file as "
+                                "model.weights_file")
+            return json.loads(attributes["model_config"]), str(attributes.get("keras_version", "2"))
+        with zipfile.ZipFile(io.BytesIO(content)) as z:
+            return json.loads(z.read("config.json")), str(json.loads(z.read("metadata.json"))["keras_version"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
+        raise DataError(name, f"cannot be read as a Keras model ({str(e).splitlines()[0][:200]})",
+                        "save it with model.save('name.keras') from the Keras that trained it") from e
+
+
+def _layers_with_code(config: Any) -> Iterator[str]:
+    if isinstance(config, Mapping):
+        if config.get("class_name") in _CODE:
+            yield str(config.get("name") or config["config"].get("name"))
+        for value in config.values():
+            yield from _layers_with_code(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _layers_with_code(value)
+
+
+@contextlib.contextmanager
+def _said(name: str, keras3: bool) -> Iterator[None]:
+    """Turns what Keras raises on files that it cannot read into one sentence."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as e:  # of a dozen kinds, from Keras, h5py and the layers that are made
+        said = next((line for line in str(e).splitlines() if line.strip()), type(e).__name__)
+        raise DataError(
+            name, f"cannot be read by Keras {3 if keras3 else 2} ({said[:200]})",
+            "leave out layers of your own (only those of Keras and QKeras are known), and save the model with "
+            "model.save('name.keras') from the Keras that trained it",
+        ) from e
+
+
+@contextlib.contextmanager
+def _pruned(config: Mapping[str, Any], keras3: bool) -> Iterator[Any]:
+    """Lets models be read whose layers are still wrapped for pruning; gives what takes the wrappers off."""
+    if keras3 or "PruneLowMagnitude" not in json.dumps(config):
+        yield lambda model: model
+        return
+    import tensorflow_model_optimization as tfmot
+
+    with tfmot.sparsity.keras.prune_scope():
+        yield tfmot.sparsity.keras.strip_pruning
+
+
+def _require_weights(model: Any, name: str) -> None:
+    """Every weight must be a number.
+
+    Raises:
+        DataError: one is not.
+    """
+    for layer in model.layers:
+        for weight in layer.get_weights():
+            if not np.isfinite(weight).all():
+                raise DataError(name, f"the weights of layer {layer.name} are not all finite",
+                                "train it again; a training that diverges leaves NaN")
+    if not model.inputs:
+        raise DataError(name, "its input shape is not known", "give the model an Input layer, and save it again")
