@@ -117,6 +117,11 @@ def pooling(m, x):
     )
 
 
+def averages(m, x):
+    """Averages of 24 pixels, which nothing rounds before a layer takes them: quotients of 38 bits."""
+    return m.dense(m.layers.GlobalAveragePooling2D()(m.relu(x)))
+
+
 def series(m, x):
     x = m.relu(m.q.QConv1D(4, 3, padding="same", **m.weights())(m.layers.Reshape((12, 4))(x)))
     return m.joined(
@@ -135,7 +140,7 @@ def by_channel(m, x):
 
 
 FLAT = (quantizers, merges, shapes, activations, tables, softmax_and_normalization)
-IMAGES = (convolution, pooling, series, by_channel)
+IMAGES = (convolution, pooling, averages, series, by_channel)
 
 
 def build(function, shape) -> QuantizedNetwork:
