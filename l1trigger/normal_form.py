@@ -46,6 +46,8 @@ def normalized(model: Any) -> tuple[str, tuple[NDArray[np.float32], ...]]:
         weights += _weights(layer)
         if is_qkeras(layer):
             settings[layer.name] |= _plain_weights(layer)
+        elif type(layer).__name__ == "Concatenate" and layer.axis == len(layer.output.shape) - 1:
+            settings[layer.name]["axis"] = -1  # hls4ml knows the last axis by this number only
     return json.dumps(config), tuple(weights)
 
 
@@ -96,6 +98,16 @@ def fixed_point(quantizer: Any) -> FixedPoint | None:
         return None
     overflow = Overflow.SAT_SYM if signed and quantizer.symmetric else Overflow.SAT
     return FixedPoint(bits, integer + signed, signed, Rounding.RND_CONV, overflow)
+
+
+def value_type(quantizer: Any) -> FixedPoint | None:
+    """The type of what a quantizer of activations gives, also behind a slope of its own; None when it has none."""
+    kind = type(quantizer).__name__
+    if kind not in ("quantized_tanh", "quantized_sigmoid"):
+        return fixed_point(quantizer)
+    signed = kind == "quantized_tanh"
+    overflow = Overflow.SAT_SYM if quantizer.symmetric else Overflow.SAT
+    return FixedPoint(int(quantizer.bits), int(signed), signed, Rounding.RND_CONV, overflow)
 
 
 def unusual(quantizer: Any) -> Iterator[tuple[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import frameworks
+from l1trigger import frameworks, normal_form
 from l1trigger.binary_points import _LEAST_INTEGER, covering_integer, fit_integer
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import LayerBits, QuantizationSection
@@ -239,7 +239,7 @@ def set_dense_weights(model: Any, stack: Sequence[DenseLayer]) -> None:
 
 def output_type(model: Any) -> FixedPoint:
     """Type of the outputs of a model that ends with a quantizer."""
-    last_type = fixed_point(model.layers[-1].quantizer)
+    last_type = normal_form.value_type(normal_form.activation(model.get_layer(model.output_names[0])))
     assert last_type is not None  # ``dense_layers`` ends with one
     return last_type
 

@@ -11,7 +11,7 @@ from l1trigger import normal_form
 from l1trigger.design import ConvertSection, Design
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.own_layers import OwnLayer
-from l1trigger.quantize import keras_graph, lint_layers, quantizers
+from l1trigger.quantize import keras_graph, lint_layers
 from l1trigger.quantize.lint_layers import Finding
 
 MAX_UNROLLED = 4096
@@ -26,14 +26,14 @@ _QUANTIZED = frozenset({"QDense", "QConv1D", "QConv2D", "QDepthwiseConv2D"})
 _FLOAT_WEIGHTS = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"})
 _FUSED = frozenset({"QConv2DBatchnorm", "QDenseBatchnorm", "QDepthwiseConv2DBatchnorm"})
 _NORMALIZATION = frozenset({"BatchNormalization", "QBatchNormalization", "LayerNormalization"})
-_AVERAGE = frozenset({"AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"})
 _WITHOUT_WEIGHTS = frozenset({
     "InputLayer", "QActivation", "Activation", "ReLU", "Softmax", "Flatten", "Reshape", "Permute", "Dropout", "Add",
     "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "MaxPooling1D", "MaxPooling2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Average", "Dot",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "Average", "Dot",
     "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
 })
-EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE
+EXACT = _QUANTIZED | _WITHOUT_WEIGHTS
 """Layer classes that hls4ml converts bit for bit, given quantizers as the other rules want them."""
 
 _RESHAPING = frozenset({"Flatten", "Reshape", "Permute", "Dropout"})
@@ -177,7 +177,7 @@ def _ports(section: ConvertSection, model: Any) -> Iterator[Finding]:
                     "put a QActivation(quantized_bits(bits, integer, alpha=1)) behind the input", "input_quantizer",
                 )
     last = model.output_names[0] if model.output_names else ""
-    if last and _kind(model.get_layer(last)) != "QActivation":
+    if last and not normal_form.is_qkeras(normal_form.activation(model.get_layer(last))):
         yield Finding("error", last, "the output has no quantizer",
                       "end with a QActivation(quantized_bits(bits, integer, alpha=1))", "output_quantizer")
 
@@ -283,7 +283,7 @@ def _in_a_row(section: ConvertSection, model: Any) -> Iterator[Finding]:
         quantizer = normal_form.activation(before)
         if not normal_form.is_qkeras(quantizer) or _kind(before) == "InputLayer":
             continue
-        first, second = quantizers.fixed_point(quantizer), quantizers.fixed_point(layer.quantizer)
+        first, second = normal_form.value_type(quantizer), normal_form.fixed_point(layer.quantizer)
         if first is not None and first != second:
             yield Finding(
                 "error", layer.name, f"it quantizes to {second} what {before.name} has just quantized to {first}; "
@@ -296,15 +296,6 @@ def _source(layer: Any) -> Any:
     """The one layer that a layer takes its input from; None when there are several."""
     layers = layer.inbound_nodes[0].inbound_layers
     return None if isinstance(layers, list) else layers
-
-
-def _pooling(section: ConvertSection, model: Any) -> Iterator[Finding]:
-    for layer in model.layers:
-        if _kind(layer) in _AVERAGE:
-            yield Finding(
-                "warning", layer.name, "accumulators of average pooling have lost bits in several versions of hls4ml",
-                "pool over a power of two of values, or take the maximum", "pooling",
-            )
 
 
 def _reuse(section: ConvertSection, model: Any) -> Iterator[Finding]:
@@ -336,8 +327,8 @@ def _some(values: Sequence[int]) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    _layers, lint_layers.options, lint_layers.windows, _names, _ports, _weights, _activations, _softmax_layers,
-    _in_a_row, _pooling, _reuse,
+    _layers, lint_layers.options, lint_layers.windows, lint_layers.averages, _names, _ports, _weights, _activations,
+    _softmax_layers, _in_a_row, _reuse,
 )
 """All rules, in the order in which their findings are told."""
 

@@ -47,6 +47,8 @@ def bad_models():
         "two quantizers in a row": (
             model(dense(), q.QActivation("quantized_relu(6,2)"), layers.Reshape((2, 2)), layers.Flatten()),
             "in_a_row", "output_type"),
+        "two quantizers in a row, the first with a slope": (
+            model(dense(), q.QActivation("quantized_sigmoid(8)")), "in_a_row", "output_type"),
         "batch normalization": (model(dense(), layers.BatchNormalization(name="norm")), "layer", "norm"),
         "fused": (
             model(q.QConv2DBatchnorm(2, 3, kernel_quantizer=q.quantized_bits(4, 0, alpha=1), name="fused"),
@@ -60,7 +62,8 @@ def bad_models():
         "too many integer bits": (
             model(dense(), q.QActivation("quantized_bits(4,5,alpha=1)", name="large")), "quantizer", "large"),
         "an activation that is computed from a table": (
-            model(dense(), q.QActivation("quantized_tanh(6, use_real_tanh=True)", name="table")), "option", "table"),
+            model(dense(), q.QActivation("quantized_tanh(6, use_real_tanh=True)", name="table"),
+                  dense(name="behind")), "option", "table"),
         "elu": (model(dense(), layers.Activation("elu", name="elu")), "function", "elu"),
         "a function as quantizer": (model(dense(), q.QActivation("hard_tanh", name="hard")), "function", "hard"),
         "a function behind weights": (model(dense(activation="tanh", name="table")), "function", "table"),
@@ -79,10 +82,9 @@ def test_what_prevents_an_exact_conversion_is_an_error():
 
 
 def test_what_endangers_it_is_a_warning():
-    k, q = frameworks.keras(), frameworks.qkeras()
+    q = frameworks.qkeras()
     cases = {
         "no_fraction": model(dense(), q.QActivation("quantized_bits(4,3,alpha=1)", name="place"), dense(name="last")),
-        "pooling": model(k.layers.AveragePooling2D(name="place"), k.layers.Flatten(), dense(), inputs=(4, 4, 1)),
     }
     for rule, m in cases.items():
         found = findings(m)
@@ -141,6 +143,10 @@ def test_quantizers_of_weights_may_be_of_any_kind_that_stays_on_a_grid(quantizer
     q = frameworks.qkeras()
     layer = q.QDense(3, kernel_quantizer=quantizer, bias_quantizer="quantized_bits(6,1)", name="any")
     assert findings(model(layer)) == []
+
+
+def test_the_last_layer_may_have_the_quantizer_as_its_activation():
+    assert findings(model(dense(activation="quantized_bits(8,3,alpha=1)", name="last"), output=False)) == []
 
 
 def test_all_bad_layers_are_named_at_once():
