@@ -134,6 +134,10 @@ def layer_types(
     else:
         fitted = 0 if clipped else fit_integer(values, bits, not relu)
         ai = _first(own.activations_integer, section.activations_integer, fitted)
+    if ai > bits - (not relu):
+        key = f"compress.quantization.layers.{name}.activations_integer"
+        raise DesignError(None, key, f"is {ai}, of {bits} bits {'without' if relu else 'with'} a sign",
+                          f"{bits - (not relu)} or less, or more bits")
     return LayerTypes(
         weight, FixedPoint.from_quantized_bits(bias_bits, bi), FixedPoint.from_quantized_bits(bits, ai, not relu),
         channels,
