@@ -139,14 +139,22 @@ def exact_relus(config: Any) -> None:
 
 
 def _weights(layer: Any) -> list[NDArray[np.float32]]:
-    """Weights of a layer, those that have a quantizer on its grid, as float64 puts them there."""
+    """Weights of a layer, those that have a quantizer on its grid."""
     weights = layer.get_weights()
     quantizers = [*(layer.get_quantizers() if hasattr(layer, "get_quantizers") else ()), *(None,) * len(weights)]
-    with frameworks.float64():
-        return [
-            np.asarray(w if q is None else q(np.asarray(w, np.float64)), np.float32)
-            for w, q in zip(weights, quantizers, strict=False)
-        ]
+    return [w if q is None else _on_grid(q, w) for w, q in zip(weights, quantizers, strict=False)]
+
+
+def _on_grid(quantizer: Any, weights: NDArray[Any]) -> NDArray[np.float32]:
+    """Weights as float64 quantizes them: what QKeras adds and takes away again for gradients would be seen in float32.
+
+    A few of its quantizers, none of which has a grid, mix both and can be computed in float32 only.
+    """
+    try:
+        with frameworks.float64():
+            return np.asarray(quantizer(np.asarray(weights, np.float64)), np.float32)
+    except TypeError:
+        return np.asarray(quantizer(weights), np.float32)
 
 
 def _plain_weights(layer: Any) -> Config:
