@@ -232,6 +232,20 @@ class QuantizationSection(LayerBits):
             raise ValueError("weights: a list belongs to a single layer; write it below layers.<name>")
         return self
 
+    @model_validator(mode="after")
+    def _binary_points(self) -> Self:
+        """Whether every binary point lies inside of its bits; those of channels may lie left of them."""
+        for where, own in {"": self, **{f"layers.{name}.": bits for name, bits in self.layers.items()}}.items():
+            by_channel = self.per_channel if own.per_channel is None else own.per_channel
+            for key, sign in (("weights", 1), ("biases", 1), ("activations", 0)):
+                given, point = (getattr(own, k) for k in (key, f"{key}_integer"))
+                bits, integer = given or getattr(self, key), getattr(self, f"{key}_integer") if point is None else point
+                least = -bits if key == "weights" and (by_channel or own.weights_by_channel) else 0
+                if integer is not None and not least <= integer <= bits - sign:
+                    most = bits - sign
+                    raise ValueError(f"{where}{key}_integer: {integer} of {bits} bits; {least} to {most} make sense")
+        return self
+
 
 class PostTrainingSection(Section):
     """Post-training quantization: the float weights rounded, with what can be done without training.

@@ -27,7 +27,7 @@ ORDER = (
     # Events, and what is measured on them.
     ("data",), ("physics",),
     # The quantized network, layers of graph networks, and the trigger function.
-    ("own_layers",), ("network",), ("graph",), ("trigger",),
+    ("own_layers", "normal_form"), ("network",), ("graph",), ("trigger",),
     # What makes a trigger function.
     ("quantize",), ("keras_import",), ("models",), ("train",), ("scores",), ("compress",),
     # What makes firmware of it and measures that.
