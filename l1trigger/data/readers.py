@@ -66,6 +66,10 @@ class Table(ABC):
     def __len__(self) -> int:
         return self._length
 
+    def events(self, names: Sequence[str]) -> int:
+        """How many events some columns hold."""
+        return len(self)
+
     @abstractmethod
     def _iterate(self, names: Sequence[str], size: int) -> Iterator[dict[str, Column]]: ...
 
@@ -168,6 +172,10 @@ class Hdf5Table(Table):
         if isinstance(item, h5py.Dataset) and item.shape:
             fields = [f"{name}/{field}" for field in item.dtype.names] if item.dtype.names else [name]
             self._lengths |= dict.fromkeys(fields, len(item))
+
+    def events(self, names: Sequence[str]) -> int:
+        """How many events some datasets hold; others in the file may be longer."""
+        return self._lengths[names[0]]
 
     def empty(self, name: str) -> bool:
         """Whether a dataset has no entries."""

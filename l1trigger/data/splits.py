@@ -6,6 +6,7 @@ an id take a hash of their contents as id: identical events then never lie on bo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,13 +32,18 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def content_id(inputs: NDArray[np.int16]) -> NDArray[np.uint64]:
     """A 64-bit hash of each event (n, 19, 3)."""
-    flat = inputs.reshape(len(inputs), -1)
+    flat = inputs.reshape(len(inputs), math.prod(inputs.shape[1:]))
     odd = _mix(_GOLDEN * np.arange(1, flat.shape[1] + 1, dtype=np.uint64)) | np.uint64(1)
     out = np.empty(len(flat), np.uint64)
     for start in range(0, len(flat), _AT_ONCE):  # four times wider than the inputs, which may fill half the memory
         part = flat[start : start + _AT_ONCE].astype(np.int64).view(np.uint64)
         out[start : start + _AT_ONCE] = _mix((part * odd).sum(axis=1, dtype=np.uint64))
     return out
+
+
+def in_file(ids: NDArray[np.int64], file: int) -> NDArray[np.int64]:
+    """Generator events of one of several files, so that no other file has the same; those of file 0 as they are."""
+    return ids if file == 0 else _mix(ids.view(np.uint64) + _mix(np.full(1, file, np.uint64))).view(np.int64)
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,36 @@ def split(events: Events, ids: NDArray[np.uint64], fractions: Fractions) -> tupl
     parts = (~test & ~validation, validation, test)
     train, valid, tested = (events.select(p) for p in parts)
     return train, valid, tested
+
+
+def unweighted(events: Events, file: Path) -> Events:
+    """Events of equal weight for samples that are learned from: each is taken as often as its weight says.
+
+    As many events as before, by systematic resampling: an event whose weight is m times the mean is taken floor(m) or
+    ceil(m) times. Events of equal weight stay as they are.
+
+    Args:
+        events: to take.
+        file: that they are from, for the message.
+
+    Raises:
+        DataError: a weight is negative, which no number of copies stands for.
+    """
+    if events.equally_weighted:
+        return events
+    if events.weight.min() < 0:
+        raise DataError(
+            file, f"{np.count_nonzero(events.weight < 0)} of the {len(events)} events to train on have negative "
+            "weights, from which a network cannot learn",
+            "train on a sample without them (data.background) and test on this one (data.test_background), whose rates "
+            "and efficiencies take every sign; or resample the file to positive weights, as arXiv:2109.07851 does. "
+            "Dropping these events, or their signs, would bias what is learned",
+        )
+    n = len(events)
+    taken = np.searchsorted(np.cumsum(events.weight), (np.arange(n) + 0.5) / n * events.weight.sum())
+    chosen = events.select(np.minimum(taken, n - 1))
+    card = {**events.card, "taken by weight": {"events": n, "different": len(np.unique(taken))}}
+    return replace(chosen, weight=np.full(n, 1 / n), card=card)
 
 
 def require_disjoint_files(train: Iterable[Path], test: Iterable[Path]) -> None:

@@ -136,7 +136,8 @@ def read_events(
         "layout": "regions", "file": path.name, "dataset": key, "kept": len(whole), "of": done,
         "flag": flag if flagged else "none",
     }
-    return Events.unweighted(path.stem, whole, card), np.concatenate(ids) if ids else None
+    events = Events.unweighted(path.stem, whole, card)
+    return Sample.part(events, np.concatenate(ids) if ids else None, done, table.events(names))
 
 
 def _flags(values: NDArray[np.generic], path: Path, name: str) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ from l1trigger.data.objects import (
     maximum_table,
     to_hardware,
 )
-from l1trigger.data.sources.files import FileOptions, Sample, load_files
+from l1trigger.data.sources.files import FileOptions, Sample, load_files, paths
 from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
 from l1trigger.unread import Unread
@@ -124,7 +124,7 @@ class TableOptions(FileOptions):
         yield from super().unread(design)
         if not self.columns.objects:
             yield Unread("data.unsorted", "objects of each class are sorted anyhow", "leave it out")
-        files = (*self.background, *self.test_background, *self.signal_files.values())
+        files = (*paths(self.background), *paths(self.test_background), *self.signal_files.values())
         if not any(f.suffix.lower() == ".root" for f in files):
             yield Unread("data.tree", "no file is a ROOT file, and others have no trees", "leave it out")
 
@@ -184,9 +184,7 @@ def read_events(
         inputs.append(to_hardware(objects) if units == "physical" else _whole(path, objects, done))
         if columns.weight:
             weights.append(_scalar(table, columns.weight, part[columns.weight]).astype(np.float64))
-            readers.check_values(
-                path, f"weight in {table.where} '{columns.weight}'", weights[-1], done, negative=False
-            )
+            readers.check_values(path, f"weight in {table.where} '{columns.weight}'", weights[-1], done)
         if columns.event_id:
             event_id = _scalar(table, columns.event_id, part[columns.event_id])
             if event_id.dtype.kind not in "iu":
@@ -195,16 +193,16 @@ def read_events(
             ids.append(event_id.astype(np.int64))
         done += len(objects)
     weight = np.concatenate(weights) if weights else np.ones(done)
-    if weight.sum() <= 0:
+    if not weight.any():
         raise DataError(path, f"all weights in {table.where} '{columns.weight}' are zero", "name another column")
+    # A file may hold nothing but negative weights, to be subtracted from those of another.
+    total = float(weight.sum()) if weight.sum() > 0 else float(np.abs(weight).sum())
     card = {"file": path.name, "units": units, "columns": columns.model_dump(mode="json", exclude_none=True)}
-    return (
-        Events(
-            path.stem, np.concatenate(inputs), weight / weight.sum(), np.full(done, UNKNOWN, np.int16),
-            np.full(done, UNKNOWN, np.int32), card,
-        ),
-        np.concatenate(ids) if ids else None,
+    events = Events(
+        path.stem, np.concatenate(inputs), weight / total, np.full(done, UNKNOWN, np.int16),
+        np.full(done, UNKNOWN, np.int32), card,
     )
+    return Sample(events, np.concatenate(ids) if ids else None, total * table.events(columns.names()) / done)
 
 
 def _objects(

@@ -84,7 +84,7 @@ def test_every_format_gives_the_same_events(tmp_path, suffix, chunk):
     path = tmp_path / f"a.{suffix}"
     columns = events()
     WRITERS[suffix](path, columns)
-    found, ids = read_events(path, Columns.model_validate(COLUMNS | {"event_id": "event"}), chunk=chunk)
+    found, ids, _ = read_events(path, Columns.model_validate(COLUMNS | {"event_id": "event"}), chunk=chunk)
     assert np.array_equal(found.inputs, expected(columns))
     assert np.array_equal(ids, columns["event"])
     assert found.equally_weighted and found.weight.sum() == pytest.approx(1, abs=1e-12)
@@ -108,13 +108,12 @@ def test_a_data_set_from_one_file(tmp_path):
 def test_weights_travel_with_the_events(tmp_path):
     columns = events() | {"w": np.linspace(0, 1, 300)}
     write_hdf5(tmp_path / "a.h5", columns)
-    found, _ = read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
+    found, _, _ = read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
     assert np.allclose(found.weight, columns["w"] / columns["w"].sum(), rtol=1e-12)
-    for bad, message in ((-1.0, "is negative"), (np.nan, "is not finite")):
-        columns["w"][5] = bad
-        write_hdf5(tmp_path / "a.h5", columns)
-        with pytest.raises(DataError, match=f"weight in dataset 'w' {message} .* in event 5"):
-            read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
+    columns["w"][5] = np.nan
+    write_hdf5(tmp_path / "a.h5", columns)
+    with pytest.raises(DataError, match="weight in dataset 'w' is not finite .* in event 5"):
+        read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
     write_hdf5(tmp_path / "a.h5", columns | {"w": np.zeros(300)})
     with pytest.raises(DataError, match="all weights in dataset 'w' are zero"):
         read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
@@ -139,7 +138,7 @@ def test_whole_events_in_hardware_units(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f["x"], f["flat"], f["physical"] = whole, whole.reshape(300, 57), (whole + np.array([0.5, 0, 0])) * lsb_table()
     for name, units in (("x", "hardware"), ("flat", "hardware")):
-        found, ids = read_events(tmp_path / "a.h5", Columns(objects=name), units=units)
+        found, ids, _ = read_events(tmp_path / "a.h5", Columns(objects=name), units=units)
         assert np.array_equal(found.inputs, whole) and ids is None
     with pytest.raises(DataError, match=r"hardware units are whole numbers up to 4095.*data\.units to physical"):
         read_events(tmp_path / "a.h5", Columns(objects="physical"), units="hardware")
