@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from l1trigger import artefacts
+from l1trigger.data.doubts import doubts
+from l1trigger.data.events import DataSet
 from l1trigger.design import PLUGIN_SECTIONS, SYNTHESIZER_GROUP, Design, Section, load
 from l1trigger.errors import ArgumentError, BudgetError, RunFolderError, argument, nearest, of_file
 from l1trigger.plugins import package_of
@@ -222,6 +224,8 @@ def _run_stage(
         folder.abandon(stage.name)
         raise
     display.end(stage.name, record.seconds)
+    for doubt in doubts(result) if isinstance(result, DataSet) else ():
+        display.note(str(doubt))
     return record
 
 

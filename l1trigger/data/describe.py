@@ -49,7 +49,7 @@ def describe(
     """
     readers.require_file(path)
     if columns is not None:
-        events = table.read_events(path, columns, first, tree=tree, sort=True).events
+        events = table.read_events(path, columns, first, tree=(tree,) if tree else (), sort=True).events
         return _of_events(path, "table", len(readers.open_table(path, tree)), objects=events)
     kind, layouts = _kind(path)
     if kind == packed.FORMAT:

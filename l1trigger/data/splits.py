@@ -7,7 +7,7 @@ an id take a hash of their contents as id: identical events then never lie on bo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +39,14 @@ def content_id(inputs: NDArray[np.int16]) -> NDArray[np.uint64]:
         part = flat[start : start + _AT_ONCE].astype(np.int64).view(np.uint64)
         out[start : start + _AT_ONCE] = _mix((part * odd).sum(axis=1, dtype=np.uint64))
     return out
+
+
+def one_id(columns: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """One number for each combination of those in some columns; a single column is taken as it is."""
+    ids = columns[0]
+    for more in columns[1:]:
+        ids = (_mix(_mix(ids.view(np.uint64)) + _GOLDEN) ^ _mix(more.view(np.uint64))).view(np.int64)
+    return ids
 
 
 def in_file(ids: NDArray[np.int64], file: int) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from l1trigger.contracts.source import Source
 from l1trigger.data import readers, splits
 from l1trigger.data.adc2021 import CARD, ID_KEY, KEY
 from l1trigger.data.events import DataSet, Events
-from l1trigger.data.objects import EGAMMA, JET, MUON, class_of_row, to_hardware
+from l1trigger.data.objects import EGAMMA, FEATURES, JET, MUON, class_of_row, to_hardware
 from l1trigger.data.sources.files import (
     Background,
     FileOptions,
@@ -177,6 +177,7 @@ def _checked(path: Path, key: str, values: NDArray[Any], first: int, sort: bool)
                 path, f"row {row} of event {first + event} in dataset '{key}' has the class {values[event, row, 3]}, "
                 f"not {expected[row]}", "rows must be missing ET, 4 electrons, 4 muons and 10 jets",
             )
+    readers.check_physical(path, [f"{f} in dataset '{key}'" for f in FEATURES], objects, first)
     if not sort:
         readers.check_sorted(path, f"dataset '{key}'", objects, first)
     return objects

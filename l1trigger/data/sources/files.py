@@ -50,7 +50,7 @@ def one_or_more(value: object) -> object:
     """A value that may stand for a tuple of one."""
     if isinstance(value, list):  # what comes out of a validator is no JSON any more, whose lists pass for tuples
         return tuple(value)
-    return (value,) if isinstance(value, str | Path | Mapping) else value
+    return (value,) if isinstance(value, str | int | float | Path | Mapping) else value
 
 
 class Process(Section):
