@@ -6,6 +6,7 @@ an id take a hash of their contents as id: identical events then never lie on bo
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from l1trigger.errors import DataError
 
 BLOCKS = 32
 _LEAST_OBJECTS = 3
+_BY_CHANCE = 0.1
+"""Share of the events of a file that may be in another one as well."""
 _AT_ONCE = 65_536
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -121,6 +124,31 @@ def unweighted(events: Events, file: Path) -> Events:
     return replace(chosen, weight=np.full(n, 1 / n), card=card)
 
 
+def require_different_files(files: Iterable[Path]) -> None:
+    """Checks that no two files are one, by their place or by their content.
+
+    Raises:
+        DataError: two are.
+    """
+    seen: dict[object, Path] = {}
+    of_size: dict[int, list[Path]] = {}
+    for path in files:
+        if (place := path.resolve()) in seen:
+            raise DataError(path, "is named twice", "name it once; its events would count twice")
+        seen[place] = path
+        if path.is_file():
+            of_size.setdefault(path.stat().st_size, []).append(path)
+    for alike in of_size.values():
+        for path in alike if len(alike) > 1 else ():
+            if (same := seen.setdefault(_file_digest(path), path)) != path:
+                raise DataError(path, f"has the content of {same}", "name one of the two; its events would count twice")
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def require_disjoint_files(train: Iterable[Path], test: Iterable[Path]) -> None:
     """Checks that no file is used for training and for testing.
 
@@ -131,6 +159,27 @@ def require_disjoint_files(train: Iterable[Path], test: Iterable[Path]) -> None:
     for p in test:
         if p.resolve() in seen:
             raise DataError(p, "is named both for training and for testing", "give different files, or set fractions")
+
+
+def require_no_copies(parts: Sequence[Events], files: Sequence[Path]) -> None:
+    """Checks that files of one sample do not hold the same events, whatever they are called.
+
+    As in ``require_disjoint``, events count that have at least three objects; some agree by chance.
+
+    Raises:
+        DataError: a file holds many events of one before it.
+    """
+    seen: list[NDArray[np.uint64]] = []
+    for events, file in zip(parts, files, strict=True):
+        mine = _crowded(events.inputs)
+        for before, other in zip(seen, files, strict=False):
+            same = int(np.isin(mine, before).sum())
+            if same > _BY_CHANCE * min(len(mine), len(before)):
+                raise DataError(
+                    file, f"{same} of its {len(mine)} events with {_LEAST_OBJECTS} objects or more are also in {other}",
+                    "name files of different events; these would count twice",
+                )
+        seen.append(mine)
 
 
 def require_disjoint(train: Events, test: Events, file: Path) -> None:

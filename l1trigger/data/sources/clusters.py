@@ -145,6 +145,7 @@ class ClusterFiles(Source[ClusterOptions]):
         """
         options = self.options
         splits.require_disjoint_files(paths(options.background), paths(options.test_background))
+        splits.require_different_files([*paths(options.background), *paths(options.test_background)])
         whole, ids = self._all(options.background)
         train, validation, test = splits.split(whole, ids, options.fractions)
         if options.test_background:

@@ -225,6 +225,7 @@ def read_background(background: Background, read: Callable[[Path], Sample], name
         else:
             parts.append(read(entry))
     _positive(sum(s.total for s in parts), paths(background)[0])
+    splits.require_no_copies([s.events for s in parts], paths(background))
     whole = joined(parts, name)
     if len(parts) == 1:
         return whole
@@ -251,6 +252,7 @@ def load_files(
     wanted = chosen_signals(options, signals)
     splits.require_disjoint_files(paths(background), paths(options.test_background))
     splits.require_disjoint_files([*paths(background), *paths(options.test_background)], wanted.values())
+    splits.require_different_files([*paths(background), *paths(options.test_background), *wanted.values()])
 
     def first(path: Path) -> Sample:
         return read(path, options.events)
