@@ -89,7 +89,7 @@ def run(
     results = Results(folder.path, quick=quick)
     with of_file(design.file), folder.locked(), disk_full_is_clear(folder.path):
         display.start(folder.path)
-        write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
+        write_atomically(folder.path / "design.json", json.dumps(design.resolved(folder.path), indent=1))
         for index, stage in enumerate(stages[: last + 1]):
             folder.recover(stage.name)
             record = folder.record(stage.name)

@@ -45,7 +45,7 @@ class OwnModelOptions(ModelSection):
     def _exists(cls, file: Path, info: ValidationInfo) -> Path:
         """Whether there is a file of the right kind; after the training, which holds all of it, none is needed."""
         if info.context != STORED and not file.is_file():
-            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the current folder")
+            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the design file")
         if file.suffix not in (".keras", ".h5"):
             raise ValueError(f"{file} is neither a .keras nor an .h5 file")
         return file
