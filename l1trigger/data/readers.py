@@ -9,7 +9,7 @@ import difflib
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,9 @@ class Table(ABC):
     def __len__(self) -> int:
         return self._length
 
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
     def events(self, names: Sequence[str]) -> int:
         """How many events some columns hold."""
         return len(self)
@@ -114,7 +117,7 @@ class Table(ABC):
     def _pick(self, name: str) -> tuple[str, int] | None:
         """Column and place of a name such as ``weights[0]``, which stands for one entry of each event."""
         found = re.fullmatch(r"(.+)\[(\d+)\]", name)
-        return None if found is None or name in self.names else (found[1], int(found[2]))
+        return None if found is None or name in self else (found[1], int(found[2]))
 
     def _entry(self, name: str, column: Column, place: int, first: int) -> Column:
         """One entry of each event."""
@@ -133,7 +136,7 @@ class Table(ABC):
         Raises:
             DataError: it does not; lists those that do, the nearest first.
         """
-        if name not in self.names:
+        if name not in self:
             raise DataError(self.path, f"has no {self.where} '{name}'; {listing(name, self.names)}")
 
 
@@ -231,7 +234,7 @@ class RootTable(Table):
     Args:
         path: of the file.
         tree: its name, or those of several, whose branches are all there; one that more than one tree has is
-            ``TREE:BRANCH``. None takes the only tree.
+            ``TREE:BRANCH``. None takes the only tree. A branch inside another may be named without it.
     """
 
     where = "branch"
@@ -252,6 +255,7 @@ class RootTable(Table):
             self._places = {f"{t}:{b}": (t, b) for t in trees for b in f[t].keys()}  # noqa: SIM118 (no mapping)
             self._places |= _in_one_tree(self._places.values())
             self.names = tuple(n for n, (t, b) in self._places.items() if n == b or b not in self._places)
+            self._places = _without_parents(self._places) | self._places
             self._length = lengths[trees[0]]
 
     def _chosen(self, wanted: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
@@ -266,12 +270,15 @@ class RootTable(Table):
             )
         return wanted
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
     def require(self, name: str) -> None:
         """See ``Table``; says which trees have a branch that is not the only one of its name."""
         several = [f"{t}:{b}" for t, b in dict.fromkeys(self._places.values()) if b == name]
-        if name not in self._places and several:
+        if name not in self and several:
             raise DataError(self.path, f"has the branch '{name}' in {len(several)} trees", f"name {several[0]}")
-        if name not in self._places:
+        if name not in self:
             super().require(name)
 
     def _iterate(self, names: Sequence[str], size: int) -> Iterator[dict[str, Column]]:
@@ -319,6 +326,13 @@ def _in_one_tree(places: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]
 
 
 _TREES = ("TTree", "TNtuple", "TNtupleD", "ROOT::RNTuple", "ROOT::Experimental::RNTuple")
+
+
+def _without_parents(places: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Branches whose last name no other has, by that name."""
+    last = {place: place[1].rpartition("/")[2] for place in places.values()}
+    times = Counter(last.values())
+    return {name: place for place, name in last.items() if times[name] == 1}
 
 
 class ParquetTable(Table):

@@ -135,12 +135,12 @@ class ObjectColumns(Section):
         return [*(n for n in self.features.values() if n is not None), *(c.column for c in self.conditions)]
 
 
-def crossing_column(columns: ObjectColumns, known: Sequence[str]) -> str | None:
+def crossing_column(columns: ObjectColumns, table: Table) -> str | None:
     """The column of a file with the bunch crossing of each object, where it has one that no condition asks for."""
     first = columns.names()[0]
     name = re.sub(r"(?:pt|et)$", "bx", re.sub(r"(?:Pt|Et)$", "Bx", first))
     asked = {c.column for c in columns.conditions}
-    return name if name != first and name in known and name not in asked else None
+    return name if name != first and name in table and name not in asked else None
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,7 @@ class ObjectReader:
     def _require_one_crossing(
         self, columns: ObjectColumns, part: dict[str, Column], there: NDArray[np.bool_], first: int
     ) -> None:
-        name = crossing_column(columns, self.table.names)
+        name = crossing_column(columns, self.table)
         if name is None:
             return
         other = there & (self._values("the bunch crossing", name, columns.names()[0], part, first) != 0)

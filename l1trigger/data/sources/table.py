@@ -239,7 +239,7 @@ def _whole_events(
 
 def _crossings(table: readers.Table, columns: Columns) -> list[str]:
     """Columns with bunch crossings that no condition asks for."""
-    return [name for _, c in columns.classes() if (name := crossing_column(c, table.names)) is not None]
+    return [name for _, c in columns.classes() if (name := crossing_column(c, table)) is not None]
 
 
 def _event_id(table: readers.Table, name: str, column: readers.Column) -> NDArray[np.int64]:
