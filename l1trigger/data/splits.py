@@ -1,7 +1,8 @@
 """Training, validation and test samples that share no generator event.
 
-Where an event goes is a fixed function of its id, so that files can be read by chunks in any order. Events without
-an id take a hash of their contents as id: identical events then never lie on both sides.
+The same generator event is the same id in the same file: files may count their events from anywhere. Where an event
+goes is a fixed function of its id and of the place of its file in the list, so that files can be read by chunks. Events
+without an id take a hash of their contents as id: identical events then never lie on both sides.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ class CicadaOptions(RegionFileOptions):
         regions: dataset with the regions.
         flag: dataset with the acceptance flags; files may lack it.
         accepted: which samples lose events without acceptance: signals, all, or none.
-        event_id: dataset with the number of each event; events that share it never lie on both sides of a split.
-            None takes the same regions as the same event.
+        event_id: dataset with the number of each event; events of one file that share it never lie on both sides of a
+            split. None takes the same regions as the same event.
     """
 
     source: str = "cicada"

@@ -43,7 +43,7 @@ class ClusterColumns(Section):
         count: hits of each cluster; left out, hits of zero energy are missing ones.
         label: class, as ``classes`` names them.
         energy: true energy.
-        event_id: generator event; clusters that share it never lie on both sides of a split.
+        event_id: generator event; clusters of one file that share it never lie on both sides of a split.
     """
 
     hits: str = "x"

@@ -19,6 +19,7 @@ For example::
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,6 +47,9 @@ from l1trigger.errors import DataError
 from l1trigger.unread import Unread
 
 Units = Literal["physical", "hardware"] | ObjectUnits
+
+_SENTINELS = (-99.0, -999.0, -9999.0, float(np.finfo(np.float32).max))
+"""What is written in place of a weight, or of the number of an event, that is not known."""
 
 
 class Columns(Section):
@@ -185,10 +189,9 @@ def read_events(
         objects = _objects(reader, columns, part, done, sort)
         inputs.append(_whole(path, objects, done) if in_file is None else to_hardware(objects))
         if columns.weight:
-            weights.append(_scalar(table, columns.weight, part[columns.weight]).astype(np.float64))
-            readers.check_values(path, f"weight in {table.where} '{columns.weight}'", weights[-1], done)
+            weights.append(_weight(reader, columns.weight, part[columns.weight], done))
         if columns.event_id:
-            ids.append(splits.one_id([_event_id(table, name, part[name]) for name in columns.event_id]))
+            ids.append(splits.one_id([_event_id(reader, name, part[name], done) for name in columns.event_id]))
         done += len(objects)
     weight = np.concatenate(weights) if weights else np.ones(done)
     if not weight.any():
@@ -242,13 +245,35 @@ def _crossings(table: readers.Table, columns: Columns) -> list[str]:
     return [name for _, c in columns.classes() if (name := crossing_column(c, table)) is not None]
 
 
-def _event_id(table: readers.Table, name: str, column: readers.Column) -> NDArray[np.int64]:
+def _weight(reader: ObjectReader, name: str, column: readers.Column, first: int) -> NDArray[np.float64]:
+    """A column of weights."""
+    weight = _scalar(reader.table, name, column)
+    where = f"weight in {reader.table.where} '{name}'"
+    _require_meaning(reader, where, weight, first)
+    readers.check_values(reader.table.path, where, weight, first)
+    return weight.astype(np.float64)
+
+
+def _event_id(reader: ObjectReader, name: str, column: readers.Column, first: int) -> NDArray[np.int64]:
     """A column of numbers of events."""
-    event_id = _scalar(table, name, column)
+    event_id = _scalar(reader.table, name, column)
+    where = f"event id in {reader.table.where} '{name}'"
     if event_id.dtype.kind not in "iu":
-        problem = f"event id in {table.where} '{name}' is not an integer (it is {event_id.dtype})"
-        raise DataError(table.path, problem, "name an integer column")
+        problem = f"{where} is not an integer (it is {event_id.dtype})"
+        raise DataError(reader.table.path, problem, "name an integer column")
+    _require_meaning(reader, where, event_id, first)
     return event_id.astype(np.int64)
+
+
+def _require_meaning(reader: ObjectReader, where: str, values: NDArray[Any], first: int) -> None:
+    """Refuses what stands for nothing where every event needs a value."""
+    nothing = replace(reader, missing=(*reader.missing, *_SENTINELS)).absent(values)
+    if nothing.any():
+        event = int(np.argmax(nothing))
+        raise DataError(
+            reader.table.path, f"{where} is {values[event]:g} in event {first + event}, which stands for no value, and "
+            f"so are {int(nothing.sum()) - 1} more of the {len(values)} around it", "drop these events, or fill them",
+        )
 
 
 def _whole(path: Path, objects: NDArray[np.float64], first: int) -> Objects:

@@ -117,6 +117,19 @@ def test_missing_takes_numbers_and_nan():
     assert "data.missing" in problem(missing=["none"])
 
 
+@pytest.mark.parametrize("sentinel", [-99.0, -999.0, FLT_MAX])
+def test_weights_and_numbers_of_events_that_are_not_there_are_refused(tmp_path, sentinel):
+    """They are no negative weights, and no generator event that all of them share."""
+    columns = {n: np.full(3, 2.0) for n in ("pt", "eta", "phi")}
+    path = write(tmp_path / "a.h5", **columns, w=np.array([1.0, sentinel, 1.0], np.float32), n=[1, -999, -7])
+    with pytest.raises(DataError, match=r"weight in dataset 'w' is .* in event 1, which stands for no value"):
+        jets(path, JETS | {"weight": "w"})
+    with pytest.raises(DataError, match=r"event id in dataset 'n' is -999 in event 1, which stands for no value"):
+        jets(path, JETS | {"event_id": "n"})
+    with pytest.raises(DataError, match=r"event id in dataset 'n' is -7 in event 2"):
+        jets(write(tmp_path / "b.h5", **columns, n=[1, 2, -7]), JETS | {"event_id": "n"}, missing=(-7,))
+
+
 # Units
 
 def test_units(tmp_path):
