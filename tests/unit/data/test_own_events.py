@@ -359,3 +359,17 @@ def test_columns_of_objects_are_named_not_called_damage(tmp_path):
         read_events(tmp_path / "a.root", Columns.model_validate(JETS | {"weight": "s"}), tree=("t", "names"))
 
 
+
+
+def test_branches_that_uproot_cannot_interpret_are_named_not_called_damage(tmp_path, monkeypatch):
+    """As branches of vectors of C++ objects in files of TreeMaker; others of the same file are read."""
+    from uproot.behaviors.TBranch import TBranch
+    from uproot.interpretation.identify import UnknownInterpretation
+
+    path = write_root(tmp_path / "a.root", pt=JAGGED, eta=JAGGED / 10, phi=JAGGED / 10, Jets=JAGGED)
+    plain = TBranch.interpretation.fget
+    unknown = UnknownInterpretation("none", str(path), "Jets")
+    monkeypatch.setattr(TBranch, "interpretation", property(lambda b: unknown if b.name == "Jets" else plain(b)))
+    assert jets(path)[:, 0].tolist() == [60, 0, 20]
+    with pytest.raises(DataError, match=r"a\.root: branch 'Jets' is not numeric \(its C\+\+ type is"):
+        jets(path, {"jet": JETS["jet"] | {"pt": "Jets"}})
