@@ -268,7 +268,8 @@ class DistillationSection(Section):
     squared difference to the reference's.
 
     Attributes:
-        teacher: run folder whose reference teaches; None takes the design's own.
+        teacher: run folder whose reference teaches, relative to the design file as all paths are; None takes the
+            design's own.
         weight: of the reference's outputs, 0 to 1; the rest is the truth.
         temperature: by which logits of classes are divided, on both sides.
     """
@@ -451,7 +452,7 @@ class SynthSection(Section):
     yosys: bool = True
     synthesizer: str = "yosys"
     per_layer: bool = True
-    calibration: str | None = None
+    calibration: Path | None = None
     time_limit_s: float = Field(900, gt=0)
     vendor: VendorSection = VendorSection()
 
@@ -463,7 +464,7 @@ class SynthSection(Section):
 
     def files(self) -> tuple[Path, ...]:
         """The calibration."""
-        return (*super().files(), *([Path(self.calibration)] if self.calibration else []))
+        return (*super().files(), *([self.calibration] if self.calibration else []))
 
     @model_validator(mode="after")
     def _calibrated(self) -> SynthSection:
