@@ -235,7 +235,8 @@ class QuantizationSection(LayerBits):
     @model_validator(mode="after")
     def _binary_points(self) -> Self:
         """Whether every binary point lies inside of its bits; those of channels may lie left of them."""
-        for where, own in {"": self, **{f"layers.{name}.": bits for name, bits in self.layers.items()}}.items():
+        places: dict[str, LayerBits] = {"": self, **{f"layers.{name}.": bits for name, bits in self.layers.items()}}
+        for where, own in places.items():
             by_channel = self.per_channel if own.per_channel is None else own.per_channel
             for key, sign in (("weights", 1), ("biases", 1), ("activations", 0)):
                 given, point = (getattr(own, k) for k in (key, f"{key}_integer"))
