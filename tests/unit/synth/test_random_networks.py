@@ -22,7 +22,7 @@ from l1trigger.sections import ConvertSection, SynthSection
 from l1trigger.synth import layers, partial_logic
 
 INPUT, OUTPUT = FixedPoint.from_quantized_bits(7, 2), FixedPoint.from_quantized_bits(12, 4)
-SHAPE, EVENTS, BRANCHES = (3, 4, 2), 200, 24
+SHAPE, EVENTS, BRANCHES = (3, 4, 2), 200, 12
 NETWORKS = int(os.environ.get("RANDOM_NETWORKS", "2"))
 
 
