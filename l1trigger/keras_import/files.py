@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from l1trigger import frameworks
 from l1trigger.errors import DataError
+from l1trigger.keras_import import qkeras3
 from l1trigger.network import qkeras_objects
 
 SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
@@ -25,6 +26,15 @@ SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 _BATCH = 256
 _HDF5 = (".h5", ".hdf5")
 _CODE = ("Lambda", "TFOpLambda.lambda")
+_GARNET = "bring it to firmware with architecture: garnet and this file as contrib_file"
+_BINARY = "write it with QDense(kernel_quantizer={}(alpha=1)) of QKeras, and train it again"
+_ELSEWHERE = {
+    **dict.fromkeys(("GarNet", "GarNetStack"), ("hls4ml.contrib", _GARNET)),
+    "BinaryDense": ("its author's own", _BINARY.format("binary")),
+    "TernaryDense": ("its author's own", _BINARY.format("ternary")),
+    "FixedPointQuantizer": ("HGQ", "train it with QKeras, or save the network without quantizers"),
+}
+"""Layers that users of hls4ml have from elsewhere: from where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -108,17 +118,21 @@ def load(content: bytes, name: str, weights: bytes | None = None) -> LoadedModel
     Raises:
         DataError: the file is damaged, holds weights alone or code, or layers that Keras and QKeras do not know.
     """
-    config, version = _architecture(content, name)
-    if code := sorted(_layers_with_code(config)):
+    config, version = architecture(content, name)
+    if code := _named(config, _CODE):
         raise DataError(
             name, f"the layers {', '.join(code)} hold Python code, which firmware cannot have",
             "save the part of the model without them, e.g. keras.Model(model.inputs, model.get_layer('z_mean').output)",
         )
-    keras3 = version.startswith("3")
+    _require_known(config, name)
+    keras3, is_json = version.startswith("3"), Path(name).suffix.lower() == ".json"
+    if keras3 and qkeras3.is_one(config):
+        with _said(name, keras3):
+            weights = weights if is_json else _weights_in(content, name)
+            config, keras3, is_json = qkeras3.as_keras2(config), False, True
     with _said(name, keras3), tempfile.TemporaryDirectory() as folder, _pruned(config, keras3) as strip:
         path = Path(folder) / f"model{Path(name).suffix.lower()}"
         path.write_bytes(content)
-        is_json = path.suffix == ".json"
         model = strip(_read_json(config, weights, name, keras3, Path(folder)) if is_json else _read(path, keras3))
     _require_weights(model, name)
     return LoadedModel(model, keras3)
@@ -130,6 +144,14 @@ def _read(path: Path, keras3: bool) -> Any:
     return frameworks.keras().models.load_model(path, custom_objects=qkeras_objects(), compile=False)
 
 
+def _weights_in(content: bytes, name: str) -> bytes:
+    """The weights in a file that holds a whole model: HDF5, of either layout."""
+    if Path(name).suffix.lower() in _HDF5:
+        return content
+    with zipfile.ZipFile(io.BytesIO(content)) as z:
+        return z.read("model.weights.h5")
+
+
 def _read_json(config: Mapping[str, Any], weights: bytes | None, name: str, keras3: bool, folder: Path) -> Any:
     if weights is None:
         raise DataError(name, "holds an architecture without weights",
@@ -137,13 +159,20 @@ def _read_json(config: Mapping[str, Any], weights: bytes | None, name: str, kera
     text = json.dumps(config)
     model = (frameworks.keras3().models.model_from_json(text) if keras3 else
              frameworks.keras().models.model_from_json(text, custom_objects=qkeras_objects()))
-    path = folder / ("model.weights.h5" if keras3 else "weights.h5")
+    # Either Keras tells by the name how weights are stored, whoever stored them.
+    path = folder / ("weights.h5" if _is_in_old_layout(weights) else "model.weights.h5")
     path.write_bytes(weights)
     model.load_weights(path)
     return model
 
 
-def _architecture(content: bytes, name: str) -> tuple[Mapping[str, Any], str]:
+def _is_in_old_layout(weights: bytes) -> bool:
+    """Whether weights are stored as in the ``.h5`` files of Keras 2, not as in a ``.keras`` file."""
+    with h5py.File(io.BytesIO(weights)) as f:
+        return "layer_names" in f.attrs or "model_weights" in f
+
+
+def architecture(content: bytes, name: str) -> tuple[Mapping[str, Any], str]:
     """Keras' configuration in a file, and the version of Keras that wrote it.
 
     Raises:
@@ -169,15 +198,31 @@ def _architecture(content: bytes, name: str) -> tuple[Mapping[str, Any], str]:
                         "save it with model.save('name.keras') from the Keras that trained it") from e
 
 
-def _layers_with_code(config: Any) -> Iterator[str]:
+def _require_known(config: Any, name: str) -> None:
+    """Refuses layers whose code is elsewhere, so that not even the model itself can be computed.
+
+    Raises:
+        DataError: it has some.
+    """
+    for kind, (place, remedy) in _ELSEWHERE.items():
+        if names := _named(config, (kind,)):
+            raise DataError(name, f"the layers {', '.join(names)} are of the class {kind}, whose code ({place}) is not "
+                            "in the file", remedy)
+
+
+def _named(config: Any, kinds: Sequence[str]) -> list[str]:
+    """Names of the layers of some classes."""
+    return sorted(str(one.get("name") or one["config"].get("name")) for one in _parts(config)
+                  if one.get("class_name") in kinds)
+
+
+def _parts(config: Any) -> Iterator[Mapping[str, Any]]:
+    """A configuration and all those inside it."""
     if isinstance(config, Mapping):
-        if config.get("class_name") in _CODE:
-            yield str(config.get("name") or config["config"].get("name"))
-        for value in config.values():
-            yield from _layers_with_code(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _layers_with_code(value)
+        yield config
+    if isinstance(config, Mapping | list):
+        for value in config.values() if isinstance(config, Mapping) else config:
+            yield from _parts(value)
 
 
 @contextlib.contextmanager

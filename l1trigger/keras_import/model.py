@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from l1trigger import frameworks
 from l1trigger.data.scaling import InputScaling
@@ -153,16 +154,7 @@ class ImportedModel:
         return np.concatenate([_END[e](p) for e, p in zip(self.ends, parts, strict=True)], axis=1)
 
 
-def _softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    e = np.exp(x - x.max(axis=1, keepdims=True))
-    return np.asarray(e / e.sum(axis=1, keepdims=True))
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-x)))
-
-
-_END = {"softmax": _softmax, "sigmoid": _sigmoid}
+_END = {"softmax": partial(special.softmax, axis=1), "sigmoid": special.expit}
 
 
 def _predicted(graph: Graph, x: NDArray[np.float64]) -> NDArray[np.float64]:
