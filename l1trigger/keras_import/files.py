@@ -57,22 +57,37 @@ class LoadedModel:
         nodes = layer._inbound_nodes if self.keras3 else layer.inbound_nodes
         return len(nodes) == 1
 
-    def outputs(self, inputs: Sequence[NDArray[np.float64]], layers: Sequence[str] = ()) -> list[NDArray[np.float64]]:
+    def outputs(
+        self, inputs: Sequence[NDArray[np.float64]], layers: Sequence[str] = (), logits: bool = False
+    ) -> list[NDArray[np.float64]]:
         """What the model itself gives, computed in float64, one array for each of its outputs.
 
         Args:
             inputs: one array for each of its inputs, first axis events.
             layers: names of the layers whose results are wanted; none takes the model's own outputs.
+            logits: whether results are taken before the activations of these layers.
         """
         given = list(inputs) if len(inputs) > 1 else inputs[0]
         with _float64(self.keras3) as keras:
             model = _rebuilt(keras, self.model, self.keras3)
             if layers:
-                model = keras.Model(model.inputs, [model.get_layer(name).output for name in layers])
+                of = _before_activation if logits else (lambda layer: layer.output)
+                model = keras.Model(model.inputs, [of(model.get_layer(name)) for name in layers])
             y = model.predict(given, batch_size=_BATCH, verbose=0)
         if isinstance(y, Mapping):
             y = list(y.values())
         return [np.asarray(one, np.float64) for one in (y if isinstance(y, list | tuple) else [y])]
+
+
+def _before_activation(layer: Any) -> Any:
+    """What a layer gives without its activation."""
+    if type(layer).__name__ in ("Activation", "Softmax"):
+        return layer.input
+    with frameworks.keras().utils.custom_object_scope(qkeras_objects()):
+        plain = type(layer).from_config({**layer.get_config(), "activation": "linear", "name": f"{layer.name}_logits"})
+    result = plain(layer.input)
+    plain.set_weights(layer.get_weights())
+    return result
 
 
 @contextlib.contextmanager
@@ -206,7 +221,8 @@ def _require_known(config: Any, name: str) -> None:
     """
     for kind, (place, remedy) in _ELSEWHERE.items():
         if names := _named(config, (kind,)):
-            raise DataError(name, f"the layers {', '.join(names)} are of the class {kind}, whose code ({place}) is not "
+            listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+            raise DataError(name, f"the layers {listed} are of the class {kind}, whose code ({place}) is not "
                             "in the file", remedy)
 
 
