@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from l1trigger import catalogue
-from l1trigger.design import Design, from_mapping
+from l1trigger.design import Design, from_mapping, with_paths
 from l1trigger.errors import DataError, DesignError, RunFolderError, argument
 from l1trigger.run_folder import RunFolder, remove, write_atomically
 
@@ -70,7 +70,9 @@ def check(folder: Path, design: Design) -> None:
 def _with_defaults(made_from: Mapping[str, Any], design: Design) -> Mapping[str, Any]:
     """What the artefacts were made from, with defaults for keys that did not exist yet."""
     try:
-        return from_mapping({**made_from, "name": design.name, "task": design.task}).resolved()
+        folder = design.file.parent if design.file else Path()
+        before = with_paths({**made_from, "name": design.name, "task": design.task}, folder)
+        return from_mapping(before, design.file).resolved()
     except DesignError:
         return made_from
 

@@ -187,6 +187,7 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("estimated_clock_ns", "clock period, estimated", "ns", _LOWER, hardware=True),
     Entry("achieved_clock_ns", "clock period, achieved", "ns", _LOWER, hardware=True),
     Entry("slack_ns", "worst slack", "ns", _HIGHER, hardware=True),
+    Entry("hold_slack_ns", "worst slack of hold", "ns", _HIGHER, hardware=True),
     Entry("cosim_pass", "RTL equals C++", "", _HIGHER, hardware=True),
     Entry("power_w", "power on the chip", "W", _LOWER, hardware=True),
     Entry("dynamic_power_w", "dynamic power", "W", _LOWER, hardware=True),

@@ -16,12 +16,13 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, PrivateAttr, TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from l1trigger.contracts.architecture import ARCHITECTURES
 from l1trigger.contracts.score import SCORES
 from l1trigger.contracts.source import SOURCES
-from l1trigger.errors import ArgumentError, DesignError, nearest, of_file
+from l1trigger.design_paths import anchored, relative
+from l1trigger.errors import ArgumentError, DesignError, L1TriggerError, nearest, of_file
 from l1trigger.plugins import Group, names
 from l1trigger.sections import (
     PARTS,
@@ -49,7 +50,7 @@ __all__ = [
     "PARTS", "PLUGIN_SECTIONS", "CompressSection", "ConvertSection", "CsimSection", "DataSection", "Design",
     "DistillationSection", "FineTuneSection", "LayerBits", "Limit", "ModelSection", "PostTrainingSection",
     "PruningSection", "QuantizationSection", "Section", "SynthSection", "ThresholdSection", "TrainSection",
-    "from_mapping", "json_schema", "load",
+    "from_mapping", "json_schema", "load", "with_paths",
 ]
 
 
@@ -93,9 +94,17 @@ class Design(Section):
         resolved = self.resolved()
         return _digest({n: resolved[n] for n in names})
 
-    def resolved(self) -> dict[str, Any]:
-        """Everything, defaults included, as plain values."""
-        return self.model_dump(mode="json", serialize_as_any=True)
+    def resolved(self, folder: Path | None = None) -> dict[str, Any]:
+        """Everything, defaults included, as plain values.
+
+        Args:
+            folder: where relative paths start; None takes the folder of the design file, and the current one for a
+                design made in Python.
+        """
+        values = self.model_dump(serialize_as_any=True)
+        start = folder or (self._file.parent if self._file else None)
+        plain: dict[str, Any] = to_jsonable_python(values if start is None else relative(values, start))
+        return plain
 
     def digest(self) -> str:
         """Digest of the resolved design."""
@@ -114,11 +123,12 @@ def _digest(values: Any) -> str:
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Design:
-    """The design in a YAML file.
+    """The design in a YAML file, in which relative paths start at the file.
 
     Args:
         path: of the file.
-        overrides: ``key.sub=value`` settings that replace what the file says; values are YAML.
+        overrides: ``key.sub=value`` settings that replace what the file says; values are YAML, and relative paths in
+            them start at the current folder.
 
     Raises:
         DesignError: the file cannot be read, or a key or value is wrong; names file, key and remedy.
@@ -137,16 +147,33 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Design:
         raise DesignError(
             path, "", "is not a mapping of sections", f"start with the keys {', '.join(Design.model_fields)}"
         )
+    raw = with_paths(raw, path.parent)
     for item in overrides:
         _override(raw, item)
     return from_mapping(raw, path)
+
+
+def with_paths(raw: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Sections whose relative paths start at a folder, with paths that start at the current one."""
+    out = dict(raw)
+    for name, field in Design.model_fields.items():
+        if name not in raw:
+            continue
+        kind: Any = field.annotation
+        if name in PLUGIN_SECTIONS:
+            try:
+                kind = _options_class(name, raw[name], None)
+            except L1TriggerError:  # told when the section itself is read, which may have another plugin by then
+                continue
+        out[name] = anchored(kind, raw[name], folder)
+    return out
 
 
 def from_mapping(raw: Mapping[str, Any], file: Path | None = None) -> Design:
     """The design that plain values describe, e.g. what ``resolved`` gave.
 
     Args:
-        raw: sections by name.
+        raw: sections by name; relative paths start at the current folder.
         file: where they come from.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import frameworks, own_layers
+from l1trigger import frameworks, normal_form, own_layers
 from l1trigger.errors import DataError
 from l1trigger.fixed_point import FixedPoint
 
@@ -39,14 +39,9 @@ class QuantizedNetwork:
 
     @classmethod
     def from_keras(cls, model: Any, input_type: FixedPoint, output_type: FixedPoint) -> QuantizedNetwork:
-        """Takes configuration and weights of a QKeras model; weights are put on the grid of their quantizers."""
-        weights = []
-        for layer in model.layers:
-            quantizers = layer.get_quantizers() if hasattr(layer, "get_quantizers") else []
-            for i, w in enumerate(layer.get_weights()):
-                q = quantizers[i] if i < len(quantizers) else None
-                weights.append(np.asarray(q(w) if q is not None else w, np.float32))
-        return cls(model.to_json(), tuple(weights), input_type, output_type)
+        """Takes a QKeras model in its normal form: weights on the grid of their quantizers, which are plain types."""
+        config, weights = normal_form.normalized(model)
+        return cls(config, weights, input_type, output_type)
 
     def build(self, exact: bool = True) -> Any:
         """The QKeras model.
@@ -59,6 +54,7 @@ class QuantizedNetwork:
 
         def make() -> Any:
             if exact:
+                normal_form.exact_relus(config)
                 _set_dtype(config)
             model = tf_keras.models.model_from_json(json.dumps(config), custom_objects=custom)
             model.set_weights(self.weights)

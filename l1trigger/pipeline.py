@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from l1trigger import artefacts
+from l1trigger.data.doubts import doubts
+from l1trigger.data.events import DataSet
 from l1trigger.design import PLUGIN_SECTIONS, SYNTHESIZER_GROUP, Design, Section, load
 from l1trigger.errors import ArgumentError, BudgetError, RunFolderError, argument, nearest, of_file
 from l1trigger.plugins import package_of
@@ -87,7 +89,7 @@ def run(
     results = Results(folder.path, quick=quick)
     with of_file(design.file), folder.locked(), disk_full_is_clear(folder.path):
         display.start(folder.path)
-        write_atomically(folder.path / "design.json", json.dumps(design.resolved(), indent=1))
+        write_atomically(folder.path / "design.json", json.dumps(design.resolved(folder.path), indent=1))
         for index, stage in enumerate(stages[: last + 1]):
             folder.recover(stage.name)
             record = folder.record(stage.name)
@@ -222,6 +224,8 @@ def _run_stage(
         folder.abandon(stage.name)
         raise
     display.end(stage.name, record.seconds)
+    for doubt in doubts(result) if isinstance(result, DataSet) else ():
+        display.note(str(doubt))
     return record
 
 

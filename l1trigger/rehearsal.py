@@ -42,16 +42,19 @@ def rehearse(design: Design, progress: Callable[[str], None] = lambda text: None
     small = at_most(design, LIMITS)
     progress("data")
     from l1trigger import compress, data, train
+    from l1trigger.data.doubts import doubts
     from l1trigger.quantize import lint
 
     with of_file(design.file), tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        events = _few(data.run(small, Results(), folder))
+        whole = data.run(small, Results(), folder)
+        events = _few(whole)
         trained = train.run(small, Results(data=events), folder / "train", lambda text: progress(f"train {text}"))
         before = Results(data=events, train=trained)
         compressed = compress.run(small, before, folder / "compress", lambda text: progress(f"compress {text}"))
     progress("rules")
-    return lint.check(design, compressed.trigger.network.build(exact=False))
+    seen = [lint.Finding("warning", "data", d.message, d.remedy, "data") for d in doubts(whole)]
+    return lint.check(design, compressed.trigger.network.build(exact=False)) + seen
 
 
 def _few(data: DataSet) -> DataSet:

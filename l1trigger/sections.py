@@ -232,6 +232,20 @@ class QuantizationSection(LayerBits):
             raise ValueError("weights: a list belongs to a single layer; write it below layers.<name>")
         return self
 
+    @model_validator(mode="after")
+    def _binary_points(self) -> Self:
+        """Whether every binary point lies inside of its bits; those of channels may lie left of them."""
+        for where, own in {"": self, **{f"layers.{name}.": bits for name, bits in self.layers.items()}}.items():
+            by_channel = self.per_channel if own.per_channel is None else own.per_channel
+            for key, sign in (("weights", 1), ("biases", 1), ("activations", 0)):
+                given, point = (getattr(own, k) for k in (key, f"{key}_integer"))
+                bits, integer = given or getattr(self, key), getattr(self, f"{key}_integer") if point is None else point
+                least = -bits if key == "weights" and (by_channel or own.weights_by_channel) else 0
+                if integer is not None and not least <= integer <= bits - sign:
+                    most = bits - sign
+                    raise ValueError(f"{where}{key}_integer: {integer} of {bits} bits; {least} to {most} make sense")
+        return self
+
 
 class PostTrainingSection(Section):
     """Post-training quantization: the float weights rounded, with what can be done without training.
@@ -254,7 +268,8 @@ class DistillationSection(Section):
     squared difference to the reference's.
 
     Attributes:
-        teacher: run folder whose reference teaches; None takes the design's own.
+        teacher: run folder whose reference teaches, relative to the design file as all paths are; None takes the
+            design's own.
         weight: of the reference's outputs, 0 to 1; the rest is the truth.
         temperature: by which logits of classes are divided, on both sides.
     """
@@ -437,7 +452,7 @@ class SynthSection(Section):
     yosys: bool = True
     synthesizer: str = "yosys"
     per_layer: bool = True
-    calibration: str | None = None
+    calibration: Path | None = None
     time_limit_s: float = Field(900, gt=0)
     vendor: VendorSection = VendorSection()
 
@@ -449,7 +464,7 @@ class SynthSection(Section):
 
     def files(self) -> tuple[Path, ...]:
         """The calibration."""
-        return (*super().files(), *([Path(self.calibration)] if self.calibration else []))
+        return (*super().files(), *([self.calibration] if self.calibration else []))
 
     @model_validator(mode="after")
     def _calibrated(self) -> SynthSection:

@@ -19,7 +19,16 @@ Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Folder of the
 Project = Annotated[Path | None, typer.Option(
     "--project", metavar="DIR", help="HLS project that the reports are of; reports older than its sources are refused.",
 )]
-Top = Annotated[str | None, typer.Option("--top", metavar="NAME", help="Top function, where the reports do not tell.")]
+Top = Annotated[str | None, typer.Option(
+    "--top", metavar="NAME", help="Top function, where the reports do not tell or the design calls it otherwise.",
+)]
+Solution = Annotated[str | None, typer.Option(
+    "--solution", metavar="DIR", help="Solution that counts, of several in the folder: its path or the end of it.",
+)]
+TrustTimes = Annotated[float | None, typer.Option(
+    "--trust-times", metavar="SECONDS", min=0.0, help="Judge by file times alone whether reports are older than the "
+    "sources of their project, which may be newer by that much; otherwise the dates inside the reports count, too.",
+)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +38,7 @@ def add_to(app: typer.Typer) -> None:
 
 def import_reports(
     folder: Folder, design: DesignPath = None, name: Name = None, runs: Runs = Path("runs"), project: Project = None,
-    top: Top = None,
+    top: Top = None, solution: Solution = None, trust_times: TrustTimes = None,
 ) -> None:
     """Makes a run from reports of vendors' tools, so that compare shows them beside other runs."""
     from rich.console import Console
@@ -38,7 +47,7 @@ def import_reports(
     from l1trigger.design import load
     from l1trigger.report.imported import import_reports as read
 
-    run, report = read(folder, runs, name, load(design) if design else None, project, top)
+    run, report = read(folder, runs, name, load(design) if design else None, project, top, solution, trust_times)
     console = Console()
     print_report(report, console)
     console.print(f"report  {(run / 'report.html').resolve()}", highlight=False, soft_wrap=True)

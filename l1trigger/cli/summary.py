@@ -35,6 +35,8 @@ def print_report(report: Report, console: Console) -> None:
         shown["Budget"] = run_tables.budget_table(book)
     for title, table in shown.items():
         console.print(_on_terminal(title, table), highlight=False)
+    for remark in report.remarks:
+        console.print(f"[yellow]note[/]  {escape(remark)}", highlight=False, soft_wrap=True)
     if report.exact:
         integers = sum(b.outputs for b in report.bit_exact)
         pairs = ", ".join(dict.fromkeys(" = ".join(b.between) for b in report.bit_exact))

@@ -137,27 +137,17 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
     lint.require(lint.check_section(section, model))
     for stack in graph_hls.stacks(model):
         extension.register_stack(hls4ml, type(stack).__name__, graph_hls.INCLUDED)
-    with keras_mask():
-        config = hls4ml.utils.config_from_keras_model(
-            model, granularity="name", backend=section.backend, default_reuse_factor=section.reuse_factor
-        )
-        config["Model"]["Strategy"] = section.strategy
-        types = quantizers.activation_types(model)
-        for name, layer in config["LayerName"].items():
-            layer["Trace"] = True
-            layer["Strategy"] = section.strategy
-            if name in types:
-                layer["Precision"]["result"] = hls4ml_type(types[name])
-        try:
+    try:
+        with keras_mask():
             result = hls4ml.converters.convert_from_keras_model(
-                model, hls_config=config, output_dir=str(folder), project_name=function, backend=section.backend,
-                bit_exact=True, part=section.part, clock_period=section.clock_ns, io_type=section.io_type,
-                write_weights_txt=False, write_tar=False,
+                model, hls_config=_configuration(model, section), output_dir=str(folder), project_name=function,
+                backend=section.backend, bit_exact=True, part=section.part, clock_period=section.clock_ns,
+                io_type=section.io_type, write_weights_txt=False, write_tar=False,
             )
-        except Exception as e:  # hls4ml raises plain exceptions of many kinds for what it cannot convert
-            raise UnsupportedLayerError(
-                f"hls4ml {hls4ml.__version__} does not convert this network: {type(e).__name__}: {e}"
-            ) from e
+    except Exception as e:  # hls4ml raises plain exceptions of many kinds for what it cannot convert
+        raise UnsupportedLayerError(
+            f"hls4ml {hls4ml.__version__} does not convert this network: {type(e).__name__}: {e}"
+        ) from e
     for node in result.get_layers():
         if node.class_name == "Resize":  # its C++ gives the type that it takes
             node.get_output_variable().type.precision = node.get_input_variable().type.precision
@@ -166,6 +156,20 @@ def graph(network: QuantizedNetwork, section: ConvertSection, function: str, fol
     # The sources can then tell every layer's values; synthesis does not see that.
     result.config.trace_output = True
     return result
+
+
+def _configuration(model: Any, section: ConvertSection) -> dict[str, Any]:
+    """hls4ml's configuration of a model by layer name, with the types of its quantizers of activations."""
+    config: dict[str, Any] = hls4ml_module().utils.config_from_keras_model(
+        model, granularity="name", backend=section.backend, default_reuse_factor=section.reuse_factor
+    )
+    config["Model"]["Strategy"] = section.strategy
+    types = quantizers.activation_types(model)
+    for name, layer in config["LayerName"].items():
+        layer |= {"Trace": True, "Strategy": section.strategy}
+        if name in types:
+            layer["Precision"]["result"] = hls4ml_type(types[name])
+    return config
 
 
 def convert(

@@ -49,7 +49,7 @@ def describe(
     """
     readers.require_file(path)
     if columns is not None:
-        events, _ = table.read_events(path, columns, first, tree=tree, sort=True)
+        events = table.read_events(path, columns, first, tree=(tree,) if tree else (), sort=True).events
         return _of_events(path, "table", len(readers.open_table(path, tree)), objects=events)
     kind, layouts = _kind(path)
     if kind == packed.FORMAT:
@@ -69,10 +69,10 @@ def describe(
             raise DataError(path, f"holds no events to describe (datasets {', '.join(layouts) or 'none'})")
         return _of_events(path, kind, len(some), objects, regions, clusters, images)
     if kind == "ADC2021":
-        events, ids = adc2021.read_events(path, layouts[0], first, sort=True)
+        sample = adc2021.read_events(path, layouts[0], first, sort=True)
         with readers.damaged(path), h5py.File(path) as f:
             total = len(f[layouts[0]])
-        return _of_events(path, kind, total, splits.with_ids(events, ids)[0])
+        return _of_events(path, kind, total, splits.with_ids(sample.events, sample.ids)[0])
     description = _foreign_images(path, kind, first, tree)
     return _of_columns(path, first, tree) if description is None else description
 
@@ -91,11 +91,11 @@ def _foreign_images(path: Path, kind: str, first: int | None, tree: str | None) 
         images = svhn.load_images(path, first)
         return _of_events(path, kind, images.total, images=svhn.as_events([images], [path], digits.NAMES))
     if kind == "CICADA":
-        events, _ = cicada.read_events(path, first, flag=None)
+        events = cicada.read_events(path, first, flag=None).events
         return _of_events(path, kind, len(readers.Hdf5Table(path)), regions=events)
     if kind == "table" and l1ntuple.has_towers(path, tree):
         towers = tree or l1ntuple.EMULATED
-        events = l1ntuple.read_events(path, first, towers)
+        events = l1ntuple.read_events(path, first, towers).events
         return _of_events(path, "L1Ntuple", len(readers.RootTable(path, towers)), regions=events)
     return None
 

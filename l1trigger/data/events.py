@@ -29,7 +29,8 @@ class Events:
         name: e.g. ``zerobias`` or the name of a signal.
         inputs: hardware integers, first axis events: trigger objects (n, 19, 3), regions (n, 18, 14) or calorimeter
             hits (n, 128, 4).
-        weight: weight of each event, sum 1. In a zero-bias sample it is the probability of that kind of crossing.
+        weight: weight of each event, sum 1; some may be negative, but none that is trained on. In a zero-bias sample
+            it is the probability of that kind of crossing.
         block: disjoint sub-pool that the event was made from, or -1. Events of different blocks are independent.
         row: hardest pool row (or generator event) in the event, or -1. Events that share it are not independent.
         card: settings, seeds, versions and approximations: how the sample came about.

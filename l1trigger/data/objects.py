@@ -75,9 +75,13 @@ def maximum_table() -> NDArray[np.int64]:
     return np.array([c.maximum for c in class_of_row()])
 
 
-def signed_phi(phi: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
+def signed_phi(phi: NDArray[Any], steps: int) -> NDArray[Any]:
     """Wraps an integer azimuth into [-steps/2, steps/2)."""
     return (phi + steps // 2) % steps - steps // 2
+
+
+_BEYOND = 1e12
+"""A value beyond all ranges, to which sums and steps of floats still apply."""
 
 
 def to_hardware(physical: NDArray[np.floating]) -> Objects:
@@ -89,9 +93,9 @@ def to_hardware(physical: NDArray[np.floating]) -> Objects:
     Args:
         physical: (events, 19, 3) of pT [GeV], eta, phi [rad].
     """
-    steps = physical.astype(np.float64) / lsb_table()
+    steps = np.clip(physical.astype(np.float64), -_BEYOND, _BEYOND) / lsb_table()
     steps[..., 0] = np.floor(steps[..., 0] + 1e-6)
-    whole = np.rint(steps).astype(np.int64)
+    whole = np.rint(steps)  # integers only at the end: what exceeds their range has to saturate first
     for c in CLASSES:
         whole[:, c.rows, 2] = signed_phi(whole[:, c.rows, 2], c.phi_steps)
     limit = maximum_table()

@@ -54,11 +54,11 @@ def named(graph: Graph) -> Graph:
             yield one
             return
         shape = graph.shapes[one.name]
-        axis = one.config.get("axis", -1)
-        axes = {a % (len(shape) + 1) for a in ([axis] if isinstance(axis, int) else axis or [])}
+        given = one.config.get("axis", -1)
+        axes = {a % (len(shape) + 1) for a in ([given] if isinstance(given, int) else given or [])}
         if one.kind != "Rescaling" and axes != {len(shape)}:
-            raise UnsupportedLayerError(f"{one.name} ({one.kind}): normalizes along the axis {axis}, and firmware has "
-                                        "channels last. Remedy: write axis=-1")
+            raise UnsupportedLayerError(f"{one.name} ({one.kind}): normalizes along axis {', '.join(map(str, axes))}, "
+                                        "and firmware has channels last. Remedy: write axis=-1")
         scale, offset = (np.broadcast_to(np.asarray(v, np.float64).ravel(), shape[-1:]) for v in of_kind[one.kind](one))
         yield _affine(one.name, one.inputs, scale, offset)
 

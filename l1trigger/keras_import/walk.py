@@ -64,6 +64,8 @@ _OPERATIONS = {
     "math.minimum": "Minimum", "nn.relu": "ReLU", "nn.softmax": "Softmax",
 }
 """Functions of TensorFlow that Keras 2 has made layers of, where they are those of a class."""
+_NEVER = frozenset({"LeakyReLU", "ELU", "PReLU", "ThresholdedReLU", "Softmax", "Dot", "Cropping1D", "Cropping2D"})
+"""Layers that are read but refused later, with their options."""
 _MERGES = frozenset({"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"})
 _HARMLESS = frozenset({"training", "mask", "name"})
 _ACTIVE: tuple[Any, ...] = ("", None, False, 0, (), [])
@@ -119,9 +121,10 @@ class _Walk:
             given: names of the nodes that it takes; none makes inputs of its own.
         """
         config = model.get_config()
-        layers = {layer.name: layer for layer in model.layers}
         if "input_layers" not in config:
             return self._sequence(model, prefix, given)
+        # Keras 3 has operations, such as a sum that is written with a plus, beside layers.
+        layers = {layer.name: layer for layer in (model.operations if self.keras3 else model.layers)}
         results: dict[Tensor, str] = {}
         inputs = _tensors(config["input_layers"])
         for i, tensor in enumerate(inputs):
@@ -178,12 +181,15 @@ class _Walk:
                 self.problems[name] = "only a dense layer may be distributed over time. Remedy: use a convolution"
         if kind in _SAME_RESULT:
             return taken
-        weights = tuple(np.asarray(w, np.float64) for w in inner.get_weights())
+        weights = tuple(np.asarray(w, np.float64) for w in inner.get_weights()) if hasattr(inner, "weights") else ()
         config = inner.get_config()
         if kind == "TFOpLambda":
             kind, config = _OPERATIONS.get(config["function"], config["function"]), {}
         if kind in _KEPT:
             config = self._options(name, kind, config)
+        elif not kind.startswith("Q"):
+            self.problems[name] = ("cannot be brought to firmware. Remedy: use "
+                                   f"{', '.join(k for k in _KEPT if k not in _NEVER)} and layers of QKeras")
         if kind in _MERGES and len(taken) < 2:
             self.problems[name] = "joins one result with itself. Remedy: leave it out"
         if kind == "Normalization":
@@ -195,6 +201,8 @@ class _Walk:
         for key, value in config.items():
             if key not in _KEPT[kind] and key not in _WITHOUT_MEANING and value not in _ACTIVE:
                 self.problems[name] = f"its option {key} ({value}) is not known here. Remedy: leave it out"
+        if kind == "LeakyReLU" and "negative_slope" in config:  # Keras 3's name of it
+            return {"alpha": config["negative_slope"]}
         return {key: config[key] for key in _KEPT[kind] if key in config}
 
     def _input(self, name: str, tensor: Any) -> str:

@@ -91,7 +91,7 @@ class KerasModelOptions(ModelSection):
         if file is None:
             return None
         if info.context != STORED and not file.is_file():
-            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the current folder")
+            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the design file")
         if file.suffix.lower() not in keras_import.SUFFIXES:
             raise ValueError(f"{file} is none of {', '.join(keras_import.SUFFIXES)}")
         return file

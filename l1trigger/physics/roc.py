@@ -73,8 +73,11 @@ class Spectrum:
         return int(self.events_above[k - 1]) if k else self.events
 
     def threshold(self, fraction: float) -> float:
-        """The lowest score value above which at most this fraction of the weight lies."""
-        fits = self.above <= fraction * (1 + _ROUNDING)
+        """The lowest score value from which on at most this fraction of the weight lies above.
+
+        With negative weights the fraction may rise again with the score; it does not from this value on.
+        """
+        fits = np.maximum.accumulate(self.above[::-1])[::-1] <= fraction * (1 + _ROUNDING)
         return float(self.values[int(np.argmax(fits))])
 
     def placement(self, scores: NDArray[Any]) -> NDArray[np.float64]:
@@ -230,6 +233,7 @@ def spearman(a: Scored, b: Scored) -> Estimate:
 def _correlation(x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
     w = weight / weight.sum()
     dx, dy = x - (w * x).sum(), y - (w * y).sum()
-    scale = float(np.sqrt((w * dx**2).sum() * (w * dy**2).sum()))
+    variances = float((w * dx**2).sum() * (w * dy**2).sum())  # below 0 only where negative weights prevail
+    scale = max(variances, 0.0) ** 0.5
     # Ranks lie between 0 and 1; a constant one scatters by rounding alone.
     return float((w * dx * dy).sum()) / scale if scale > 1e-14 else float("nan")

@@ -89,7 +89,7 @@ def turn_on_curve(
     squares = np.bincount(where, weight**2, bins)
     trials = np.divide(total**2, squares, out=np.zeros(bins), where=squares > 0)
     value = np.divide(passed, total, out=np.full(bins, np.nan), where=total > 0)
-    low, high = binomial_interval(np.nan_to_num(value) * trials, trials)
+    low, high = binomial_interval(np.clip(np.nan_to_num(value), 0, 1) * trials, trials)
     empty = trials == 0
     low[empty], high[empty] = np.nan, np.nan
     return TurnOn(edges, value, low, high, trials)

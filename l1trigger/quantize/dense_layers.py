@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger import frameworks
+from l1trigger import frameworks, normal_form
 from l1trigger.binary_points import _LEAST_INTEGER, covering_integer, fit_integer
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import LayerBits, QuantizationSection
@@ -138,6 +138,10 @@ def layer_types(
     else:
         fitted = 0 if clipped else fit_integer(values, bits, not relu)
         ai = _first(own.activations_integer, section.activations_integer, fitted)
+    if ai > bits - (not relu):
+        key = f"compress.quantization.layers.{name}.activations_integer"
+        raise DesignError(None, key, f"is {ai}, of {bits} bits {'without' if relu else 'with'} a sign",
+                          f"{bits - (not relu)} or less, or more bits")
     return LayerTypes(
         weight, FixedPoint.from_quantized_bits(bias_bits, bi), FixedPoint.from_quantized_bits(bits, ai, not relu),
         channels,
@@ -243,7 +247,7 @@ def set_dense_weights(model: Any, stack: Sequence[DenseLayer]) -> None:
 
 def output_type(model: Any) -> FixedPoint:
     """Type of the outputs of a model that ends with a quantizer."""
-    last_type = fixed_point(model.layers[-1].quantizer)
+    last_type = normal_form.value_type(normal_form.activation(model.get_layer(model.output_names[0])))
     assert last_type is not None  # ``dense_layers`` ends with one
     return last_type
 

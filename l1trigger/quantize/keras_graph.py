@@ -99,7 +99,7 @@ def points(model: Any, name: str = "the network") -> dict[str, Point]:
             typed_layers[layer.name] = Point(layer, None, True, layer)
             continue
         if kind not in (*_WEIGHTED, *_ARITHMETIC):
-            unknown.append(f"{layer.name} ({f'activation {_activation(layer)}' if kind == 'Activation' else kind})")
+            unknown.append(f"{layer.name} ({_described(layer)})")
             continue
         if (activation := _activation(layer)) not in ("linear", "relu"):
             unknown.append(f"{layer.name} (activation {activation})")
@@ -294,6 +294,15 @@ def _behind(layer: Any) -> Any:
 def _activation(layer: Any) -> str:
     activation = getattr(layer, "activation", None)
     return "linear" if activation is None else str(getattr(activation, "__name__", activation))
+
+
+def _described(layer: Any) -> str:
+    """What a layer is, for a message: an activation by its function, a ReLU with its options."""
+    kind = type(layer).__name__
+    if kind == "Activation":
+        return f"activation {_activation(layer)}"
+    options = ((n, getattr(layer, n)) for n in ("max_value", "negative_slope", "threshold")) if kind == "ReLU" else ()
+    return " ".join([kind, *(f"{name} {float(value):g}" for name, value in options if value)])
 
 
 def _is_relu(layer: Any) -> bool:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from l1trigger import normal_form
 from l1trigger.design import ConvertSection, Design
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.own_layers import OwnLayer
-from l1trigger.quantize import keras_graph, lint_layers, quantizers
+from l1trigger.quantize import keras_graph, lint_layers
 from l1trigger.quantize.lint_layers import Finding
 
 MAX_UNROLLED = 4096
@@ -25,19 +26,20 @@ _QUANTIZED = frozenset({"QDense", "QConv1D", "QConv2D", "QDepthwiseConv2D"})
 _FLOAT_WEIGHTS = frozenset({"Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D"})
 _FUSED = frozenset({"QConv2DBatchnorm", "QDenseBatchnorm", "QDepthwiseConv2DBatchnorm"})
 _NORMALIZATION = frozenset({"BatchNormalization", "QBatchNormalization", "LayerNormalization"})
-_AVERAGE = frozenset({"AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"})
 _WITHOUT_WEIGHTS = frozenset({
     "InputLayer", "QActivation", "Activation", "ReLU", "Softmax", "Flatten", "Reshape", "Permute", "Dropout", "Add",
     "Subtract", "Multiply", "Maximum", "Minimum", "Concatenate", "MaxPooling1D", "MaxPooling2D",
-    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "Average", "Dot",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D",
+    "GlobalAveragePooling2D", "Average", "Dot",
     "UpSampling1D", "UpSampling2D", "ZeroPadding1D", "ZeroPadding2D",
 })
-EXACT = _QUANTIZED | _WITHOUT_WEIGHTS | _AVERAGE
+EXACT = _QUANTIZED | _WITHOUT_WEIGHTS
 """Layer classes that hls4ml converts bit for bit, given quantizers as the other rules want them."""
 
 _RESHAPING = frozenset({"Flatten", "Reshape", "Permute", "Dropout"})
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TABLES = ("sigmoid", "tanh")
+_EXACT_QUANTIZERS = ("quantized_bits", "quantized_relu", "quantized_tanh", "quantized_sigmoid", "binary")
+_STRAIGHT = "quantized_relu, or quantized_bits(bits, integer, alpha=1), quantized_tanh, quantized_sigmoid or binary"
 
 
 Rule = Callable[[ConvertSection, Any], Iterator[Finding]]
@@ -121,12 +123,6 @@ def _kind(layer: Any) -> str:
     return type(layer).__name__
 
 
-def _function(layer: Any) -> str:
-    """Name of a layer's activation function."""
-    activation = layer.quantizer if _kind(layer) == "QActivation" else getattr(layer, "activation", None)
-    return str(getattr(activation, "__name__", None) or type(activation).__name__)
-
-
 def _layers(section: ConvertSection, model: Any) -> Iterator[Finding]:
     for layer in model.layers:
         kind = _kind(layer)
@@ -181,58 +177,113 @@ def _ports(section: ConvertSection, model: Any) -> Iterator[Finding]:
                     "put a QActivation(quantized_bits(bits, integer, alpha=1)) behind the input", "input_quantizer",
                 )
     last = model.output_names[0] if model.output_names else ""
-    if last and _kind(model.get_layer(last)) != "QActivation":
+    if last and not normal_form.is_qkeras(normal_form.activation(model.get_layer(last))):
         yield Finding("error", last, "the output has no quantizer",
                       "end with a QActivation(quantized_bits(bits, integer, alpha=1))", "output_quantizer")
 
 
-def _quantizers(section: ConvertSection, model: Any) -> Iterator[Finding]:
+def _weights(section: ConvertSection, model: Any) -> Iterator[Finding]:
+    """Quantizers of weights: whatever they are, a fixed-point type has to hold what they give."""
     for layer in model.layers:
-        if _kind(layer) in _QUANTIZED:
-            for role, q in zip(("weights", "biases"), layer.get_quantizers(), strict=False):
-                if q is None and (role == "weights" or layer.use_bias):
-                    yield Finding("error", layer.name, f"its {role} have no quantizer",
-                                  "give it quantized_bits(bits, integer, alpha=1)", "quantizer")
-                elif q is not None:
-                    yield from _quantizer(layer.name, role, q)
-    for name, q in quantizers.activations(model).items():
-        if not any(t in type(q).__name__ for t in _TABLES):
-            yield from _quantizer(name, "activations", q)
+        if _kind(layer) not in _QUANTIZED:
+            continue
+        for role, q in zip(("weights", "biases"), layer.get_quantizers(), strict=False):
+            if q is None and (role == "weights" or layer.use_bias):
+                yield Finding("error", layer.name, f"its {role} have no quantizer",
+                              "give it quantized_bits(bits, integer, alpha=1)", "quantizer")
+        for role, q, values in normal_form.quantized_weights(layer):
+            if not normal_form.is_plain(q) and normal_form.covering(values) is None:
+                yield Finding(
+                    "error", layer.name, f"its {role} has numbers, of {q}, that no fixed-point type of up to "
+                    f"{normal_form.WIDEST} bits holds", _remedy_of_weights(q), "weights",
+                )
 
 
-def _quantizer(where: str, role: str, q: Any) -> Iterator[Finding]:
-    kind = type(q).__name__
-    if not quantizers.has_unit_scale(q):
-        yield Finding("error", where, f"the {kind} of its {role} has alpha={getattr(q, 'alpha', None)}",
-                      "write alpha=1", "alpha")
-        return
-    t = quantizers.fixed_point(q)
-    if t is None:
+def _remedy_of_weights(quantizer: Any) -> str:
+    kind = type(quantizer).__name__
+    if "po2" in kind:
+        return "take fewer bits, which keep its powers of two closer together, or quantized_bits"
+    if getattr(quantizer, "qnoise_factor", 1) != 1:
+        return "set qnoise_factor to 1, and save the model again"
+    return f"take alpha='auto_po2' or alpha=1 in place of alpha={quantizer.alpha}" if hasattr(quantizer, "alpha") \
+        else "use quantized_bits"
+
+
+def _activations(section: ConvertSection, model: Any) -> Iterator[Finding]:
+    """Quantizers of activations, and activation functions."""
+    for layer in model.layers:
+        q = normal_form.activation(layer)
+        if q is None or isinstance(layer, OwnLayer) or _kind(layer) == "Softmax":
+            continue
+        if not normal_form.is_qkeras(q):
+            yield from _function(layer, q)
+        elif (t := normal_form.fixed_point(q)) is None:
+            yield from _quantizer(layer.name, q)
+        elif t.fraction == 0:
+            yield Finding(
+                "warning", layer.name, f"{t} has no fractional bits; hls4ml takes such a quantizer for an integer "
+                "without rounding and saturation, which the conversion mends", "see that csim shows 0 mismatches",
+                "no_fraction",
+            )
+
+
+def _function(layer: Any, function: Any) -> Iterator[Finding]:
+    """A function that is no quantizer: those that are computed from tables differ from Keras in their last bits."""
+    name = str(getattr(function, "__name__", None) or type(function).__name__)
+    if "softmax" in name:
+        yield _softmax(layer)
+    elif name not in ("linear", "relu") or _kind(layer) == "QActivation":
         yield Finding(
-            "error", where, f"the {kind} of its {role} is no fixed-point type of at least as many bits as integer bits",
-            "use quantized_bits or quantized_relu with fewer integer bits than bits", "quantizer",
+            "error", layer.name, f"hls4ml computes {name} otherwise than Keras, from a table or not at all",
+            f"use {_STRAIGHT}", "function",
         )
-    elif t.fraction == 0 and role == "activations":
+
+
+def _softmax(layer: Any) -> Finding:
+    return Finding(
+        "error", layer.name, "softmax is computed from tables that overflow and round otherwise than Keras",
+        "end with the logits, or take the largest", "softmax",
+    )
+
+
+def _softmax_layers(section: ConvertSection, model: Any) -> Iterator[Finding]:
+    yield from (_softmax(layer) for layer in model.layers if _kind(layer) == "Softmax")
+
+
+def _quantizer(where: str, q: Any) -> Iterator[Finding]:
+    """A quantizer of activations that is no fixed-point type; some convert exactly all the same."""
+    kind, options = type(q).__name__, dict(normal_form.unusual(q))
+    if kind not in _EXACT_QUANTIZERS:
+        yield Finding("error", where, f"hls4ml computes {kind} otherwise than QKeras, or not at all",
+                      f"use {_STRAIGHT}", "quantizer")
+    elif kind == "quantized_sigmoid" and q.symmetric:
+        yield Finding("error", where, "hls4ml has no symmetric quantized_sigmoid", "write symmetric=False", "option")
+    elif options:
+        given = ", ".join(f"{name}={getattr(q, name)}" for name in options)
+        yield Finding("error", where, f"hls4ml computes {kind} otherwise than QKeras with {given}",
+                      f"write {', '.join(f'{name}={usual}' for name, usual in options.items())}", "option")
+    elif kind in ("quantized_bits", "quantized_relu"):
         yield Finding(
-            "warning", where, f"{t} has no fractional bits; hls4ml takes such a quantizer for an integer without "
-            "rounding and saturation, which the conversion mends", "see that csim shows 0 mismatches", "no_fraction",
+            "error", where, f"{q} is no fixed-point type: its binary point lies outside of its bits, or it has one bit "
+            "for two signs", "take 0 integer bits or more, and fewer of them than bits; for signs alone, use binary()",
+            "quantizer",
         )
 
 
 def _in_a_row(section: ConvertSection, model: Any) -> Iterator[Finding]:
     """hls4ml joins a quantizer to what is before it, and forgets the type that was there."""
     for layer in model.layers:
-        if _function(layer) != "quantized_bits" or _kind(layer) != "QActivation":
+        if _kind(layer) != "QActivation" or type(layer.quantizer).__name__ != "quantized_bits":
             continue
         before = _source(layer)
         while before is not None and _kind(before) in _RESHAPING and len(before.outbound_nodes) == 1:
             before = _source(before)
         if before is None or len(before.outbound_nodes) != 1:
             continue
-        quantizer = getattr(before, "quantizer", None) or getattr(before, "activation", None)
-        if not type(quantizer).__module__.startswith("qkeras") or _kind(before) == "InputLayer":
+        quantizer = normal_form.activation(before)
+        if not normal_form.is_qkeras(quantizer) or _kind(before) == "InputLayer":
             continue
-        first, second = quantizers.fixed_point(quantizer), quantizers.fixed_point(layer.quantizer)
+        first, second = normal_form.value_type(quantizer), normal_form.fixed_point(layer.quantizer)
         if first is not None and first != second:
             yield Finding(
                 "error", layer.name, f"it quantizes to {second} what {before.name} has just quantized to {first}; "
@@ -245,28 +296,6 @@ def _source(layer: Any) -> Any:
     """The one layer that a layer takes its input from; None when there are several."""
     layers = layer.inbound_nodes[0].inbound_layers
     return None if isinstance(layers, list) else layers
-
-
-def _tables(section: ConvertSection, model: Any) -> Iterator[Finding]:
-    for layer in model.layers:
-        function = _function(layer)
-        if _kind(layer) == "Softmax" or "softmax" in function:
-            yield Finding(
-                "error", layer.name, "softmax is computed from tables that overflow and round otherwise than Keras",
-                "end with the logits, or take the largest", "softmax",
-            )
-        elif any(t in function for t in _TABLES):
-            yield Finding("warning", layer.name, f"{function} is computed from a table and may differ from QKeras",
-                          "use quantized_relu or quantized_bits", "table")
-
-
-def _pooling(section: ConvertSection, model: Any) -> Iterator[Finding]:
-    for layer in model.layers:
-        if _kind(layer) in _AVERAGE:
-            yield Finding(
-                "warning", layer.name, "accumulators of average pooling have lost bits in several versions of hls4ml",
-                "pool over a power of two of values, or take the maximum", "pooling",
-            )
 
 
 def _reuse(section: ConvertSection, model: Any) -> Iterator[Finding]:
@@ -300,8 +329,8 @@ def _some(values: Sequence[int]) -> str:
 
 
 RULES: tuple[Rule, ...] = (
-    _layers, lint_layers.options, lint_layers.windows, _names, _ports, _quantizers, _in_a_row, _tables, _pooling,
-    _reuse,
+    _layers, lint_layers.options, lint_layers.windows, lint_layers.averages, _names, _ports, _weights, _activations,
+    _softmax_layers, _in_a_row, _reuse,
 )
 """All rules, in the order in which their findings are told."""
 

@@ -13,6 +13,11 @@ _CONVOLUTIONS = ("Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv1D", "Sepa
 _POOLING = ("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D")
 _PASSING = ("MaxPooling1D", "MaxPooling2D", "UpSampling1D", "UpSampling2D", "Dropout", "Reshape", "Permute")
 
+_AVERAGE = ("AveragePooling1D", "AveragePooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D")
+_MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot")
+_TURNED = ((2, 1), (3, 1, 2))
+# hls4ml turns the weights behind a Flatten as these would need it, whatever the Permute.
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -65,6 +70,70 @@ def _wrong(layer: Any, kind: str) -> Iterator[tuple[str, str]]:
         yield f"interpolation='{layer.interpolation}' rounds otherwise than Keras", "take interpolation='nearest'"
     if kind == "Concatenate" and layer.axis not in (-1, len(layer.output.shape) - 1):
         yield "hls4ml joins channels only", "concatenate along the last axis"
+    if kind in _MERGES:
+        yield from _wrong_merge(layer, kind)
+    if kind == "Permute" and tuple(layer.dims) not in _TURNED and any(map(_flattens, _takers(layer))):
+        yield (f"hls4ml mixes up the order of numbers in a Permute({tuple(layer.dims)}) before a Flatten",
+               "flatten without it, and permute the rows of the weights behind")
+
+
+def _wrong_merge(layer: Any, kind: str) -> Iterator[tuple[str, str]]:
+    given = layer.input if isinstance(layer.input, list) else [layer.input]
+    shapes = sorted((tuple(t.shape[1:]) for t in given), key=math.prod)
+    if len(shapes) > 2:
+        yield f"hls4ml merges two tensors at a time, not {len(shapes)}", f"take one {kind} behind another"
+    elif kind == "Dot":
+        if layer.normalize:
+            yield "hls4ml does not normalize", "write normalize=False"
+        if len(shapes[0]) > 1:
+            yield "hls4ml has the Dot of vectors only", "flatten what goes in"
+    elif kind != "Concatenate" and not _repeats(*shapes):
+        yield (f"hls4ml does not broadcast {_of(shapes[0])} to {_of(shapes[1])} as Keras does",
+               "give both the same shape, e.g. by UpSampling or Concatenate")
+
+
+def _repeats(small: tuple[int, ...], large: tuple[int, ...]) -> bool:
+    """Whether a tensor becomes another's shape by being started over again, which is how the C++ broadcasts."""
+    while small and small[0] == 1:
+        small = small[1:]
+    return small == large[len(large) - len(small) :]
+
+
+def _takers(layer: Any) -> list[Any]:
+    """The layers that take a layer's result, layers that do nothing in firmware passed over."""
+    takers = [node.outbound_layer for node in layer.outbound_nodes]
+    return [t for taker in takers for t in (_takers(taker) if type(taker).__name__ == "Dropout" else [taker])]
+
+
+def _flattens(layer: Any) -> bool:
+    return type(layer).__name__ in ("Flatten", "Reshape") and len(layer.output.shape) == 2
+
+
+def averages(section: ConvertSection, model: Any) -> Iterator[Finding]:
+    """Averages that no fixed-point type holds, and that nothing rounds in time."""
+    for layer in model.layers:
+        counts = _counts(layer) if type(layer).__name__ in _AVERAGE else ()
+        divided = [n for n in counts if n & (n - 1)]
+        if divided and not all(map(_is_rounded, _takers(layer))):
+            yield Finding(
+                "error", layer.name, f"an average of {divided[-1]} values has no end in binary digits, of which "
+                "firmware cuts some before the next layer takes it", "put a QActivation(quantized_bits(bits, integer, "
+                "alpha=1)) behind it, or average over a power of two of values", "average",
+            )
+
+
+def _counts(layer: Any) -> list[int]:
+    """How many values go into averages of a layer; fewer at borders that are padded."""
+    if "Global" in type(layer).__name__:
+        return [math.prod(layer.input.shape[1:-1])]
+    size, stride = _pair(layer.pool_size), _pair(layer.strides)
+    return list(range(1, math.prod(size) + 1)) if _is_padded(layer, size, stride) else [math.prod(size)]
+
+
+def _is_rounded(layer: Any) -> bool:
+    """Whether a layer rounds what it takes, or passes it on to those that do."""
+    passes = type(layer).__name__ in (*_PASSING, "Flatten", "ReLU")
+    return type(layer).__name__ == "QActivation" or (passes and all(map(_is_rounded, _takers(layer))))
 
 
 def windows(section: ConvertSection, model: Any) -> Iterator[Finding]:

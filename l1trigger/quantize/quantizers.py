@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
+from l1trigger.fixed_point import FixedPoint
+from l1trigger.normal_form import fixed_point, is_qkeras
 
-_FIXED_POINT = ("quantized_bits", "quantized_relu")
+__all__ = ["activation_types", "activations", "fixed_point"]
 
 
 def activation_types(model: Any) -> dict[str, FixedPoint]:
@@ -26,33 +27,6 @@ def activations(model: Any) -> dict[str, Any]:
             quantizers[str(layer.name)] = layer.quantizer
         else:
             activation = getattr(layer, "activation", None)
-            if type(activation).__module__.startswith("qkeras"):
+            if is_qkeras(activation):
                 quantizers[f"{layer.name}_{type(activation).__name__}"] = activation
     return quantizers
-
-
-def fixed_point(quantizer: Any) -> FixedPoint | None:
-    """The type of a quantizer's outputs; None when it has no fixed-point meaning."""
-    kind = type(quantizer).__name__
-    if kind not in _FIXED_POINT:
-        return None
-    bits, integer = int(quantizer.bits), int(quantizer.integer)
-    overflow = Overflow.SAT
-    if kind == "quantized_relu":
-        signed = bool(quantizer.negative_slope)
-    else:
-        signed = bool(quantizer.keep_negative)
-        if quantizer.symmetric:
-            overflow = Overflow.SAT_SYM
-    whole = integer + int(signed)
-    if whole > bits or bits < 1:
-        return None
-    return FixedPoint(bits, whole, signed, Rounding.RND_CONV, overflow)
-
-
-def has_unit_scale(quantizer: Any) -> bool:
-    """Whether a quantizer has no scale of its own beside the power of two of its type."""
-    if type(quantizer).__name__ == "quantized_relu":
-        return True
-    alpha = getattr(quantizer, "alpha", None)
-    return not isinstance(alpha, str) and alpha is not None and bool(alpha == 1)

@@ -70,6 +70,7 @@ def build(design: Design, measured: Measurement) -> Report:
         layers=[Layer(**asdict(layer)) for layer in compressed.layers],
         seeds=spread(compressed.seed_figures),
         confusion=confusion(measured),
+        remarks=synthesized.vendor.remarks if synthesized.vendor else [],
     )
 
 

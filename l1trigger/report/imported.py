@@ -17,11 +17,11 @@ from l1trigger.report.budget import judge
 from l1trigger.report.measurement import package_version
 from l1trigger.report.model import DesignRecord, Report
 from l1trigger.run_folder import RunFolder, disk_full_is_clear, write_atomically
-from l1trigger.synth.vendor_tools.collect import collect
+from l1trigger.synth.vendor_tools import freshness
+from l1trigger.synth.vendor_tools.collect import alike, collect, says_top
 from l1trigger.synth.vendor_tools.figures import vendor_figures
 from l1trigger.synth.vendor_tools.reading import VendorResult
 
-_SOURCES = ("firmware/**/*.cpp", "firmware/**/*.h")
 _TOP = re.compile(r"^\s*set_top\s+(?P<top>\w+)\s*$", re.MULTILINE)
 _SCRIPTS = ("build.tcl", "build_prj.tcl")
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -31,7 +31,7 @@ _UP = 5
 
 def import_reports(
     folder: Path, runs: Path, name: str | None = None, design: Design | None = None, project: Path | None = None,
-    top: str | None = None,
+    top: str | None = None, solution: str | None = None, trust_times: float | None = None,
 ) -> tuple[Path, Report]:
     """Reads the reports in a folder and writes ``report.json`` and ``report.html`` into a run folder.
 
@@ -41,28 +41,52 @@ def import_reports(
         name: of the run; by default the design's with ``-imported``, or the folder's.
         design: that the reports are of; its budget is judged and a comparison shows how it differs.
         project: HLS project that the reports are of; looked for around the folder by default.
-        top: name of the top function, where the reports do not tell.
+        top: name of the top function, where the reports do not tell, or where it is another than that of the design.
+        solution: whose reports count, where the folder holds several.
+        trust_times: judge by file times alone whether reports are of the project as it is; its sources may be newer
+            than a report by that much [s].
 
     Returns:
         The run folder and the report.
 
     Raises:
-        ReportError: there is no report, one is damaged, or one is older than the sources of its project.
+        ReportError: there is no report, none can be read, one is older than the sources of its project, or they are of
+            several designs or of another one.
         RunFolderError: the run folder holds a run of a design.
     """
     if not folder.is_dir():
         raise ReportError(f"{folder}: is no folder. Remedy: name the folder that holds the reports")
     project = project or _project_around(folder)
-    result = collect(folder, top or (_top_of(project) if project else None))
-    if project is not None:
-        check_age(project, [folder / r.file for r in result.readings])
+    if project is None and trust_times is not None:
+        raise ReportError(f"{folder}: there is no project whose sources the reports may be older than. "
+                          f"Remedy: leave out {argument('trust_times')}, or give {argument('project')}")
+    result = collect(folder, top or (_top_of(project) if project else None), solution=solution)
+    if design is not None and top is None:
+        _check_top(result, design, folder)
     name = name or (f"{design.name}-imported" if design else folder.resolve().name)
     if not _NAME.fullmatch(name):
         raise ReportError(
             f"{name!r} cannot name a run. Remedy: give {argument('name')} with letters, digits, dots, - and _"
         )
     report = build(result, name, design)
+    if project is not None:
+        unsure = freshness.check(project, [folder / r.file for r in result.readings], trust_times)
+        report = report.model_copy(update={"remarks": [*report.remarks, *unsure]})
     return _write(report, runs / name), report
+
+
+def _check_top(result: VendorResult, design: Design, folder: Path) -> None:
+    """Makes sure that reports are of the firmware of a design, whose budget they are to be judged by."""
+    from l1trigger.synth.rtl import TOP as RTL_TOP
+
+    own = {design.name, f"{design.name}_trigger", RTL_TOP}
+    other = next((r for r in result.readings if says_top(r) and not any(alike(r.top, name) for name in own)), None)
+    if other is not None:
+        raise ReportError(
+            f"{folder}: {other.file} is of {other.top}, not of {design.name}_trigger, so the budget of {design.name} "
+            f"says nothing of it. Remedy: leave out {argument('design')}, or give {argument('top')} with {other.top} "
+            "if that is the design under another name"
+        )
 
 
 def build(result: VendorResult, name: str, design: Design | None = None) -> Report:
@@ -84,35 +108,13 @@ def build(result: VendorResult, name: str, design: Design | None = None) -> Repo
                   "part": result.part or part or ""},
         timings={}, data=None, levels=[], figures=figures, bit_exact=[],
         budget=judge({k: v for k, v in design.budget.items() if _of_hardware(k, figures)} if design else {}, figures),
-        layers=[], seeds=[],
+        layers=[], seeds=[], remarks=result.remarks,
     )
 
 
 def _of_hardware(key: str, figures: Sequence[Figure]) -> bool:
     """Whether a limit is on something that vendors' reports tell; physics is judged where it is measured."""
     return of_key(key) in {f.name for f in figures}
-
-
-def check_age(project: Path, reports: Sequence[Path]) -> None:
-    """Makes sure that reports are of a project as it is now.
-
-    Args:
-        project: HLS project with ``firmware/*.cpp``.
-        reports: made from it.
-
-    Raises:
-        ReportError: the project has no sources, or one was changed after a report was written.
-    """
-    sources = [p for pattern in _SOURCES for p in project.glob(pattern)]
-    if not sources:
-        raise ReportError(f"{project}: holds no firmware/*.cpp. Remedy: name the folder of the HLS project")
-    newest = max(sources, key=lambda p: p.stat().st_mtime)
-    for report in reports:
-        if report.stat().st_mtime < newest.stat().st_mtime:
-            raise ReportError(
-                f"{report}: is older than {newest} of its project. Remedy: run the tool again on the project as it is; "
-                "or import the reports from a folder of their own, if they are known to be of other sources"
-            )
 
 
 def _project_around(folder: Path) -> Path | None:

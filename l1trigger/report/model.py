@@ -189,6 +189,7 @@ class Report(Value):
         seeds: spread of figures over the seeds; empty for one seed.
         confusion: of every level and baseline that tells classes apart.
         pictures: in the order of the page.
+        remarks: sentences that a reader of the figures must know, e.g. which vendor's report could not be read.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -206,6 +207,7 @@ class Report(Value):
     seeds: list[Spread]
     confusion: list[Confusion] = Field(default_factory=list)
     pictures: list[Picture] = Field(default_factory=list)
+    remarks: list[str] = Field(default_factory=list)
 
     @property
     def samples(self) -> list[Sample]:

@@ -29,9 +29,9 @@ def note(shown: Sequence[Figure]) -> str:
     """What must be known about the vendors' figures among those shown."""
     if not any(f.source in VENDORS for f in shown):
         return ""
-    return ("csynth, cosim, vsynth and route are of the HLS project, which is other firmware than the RTL: csynth is "
-            "the HLS tool's own estimate, often several times what is placed; vsynth is after synthesis, route after "
-            "place-and-route. ")
+    return ("csynth, cosim, vsynth and route are of the project that the vendor's tools were given; an HLS project is "
+            "other firmware than the RTL. csynth is the HLS tool's own estimate, often several times what is placed; "
+            "vsynth is after synthesis, route after place-and-route. ")
 
 
 def remark(figure: Figure) -> str:

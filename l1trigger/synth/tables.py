@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 LARGEST = 2**16
 """Entries of a table; more make no sense as logic."""
 
+_EXACT_BITS = 24
+"""Of a table's values: alkaid finds their last bit in float32, and keeps them as integers of 32 bits."""
+
 # Of G. Klambauer et al., arXiv:1706.02515; the slope in the type that the C++ has it in.
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 _SELU_SLOPE = FixedPoint(16, 1, False).quantize(_SELU_SCALE)
@@ -44,10 +47,16 @@ def problem(layer: GraphLayer) -> str:
 def looked_up(v: Any, function: Callable[[Array], Array]) -> Any:
     """A function of one value as a table of all the values that it can have."""
     count = round((v.high - v.low) / v.step) + 1
-    table = np.asarray(function(v.low + v.step * np.arange(count)), np.float64)
-    if v.low == v.high or (table == table[0]).all():
-        return v.from_const(float(table[0]), v.hwconf)
-    return v.lookup(table)
+    return _table(v, np.asarray(function(v.low + v.step * np.arange(count)), np.float64))
+
+
+def _table(v: Any, values: Array) -> Any:
+    """The table of some values; those of too many bits become a sum of two tables."""
+    if v.low == v.high or (values == values[0]).all():
+        return v.from_const(float(values[0]), v.hwconf)
+    step = 2.0 ** (np.frexp(np.abs(values).max())[1] - _EXACT_BITS)
+    high = np.floor(values / step) * step
+    return v.lookup(high) if np.array_equal(high, values) else _table(v, high) + _table(v, values - high)
 
 
 def _each(function: Callable[[GraphLayer, Array], Array]) -> Callable[[GraphLayer, Sequence[Any]], Any]:

@@ -135,7 +135,9 @@ def _check_events(events: Events, what: str, shape: tuple[int, ...]) -> None:
     columns: dict[str, NDArray[Any]] = {"weight": weight, "block": events.block, "row": events.row, **events.truth}
     for name, values in columns.items():
         require(values.shape == (n,), f"{what}: {name} has the shape {values.shape} for {n} events")
-    require(bool(np.isfinite(weight).all() and (weight >= 0).all()), f"{what}: a weight is negative or not finite")
+    learned = what.endswith((", train", ", validation"))
+    require(bool(np.isfinite(weight).all()), f"{what}: a weight is not finite")
+    require(not (learned and (weight < 0).any()), f"{what}: a weight is negative")
     require(math.isclose(weight.sum(), 1, rel_tol=1e-9), f"{what}: weights sum to {weight.sum()}, not 1")
 
 

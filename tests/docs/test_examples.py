@@ -37,8 +37,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("models", ".ci"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "samples").symlink_to(ROOT / "l1trigger" / "data" / "samples")
-    (tmp_path / "my_prj").mkdir()
-    (tmp_path / "my_prj" / "solution1").symlink_to(ROOT / "tests" / "reports" / "vitis_hls_2024.2")
+    _reports_of("anomaly", tmp_path / "my_prj")
     for name in ("my_model.keras", "my_garnet.h5"):
         (tmp_path / name).touch()
     for report in (ROOT / "models" / "reports").glob("*.json"):
@@ -48,6 +47,16 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             shutil.copy(report, folder / "report.json")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _reports_of(design: str, folder: Path) -> None:
+    """Vendors' reports of the firmware of a design."""
+    made = ROOT / "tests" / "reports" / "vitis_hls_2024.2"
+    for path in made.rglob("*.*"):
+        if path.is_file():
+            own = folder / path.relative_to(made).as_posix().replace("veto_trigger", f"{design}_trigger")
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.write_text(path.read_text().replace("veto_trigger", f"{design}_trigger"))
 
 
 def commands(block: Block) -> Iterator[list[str]]:

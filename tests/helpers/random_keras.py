@@ -1,11 +1,17 @@
 """Random Keras graphs as users build them: layers, options, orders, ports, shared layers, models inside, names."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import toy_cnn
 
-from l1trigger import frameworks
+from l1trigger import frameworks, keras_import
+from l1trigger.errors import L1TriggerError
+from l1trigger.quantize import lint
+from l1trigger.sections import ConvertSection, SynthSection
+from l1trigger.synth import lower
 
 
 @dataclass
@@ -168,3 +174,45 @@ def random_model(seed, odd=False):
     maker = Maker(k, rng, odd)
     model = maker.sequential() if rng.random() < 0.25 else maker.model()
     return model, (".keras", ".h5")[seed // 2 % 2]
+
+
+@dataclass
+class Tried:
+    """How far a random model came, and its graph.
+
+    Attributes:
+        stage: ``logic`` where the logic of the RTL gives what the quantized network gives, integer by integer.
+        kinds: of the layers of its graph.
+    """
+
+    stage: str
+    kinds: tuple[str, ...]
+
+
+def tried(seed, folder, odd=False, logic=True):
+    """Takes a random model from its file through comparison, rules, quantization and the logic of its RTL.
+
+    Raises:
+        L1TriggerError: it is refused before anything is trained.
+        AssertionError: what was taken differs, or is refused later.
+    """
+    model, suffix = random_model(seed, odd)
+    path = Path(folder) / f"random{seed}{suffix}"
+    model.save(path)
+    imported = keras_import.imported(path.read_bytes(), str(path))
+    inputs = sum(int(np.prod(s)) for s in imported.shapes)
+    try:
+        lint.require_float(ConvertSection(), imported.graph.model(), str(path))
+    finally:  # what is refused must not be wrong, either
+        imported.require_same(np.random.default_rng(seed).normal(size=(100, inputs)))
+    kinds = tuple(n.kind for n in imported.graph.nodes)
+    if not logic:
+        return Tried("float", kinds)
+    try:
+        function = toy_cnn.of_model(imported.graph.model())
+        x = toy_cnn.images(200, inputs, seed)
+        made = lower.lower(function, SynthSection(), lower.ports(function.scaling, [x]))
+    except L1TriggerError as e:
+        raise AssertionError(f"seed {seed}: what was taken is refused later: {e}") from e
+    np.testing.assert_array_equal(made.evaluate(x)[0], function.evaluate(x).score, f"seed {seed}, {kinds}")
+    return Tried("logic", kinds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 
 import jsonschema
@@ -175,6 +176,26 @@ def test_types_for_bit_widths(good: Path) -> None:
     ]).compress.quantization
     assert (bits.weights, bits.weights_integer, bits.biases_integer) == (6, 0, 2)
     assert (bits.layers["hidden0"].activations, bits.layers["hidden0"].activations_integer) == (8, 3)
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    (["weights=5", "weights_integer=9"], "weights_integer: 9 of 5 bits; 0 to 4 make sense"),
+    (["weights_integer=-1"], "weights_integer: -1 of 6 bits; 0 to 5"),
+    (["biases=ap_fixed<8,0>"], "biases_integer: -1 of 8 bits; 0 to 7"),
+    (["activations_integer=9"], "activations_integer: 9 of 8 bits; 0 to 8"),
+    (["weights_integer=4", "layers.hidden0.weights=4"], "layers.hidden0.weights_integer: 4 of 4 bits; 0 to 3"),
+    (["layers.hidden0.weights_integer=-2"], "layers.hidden0.weights_integer: -2 of 6 bits"),
+])
+def test_binary_points_lie_inside_of_their_bits(good: Path, settings: list[str], message: str) -> None:
+    with pytest.raises(DesignError, match=re.escape(message)):
+        designs.load(good, [f"compress.quantization.{s}" for s in settings])
+
+
+def test_binary_points_of_channels_may_lie_left_of_their_bits(good: Path) -> None:
+    section = designs.load(good, [
+        "compress.quantization.per_channel=true", "compress.quantization.layers.hidden0.weights_integer=-2",
+    ]).compress.quantization
+    assert section.layers["hidden0"].weights_integer == -2
 
 
 def test_resolved_design_loads_to_the_same_design(good: Path, tmp_path: Path) -> None:

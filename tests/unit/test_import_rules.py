@@ -23,11 +23,11 @@ ORDER = (
     ("fixed_point", "bit_exact", "package_files", "run_folder", "frameworks", "cores", "processes", "catalogue"),
     ("binary_points", "figures", "layer_summary"),
     # What a design says, what its plugins have to be, and the results that its stages hand on.
-    ("unread", "sections"), ("plugins",), ("contracts",), ("design",), ("artefacts",), ("results",),
+    ("design_paths",), ("unread", "sections"), ("plugins",), ("contracts",), ("design",), ("artefacts",), ("results",),
     # Events, and what is measured on them.
     ("data",), ("physics",),
     # The quantized network, layers of graph networks, and the trigger function.
-    ("own_layers",), ("network",), ("graph",), ("trigger",),
+    ("own_layers", "normal_form"), ("network",), ("graph",), ("trigger",),
     # What makes a trigger function.
     ("quantize",), ("keras_import",), ("models",), ("train",), ("scores",), ("compress",),
     # What makes firmware of it and measures that.

@@ -20,8 +20,16 @@ from l1trigger.contracts.source import Source
 from l1trigger.data import readers, splits
 from l1trigger.data.adc2021 import CARD, ID_KEY, KEY
 from l1trigger.data.events import DataSet, Events
-from l1trigger.data.objects import EGAMMA, JET, MUON, class_of_row, to_hardware
-from l1trigger.data.sources.files import FileOptions, Read, Sample, chosen_signals, joined, load_files
+from l1trigger.data.objects import EGAMMA, FEATURES, JET, MUON, class_of_row, to_hardware
+from l1trigger.data.sources.files import (
+    Background,
+    FileOptions,
+    Read,
+    Sample,
+    chosen_signals,
+    load_files,
+    paths,
+)
 from l1trigger.errors import DataError, DesignError
 from l1trigger.package_files import samples_folder
 from l1trigger.unread import made
@@ -46,7 +54,7 @@ class Adc2021Options(FileOptions):
     unsorted: Literal["sort"] | None = None
 
     @property
-    def samples(self) -> tuple[tuple[Path, ...], dict[str, Path]]:
+    def samples(self) -> tuple[Background, dict[str, Path]]:
         """Files of background and signals; those shipped with the package where none are named."""
         if self.background:
             return super().samples
@@ -69,8 +77,8 @@ class Adc2021(Source[Adc2021Options]):
             DesignError: an unknown signal is asked for.
         """
         options, (background, signals) = self.options, self.options.samples
-        if _is_derived(background[0]):
-            return self._load_derived(background)
+        if _is_derived(paths(background)[0]):
+            return self._load_derived(paths(background))
         return load_files(options, background, signals, _reader(options, None), zero_bias=False)
 
     def _load_derived(self, background: Sequence[Path]) -> DataSet:
@@ -85,13 +93,14 @@ class Adc2021(Source[Adc2021Options]):
             for key in made(options, fraction, "data"):
                 raise DesignError(None, key, f"{background[0].name} is divided already", "leave it out")
         train, validation, test = (
-            joined([_reader(options, key)(background[0], options.events)], "background")[0] for key in DERIVED_SPLITS
+            replace(_reader(options, key)(background[0], options.events).events, name="background")
+            for key in DERIVED_SPLITS
         )
         splits.require_disjoint(train, test, background[0])
         wanted = chosen_signals(options, options.signal_files)
         splits.require_disjoint_files(background, wanted.values())
         read = _reader(options, None)
-        signals = tuple(replace(read(p, options.signal_events)[0], name=n) for n, p in wanted.items())
+        signals = tuple(replace(read(p, options.signal_events).events, name=n) for n, p in wanted.items())
         return DataSet(train, validation, test, signals, False, options.colliding_bunches)
 
 
@@ -150,7 +159,8 @@ def read_events(
             "set data.lepton_pt lower, or to null",
         )
     card = _card(path) | {"read": {"jet_eta": jet_eta, "lepton_pt": lepton_pt, "kept": len(whole), "of": done}}
-    return Events.unweighted(path.stem, whole, card), np.concatenate(ids) if ids else None
+    events = Events.unweighted(path.stem, whole, card)
+    return Sample.part(events, np.concatenate(ids) if ids else None, done, table.events(names))
 
 
 def _checked(path: Path, key: str, values: NDArray[Any], first: int, sort: bool) -> NDArray[np.float64]:
@@ -167,6 +177,7 @@ def _checked(path: Path, key: str, values: NDArray[Any], first: int, sort: bool)
                 path, f"row {row} of event {first + event} in dataset '{key}' has the class {values[event, row, 3]}, "
                 f"not {expected[row]}", "rows must be missing ET, 4 electrons, 4 muons and 10 jets",
             )
+    readers.check_physical(path, [f"{f} in dataset '{key}'" for f in FEATURES], objects, first)
     if not sort:
         readers.check_sorted(path, f"dataset '{key}'", objects, first)
     return objects

@@ -24,7 +24,7 @@ from l1trigger.data import classes, hits
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.showers import geometry, images, packed
 from l1trigger.data.showers.make import EXTRA_FILE, FILE
-from l1trigger.data.sources.files import joined
+from l1trigger.data.sources.files import Sample, joined
 from l1trigger.data.sources.showers import TEST_BLOCKS, VALIDATION_BLOCKS, as_dataset
 from l1trigger.errors import DataError, nearest
 from l1trigger.package_files import samples_folder
@@ -143,7 +143,8 @@ class CalorimeterImages(Source[CalorimeterImagesOptions]):
                 paths[-1], "does not exist", "make it with `l1trigger data make showers --extra 3200`, or leave "
                 f"{' and '.join(IN_EXTRA_FILE)} out of data.classes",
             )
-        clusters, _ = joined([(packed.load(p, options.limit_events), None) for p in paths], "images")
+        parts = [packed.load(p, options.limit_events) for p in paths]
+        clusters = joined([Sample(e, None, len(e)) for e in parts], "images").events
         group = _group(clusters.truth["pdg"], options)
         # Mixed order, so that any first part holds clusters of all files.
         some = np.random.default_rng(len(group)).permutation(np.flatnonzero(group >= 0))

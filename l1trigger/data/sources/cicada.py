@@ -57,8 +57,8 @@ class CicadaOptions(RegionFileOptions):
         regions: dataset with the regions.
         flag: dataset with the acceptance flags; files may lack it.
         accepted: which samples lose events without acceptance: signals, all, or none.
-        event_id: dataset with the number of each event; events that share it never lie on both sides of a split.
-            None takes the same regions as the same event.
+        event_id: dataset with the number of each event; events of one file that share it never lie on both sides of a
+            split. None takes the same regions as the same event.
     """
 
     source: str = "cicada"
@@ -136,7 +136,8 @@ def read_events(
         "layout": "regions", "file": path.name, "dataset": key, "kept": len(whole), "of": done,
         "flag": flag if flagged else "none",
     }
-    return Events.unweighted(path.stem, whole, card), np.concatenate(ids) if ids else None
+    events = Events.unweighted(path.stem, whole, card)
+    return Sample.part(events, np.concatenate(ids) if ids else None, done, table.events(names))
 
 
 def _flags(values: NDArray[np.generic], path: Path, name: str) -> NDArray[np.bool_]:

@@ -25,7 +25,7 @@ from pydantic import Field, field_validator, model_validator
 from l1trigger.contracts.source import Source
 from l1trigger.data import hits, readers, splits
 from l1trigger.data.events import UNKNOWN, DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, joined
+from l1trigger.data.sources.files import Background, FileOptions, Sample, paths, read_background
 from l1trigger.data.sources.showers import as_dataset, power_of_two
 from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
@@ -43,7 +43,7 @@ class ClusterColumns(Section):
         count: hits of each cluster; left out, hits of zero energy are missing ones.
         label: class, as ``classes`` names them.
         energy: true energy.
-        event_id: generator event; clusters that share it never lie on both sides of a split.
+        event_id: generator event; clusters of one file that share it never lie on both sides of a split.
     """
 
     hits: str = "x"
@@ -144,17 +144,22 @@ class ClusterFiles(Source[ClusterOptions]):
             DesignError: an unknown signal is asked for.
         """
         options = self.options
-        splits.require_disjoint_files(options.background, options.test_background)
-        whole, ids = splits.with_ids(*self._all(options.background, options))
+        splits.require_disjoint_files(paths(options.background), paths(options.test_background))
+        splits.require_different_files([*paths(options.background), *paths(options.test_background)])
+        whole, ids = self._all(options.background)
         train, validation, test = splits.split(whole, ids, options.fractions)
         if options.test_background:
-            test, _ = splits.with_ids(*self._all(options.test_background, options))
-            splits.require_disjoint(whole, test, options.test_background[0])
-        return as_dataset(options.background[0], train, validation, test, options)
+            test, _ = self._all(options.test_background)
+            splits.require_disjoint(whole, test, paths(options.test_background)[0])
+        file = paths(options.background)[0]
+        train, validation = (splits.unweighted(part, file) for part in (train, validation))
+        return as_dataset(file, train, validation, test, options)
 
-    @staticmethod
-    def _all(files: tuple[Path, ...], options: ClusterOptions) -> Sample:
-        return joined([read_clusters(p, options, options.events) for p in files], "clusters")
+    def _all(self, background: Background) -> tuple[Events, NDArray[np.uint64]]:
+        """The clusters of all files, and what they are divided by."""
+        options = self.options
+        sample = read_background(background, lambda p: read_clusters(p, options, options.events), "clusters")
+        return splits.with_ids(sample.events, sample.ids)
 
 
 def read_clusters(path: Path, options: ClusterOptions, first: int | None = None, chunk: int = CHUNK) -> Sample:
@@ -189,7 +194,15 @@ def read_clusters(path: Path, options: ClusterOptions, first: int | None = None,
         path.stem, np.concatenate(inputs), np.full(done, 1 / done), unknown.astype(np.int16),
         unknown.astype(np.int32), card, {"energy": np.concatenate(energies), "label": np.concatenate(labels)},
     )
-    return events, np.concatenate(ids) if ids else None
+    return Sample.part(events, np.concatenate(ids) if ids else None, done, _length(path, columns.names()))
+
+
+def _length(path: Path, names: list[str]) -> int:
+    """Clusters in a whole file."""
+    if path.suffix.lower() != ".npz":
+        return readers.open_table(path).events(names)
+    with path.open("rb") as file, np.load(file) as z:
+        return len(z[names[0]])
 
 
 def _chunks(path: Path, names: list[str], first: int | None, size: int) -> Iterator[dict[str, NDArray[Any]]]:

@@ -5,37 +5,134 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from l1trigger.data import splits
 from l1trigger.data.events import DataSet, Events
-from l1trigger.design import DataSection, Design
+from l1trigger.design import DataSection, Design, Section
 from l1trigger.errors import DataError, DesignError, nearest
 from l1trigger.unread import Unread
 
-Sample = tuple[Events, NDArray[np.int64] | None]
-"""Events, and the generator event of each where the file says it."""
+
+class Sample(NamedTuple):
+    """What is read of one file, or of several.
+
+    Attributes:
+        events: their weights sum to 1, or to something else below 1 where negative ones prevail.
+        ids: the generator event of each where the file says it.
+        size: what the weight of an event is multiplied with to make it comparable with other files. In a file without
+            weights every event counts as one; those that are read stand for the whole file.
+    """
+
+    events: Events
+    ids: NDArray[np.int64] | None
+    size: float
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights of the whole file."""
+        return float(self.events.weight.sum()) * self.size
+
+    @classmethod
+    def part(cls, events: Events, ids: NDArray[np.int64] | None, read: int, of: int) -> Sample:
+        """A sample without weights: what is left of the first ``read`` events of a file that has ``of``."""
+        return cls(events, ids, len(events) * of / read)
+
+
 Read = Callable[[Path, int | None], Sample]
+
+
+def one_or_more(value: object) -> object:
+    """A value that may stand for a tuple of one."""
+    if isinstance(value, list):  # what comes out of a validator is no JSON any more, whose lists pass for tuples
+        return tuple(value)
+    return (value,) if isinstance(value, str | int | float | Path | Mapping) else value
+
+
+class Process(Section):
+    """Files of one process of the background, which together stand for its cross section or its luminosity.
+
+    Attributes:
+        file: file or files.
+        cross_section_pb: cross section of the process [pb], over which the weights of all its events are spread.
+        luminosity_inverse_pb: in its place, the integrated luminosity [1/pb] of all its events, recorded ones for
+            example.
+    """
+
+    file: tuple[Path, ...] = Field(min_length=1)
+    cross_section_pb: float | None = Field(None, gt=0)
+    luminosity_inverse_pb: float | None = Field(None, gt=0)
+
+    _wrapped = field_validator("file", mode="before")(one_or_more)
+
+    @model_validator(mode="after")
+    def _one(self) -> Process:
+        if (self.cross_section_pb is None) == (self.luminosity_inverse_pb is None):
+            raise ValueError("give exactly one of cross_section_pb and luminosity_inverse_pb")
+        return self
+
+    def files(self) -> tuple[Path, ...]:
+        """Its files."""
+        return (*super().files(), *self.file)
+
+    def normalized(self, parts: Sequence[Sample]) -> list[Sample]:
+        """The samples of its files, with sizes in pb."""
+        if self.cross_section_pb is not None:
+            scale = self.cross_section_pb / _positive(sum(s.total for s in parts), self.file[0])
+        else:
+            scale = 1 / (self.luminosity_inverse_pb or 1)
+        return [s._replace(size=s.size * scale) for s in parts]
+
+
+def _kind(entry: object) -> str:
+    """Which member of ``Background`` an entry is."""
+    return "process" if isinstance(entry, Mapping | Process) else "path"
+
+
+Background = tuple[
+    Annotated[Annotated[Path, Tag("path")] | Annotated[Process, Tag("process")], Discriminator(_kind)], ...
+]
+"""Files, or processes with theirs."""
+
+
+def paths(background: Background) -> tuple[Path, ...]:
+    """All files of a background."""
+    return tuple(p for entry in background for p in (entry.file if isinstance(entry, Process) else (entry,)))
+
+
+def _positive(total: float, file: Path) -> float:
+    """The sum of the weights of a sample.
+
+    Raises:
+        DataError: it is not above 0.
+    """
+    if not total > 0:
+        raise DataError(file, f"the weights of this sample sum to {total:g}, not to more than 0",
+                        "give more events, so that those of negative weight do not prevail")
+    return total
 
 
 class FileOptions(DataSection):
     """Options of sources that read files.
 
     Attributes:
-        background: file or files to train on, and to test on where no other is given.
-        test_background: file or files to test on.
+        background: file or files to train on, and to test on where no other is given. Weights keep their meaning
+            across files: an event counts by its weight, or as one, in whichever file it stands. Files of several
+            processes are given with what they stand for, ``{file: qcd.root, cross_section_pb: 1.8e9}``.
+        test_background: file or files to test on, likewise.
         signal_files: signal samples by name.
         validation_fraction: share of the generator events in ``background`` for validation.
         test_fraction: share for testing; none with ``test_background``.
-        events: only so many events from the start of each background file.
+        events: only so many events from the start of each background file; they stand for all of it.
         signal_events: only so many events from the start of each signal file.
     """
 
-    background: tuple[Path, ...] = ()
-    test_background: tuple[Path, ...] = ()
+    background: Background = ()
+    test_background: Background = ()
     signal_files: dict[str, Path] = Field(default_factory=dict)
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     test_fraction: float = Field(0.3, gt=0, lt=1)
@@ -50,12 +147,14 @@ class FileOptions(DataSection):
             yield Unread("data.signal_events", "there are no signals (data.signal_files)",
                          "name their files, or leave it out; data.events limits the background")
 
-    @field_validator("background", "test_background", mode="before")
+    _wrapped = field_validator("background", "test_background", mode="before")(one_or_more)
+
+    @field_validator("background", "test_background")
     @classmethod
-    def _one_or_more(cls, value: object) -> object:
-        if isinstance(value, list):  # what comes out of a validator is no JSON any more, whose lists pass for tuples
-            return tuple(value)
-        return (value,) if isinstance(value, str | Path) else value
+    def _all_normalized(cls, background: Background) -> Background:
+        if len({isinstance(entry, Process) for entry in background}) > 1:
+            raise ValueError("give a cross section or a luminosity for all files, or for none")
+        return background
 
     @model_validator(mode="after")
     def _some_left(self) -> FileOptions:
@@ -64,15 +163,15 @@ class FileOptions(DataSection):
         return self
 
     @property
-    def samples(self) -> tuple[tuple[Path, ...], dict[str, Path]]:
-        """Files of the background to train on, and of the signals that there are, by name."""
+    def samples(self) -> tuple[Background, dict[str, Path]]:
+        """Background to train on, and files of the signals that there are, by name."""
         return self.background, self.signal_files
 
     def files(self) -> tuple[Path, ...]:
         """Files of background and of those signals that are wanted."""
         background, known = self.samples
         signals = [path for name, path in known.items() if self.signals is None or name in self.signals]
-        return (*super().files(), *background, *self.test_background, *signals)
+        return (*super().files(), *paths(background), *paths(self.test_background), *signals)
 
     @property
     def fractions(self) -> splits.Fractions:
@@ -96,11 +195,17 @@ def chosen_signals(options: FileOptions, known: Mapping[str, Path]) -> dict[str,
 
 
 def joined(parts: Sequence[Sample], name: str) -> Sample:
-    """Samples of several files as one; ids, and each value of the truth, are kept when every file has them."""
-    events = [e for e, _ in parts]
-    ids = [i for _, i in parts if i is not None]
+    """Samples of several files as one, weights in proportion to sizes; ids, and each value of the truth, are kept when
+    every file has them.
+
+    The same generator event is the same id in the same file.
+    """
+    events = [s.events for s in parts]
+    ids = [splits.in_file(s.ids, k) for k, s in enumerate(parts) if s.ids is not None]
+    weight = np.concatenate([s.events.weight * s.size for s in parts])
+    total = float(weight.sum())
     whole = Events(
-        name, np.concatenate([e.inputs for e in events]), np.concatenate([e.weight * len(e) for e in events]),
+        name, np.concatenate([e.inputs for e in events]), weight / (total if total > 0 else 1),
         np.concatenate([e.block for e in events]), np.concatenate([e.row for e in events]),
         events[0].card if len(events) == 1 else {"files": [dict(e.card) for e in events]},
         {
@@ -108,11 +213,28 @@ def joined(parts: Sequence[Sample], name: str) -> Sample:
             for key in events[0].truth if all(key in e.truth for e in events)
         },
     )
-    return whole.select(slice(None)), np.concatenate(ids) if len(ids) == len(parts) else None
+    return Sample(whole, np.concatenate(ids) if len(ids) == len(parts) else None, total)
+
+
+def read_background(background: Background, read: Callable[[Path], Sample], name: str = "background") -> Sample:
+    """All events of a background; those of several files in mixed order, so that any first part is a fair sample."""
+    parts: list[Sample] = []
+    for entry in background:
+        if isinstance(entry, Process):
+            parts += entry.normalized([read(p) for p in entry.file])
+        else:
+            parts.append(read(entry))
+    _positive(sum(s.total for s in parts), paths(background)[0])
+    splits.require_no_copies([s.events for s in parts], paths(background))
+    whole = joined(parts, name)
+    if len(parts) == 1:
+        return whole
+    order = np.random.default_rng(len(whole.events)).permutation(len(whole.events))
+    return Sample(whole.events.select(order), None if whole.ids is None else whole.ids[order], whole.size)
 
 
 def load_files(
-    options: FileOptions, background: Sequence[Path], signals: Mapping[str, Path], read: Read, zero_bias: bool
+    options: FileOptions, background: Background, signals: Mapping[str, Path], read: Read, zero_bias: bool
 ) -> DataSet:
     """The data set in some files: the background divided by generator event, and the signals.
 
@@ -128,26 +250,39 @@ def load_files(
         DesignError: an unknown signal is asked for.
     """
     wanted = chosen_signals(options, signals)
-    splits.require_disjoint_files(background, options.test_background)
-    splits.require_disjoint_files([*background, *options.test_background], wanted.values())
-    whole, keys = splits.with_ids(*joined([read(p, options.events) for p in background], "background"))
+    splits.require_disjoint_files(paths(background), paths(options.test_background))
+    splits.require_disjoint_files([*paths(background), *paths(options.test_background)], wanted.values())
+    splits.require_different_files([*paths(background), *paths(options.test_background), *wanted.values()])
+
+    def first(path: Path) -> Sample:
+        return read(path, options.events)
+
+    sample = read_background(background, first)
+    whole, keys = splits.with_ids(sample.events, sample.ids)
     train, validation, test = splits.split(whole, keys, options.fractions)
     if options.test_background:
-        parts = [read(p, options.events) for p in options.test_background]
-        test, _ = splits.with_ids(*joined(parts, "background"))
-        splits.require_disjoint(whole, test, options.test_background[0])
+        sample = read_background(options.test_background, first)
+        test, _ = splits.with_ids(sample.events, sample.ids)
+        splits.require_disjoint(whole, test, paths(options.test_background)[0])
+    file = paths(background)[0]
     for part, what in ((train, "training"), (validation, "validation"), (test, "test")):
-        if len(part) == 0:
-            raise DataError(
-                background[0], f"leaves no events for the {what} sample ({len(whole)} events in all)",
-                "give more events, or change validation_fraction and test_fraction",
-            )
+        _require_some(part, what, len(whole), file)
     return DataSet(
-        train, validation, test, tuple(_signal(n, read(p, options.signal_events)) for n, p in wanted.items()),
-        zero_bias, options.colliding_bunches,
+        splits.unweighted(train, file), splits.unweighted(validation, file), test,
+        tuple(_signal(n, p, read(p, options.signal_events)) for n, p in wanted.items()), zero_bias,
+        options.colliding_bunches,
     )
 
 
-def _signal(name: str, sample: Sample) -> Events:
-    events, _ = splits.with_ids(*sample)
+def _require_some(part: Events, what: str, of: int, file: Path) -> None:
+    """Checks that a sample has events, and that their weights sum to more than 0."""
+    if len(part) == 0:
+        raise DataError(file, f"leaves no events for the {what} sample ({of} events in all)",
+                        "give more events, or change validation_fraction and test_fraction")
+    _positive(float(part.weight.sum()), file)
+
+
+def _signal(name: str, file: Path, sample: Sample) -> Events:
+    _positive(sample.total, file)
+    events, _ = splits.with_ids(sample.events, sample.ids)
     return replace(events, name=name)

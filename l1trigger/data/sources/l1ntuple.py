@@ -76,7 +76,7 @@ class L1Ntuple(Source[L1NtupleOptions]):
         options = self.options
 
         def read(path: Path, first: int | None) -> Sample:
-            return read_events(path, first, options.tree, options.branches), None
+            return read_events(path, first, options.tree, options.branches)
 
         return load_files(options, options.background, options.signal_files, read, options.zero_bias)
 
@@ -99,7 +99,7 @@ def has_towers(path: Path, tree: str | None = None) -> bool:
 
 def read_events(
     path: Path, first: int | None = None, tree: str | None = EMULATED, branches: TowerBranches | None = None
-) -> Events:
+) -> Sample:
     """Regions of one file.
 
     Args:
@@ -124,4 +124,4 @@ def read_events(
         made.append(regions.from_towers(columns, path, names, done))
         done += len(made[-1])
     card = {"layout": "regions", "file": path.name, "tree": tree, "branches": names, "of": "4 x 4 towers"}
-    return Events.unweighted(path.stem, np.concatenate(made), card)
+    return Sample.part(Events.unweighted(path.stem, np.concatenate(made), card), None, done, len(table))

@@ -18,16 +18,17 @@ For example::
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from l1trigger.contracts.source import Source
-from l1trigger.data import readers
+from l1trigger.data import readers, splits
 from l1trigger.data.events import UNKNOWN, DataSet, Events
 from l1trigger.data.objects import (
     CLASSES,
@@ -39,24 +40,16 @@ from l1trigger.data.objects import (
     maximum_table,
     to_hardware,
 )
-from l1trigger.data.sources.files import FileOptions, Sample, load_files
+from l1trigger.data.sources.files import FileOptions, Sample, load_files, one_or_more, paths
+from l1trigger.data.sources.object_columns import ObjectColumns, ObjectReader, ObjectUnits, crossing_column
 from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
 from l1trigger.unread import Unread
 
+Units = Literal["physical", "hardware"] | ObjectUnits
 
-class ObjectColumns(Section):
-    """Columns of one class of objects, each with one entry per object (jagged or of fixed length).
-
-    Attributes:
-        pt: transverse momentum, in any order.
-        eta: pseudorapidity; missing ET has none.
-        phi: azimuth.
-    """
-
-    pt: str
-    eta: str | None = None
-    phi: str
+_SENTINELS = (-99.0, -999.0, -9999.0, float(np.finfo(np.float32).max))
+"""What is written in place of a weight, or of the number of an event, that is not known."""
 
 
 class Columns(Section):
@@ -65,8 +58,10 @@ class Columns(Section):
     Attributes:
         met, egamma, muon, jet: columns of each class of objects.
         objects: one column with whole events in their place: (n, 19, 3), (n, 19, 4) or (n, 57).
-        weight: weight of each event.
-        event_id: generator event; events that share it never lie on both sides of a split.
+        weight: weight of each event, of either sign; its unit is that of all files.
+        event_id: column or columns (run, luminosity section and event, say) with the number of the generator event.
+            Events of one file that share it are one generator event: they never lie on both sides of a split, and
+            errors take them together. The same number in another file is another generator event.
     """
 
     met: ObjectColumns | None = None
@@ -75,7 +70,9 @@ class Columns(Section):
     jet: ObjectColumns | None = None
     objects: str | None = None
     weight: str | None = None
-    event_id: str | None = None
+    event_id: tuple[str, ...] = ()
+
+    _wrapped = field_validator("event_id", mode="before")(one_or_more)
 
     @model_validator(mode="after")
     def _complete(self) -> Columns:
@@ -83,8 +80,9 @@ class Columns(Section):
         if bool(given) == (self.objects is not None):
             raise ValueError("name either columns of met, egamma, muon or jet, or one column objects with whole events")
         for kind, columns in given:
-            if columns.eta is None and kind.name != "met":
-                raise ValueError(f"name the column {kind.name}.eta")
+            longitudinal = "pz" if columns.cartesian else "eta"
+            if getattr(columns, longitudinal) is None and kind.name != "met":
+                raise ValueError(f"name the column {kind.name}.{longitudinal}")
         return self
 
     def classes(self) -> list[tuple[ObjectClass, ObjectColumns]]:
@@ -94,9 +92,7 @@ class Columns(Section):
 
     def names(self) -> list[str]:
         """Every column to read, once."""
-        wanted = [self.objects, self.weight, self.event_id]
-        for _, c in self.classes():
-            wanted += [c.pt, c.eta, c.phi]
+        wanted = [self.objects, self.weight, *self.event_id, *(n for _, c in self.classes() for n in c.names())]
         return list(dict.fromkeys(n for n in wanted if n is not None))
 
 
@@ -105,8 +101,11 @@ class TableOptions(FileOptions):
 
     Attributes:
         columns: which column holds what.
-        tree: name of the tree in ROOT files; None takes the only one.
-        units: physical (GeV, radians) or hardware (integers in the units of ``l1trigger.data.objects``).
+        tree: name of the tree in ROOT files, or of several that hold the same events in the same order; a branch that
+            more than one of them has is ``TREE:BRANCH``. None takes the only tree.
+        units: physical (GeV, radians), hardware (integers in the units of ``l1trigger.data.objects``), or what pT and
+            phi are given in: ``{pt: MeV, phi: degrees}``.
+        missing: values, such as -99, -999 and nan, that stand for no object where pT (or px) should be.
         zero_bias: whether the background represents bunch crossings, so that rates in kHz have a meaning.
         unsorted: what to do with whole events (``columns.objects``) that are not sorted by falling pT within each
             class: ``sort`` sorts them, None refuses the file. Columns of one class are sorted anyhow.
@@ -114,17 +113,20 @@ class TableOptions(FileOptions):
 
     source: str = "table"
     columns: Columns
-    tree: str | None = None
-    units: Literal["physical", "hardware"] = "physical"
+    tree: tuple[str, ...] = ()
+    units: Units = "physical"
+    missing: tuple[float | Literal["nan"], ...] = ()
     zero_bias: bool = False
     unsorted: Literal["sort"] | None = None
+
+    _listed = field_validator("tree", "missing", mode="before")(one_or_more)
 
     def unread(self, design: Design) -> Iterator[Unread]:
         """Settings that mean nothing with these."""
         yield from super().unread(design)
         if not self.columns.objects:
             yield Unread("data.unsorted", "objects of each class are sorted anyhow", "leave it out")
-        files = (*self.background, *self.test_background, *self.signal_files.values())
+        files = (*paths(self.background), *paths(self.test_background), *self.signal_files.values())
         if not any(f.suffix.lower() == ".root" for f in files):
             yield Unread("data.tree", "no file is a ROOT file, and others have no trees", "leave it out")
 
@@ -151,7 +153,7 @@ class Table(Source[TableOptions]):
 
         def read(path: Path, first: int | None) -> Sample:
             return read_events(
-                path, options.columns, first, units=options.units, tree=options.tree,
+                path, options.columns, first, units=options.units, tree=options.tree, missing=options.missing,
                 sort=options.unsorted is not None,
             )
 
@@ -159,8 +161,8 @@ class Table(Source[TableOptions]):
 
 
 def read_events(
-    path: Path, columns: Columns, first: int | None = None, *, units: Literal["physical", "hardware"] = "physical",
-    tree: str | None = None, chunk: int = readers.CHUNK, sort: bool = False,
+    path: Path, columns: Columns, first: int | None = None, *, units: Units = "physical",
+    tree: Sequence[str] = (), missing: Sequence[float | str] = (), chunk: int = readers.CHUNK, sort: bool = False,
 ) -> Sample:
     """Events of one file in hardware integers, and their generator events where there is a column for them.
 
@@ -169,7 +171,8 @@ def read_events(
         columns: which column holds what.
         first: only so many events from the start.
         units: of the columns.
-        tree: name of the tree in a ROOT file.
+        tree: name of the tree in a ROOT file, or of several.
+        missing: values that stand for no object.
         chunk: events read at once.
         sort: whether whole events may come in any order.
 
@@ -177,84 +180,100 @@ def read_events(
         DataError: the file is missing, damaged, has no events, or a column is missing or holds something else.
     """
     table = readers.open_table(path, tree)
+    in_file = {"physical": ObjectUnits(), "hardware": None}[units] if isinstance(units, str) else units
+    reader = ObjectReader(table, in_file, tuple(float(m) for m in missing))
     inputs, weights, ids = [], [], []
     done = 0
-    for part in table.chunks(columns.names(), first, chunk):
-        objects = _objects(table, columns, part, done, sort)
-        inputs.append(to_hardware(objects) if units == "physical" else _whole(path, objects, done))
+    wanted = [*columns.names(), *_crossings(table, columns)]
+    for part in table.chunks(wanted, first, chunk):
+        objects = _objects(reader, columns, part, done, sort)
+        inputs.append(_whole(path, objects, done) if in_file is None else to_hardware(objects))
         if columns.weight:
-            weights.append(_scalar(table, columns.weight, part[columns.weight]).astype(np.float64))
-            readers.check_values(
-                path, f"weight in {table.where} '{columns.weight}'", weights[-1], done, negative=False
-            )
+            weights.append(_weight(reader, columns.weight, part[columns.weight], done))
         if columns.event_id:
-            event_id = _scalar(table, columns.event_id, part[columns.event_id])
-            if event_id.dtype.kind not in "iu":
-                problem = f"event id in {table.where} '{columns.event_id}' is not an integer (it is {event_id.dtype})"
-                raise DataError(path, problem, "name an integer column")
-            ids.append(event_id.astype(np.int64))
+            ids.append(splits.one_id([_event_id(reader, name, part[name], done) for name in columns.event_id]))
         done += len(objects)
     weight = np.concatenate(weights) if weights else np.ones(done)
-    if weight.sum() <= 0:
+    if not weight.any():
         raise DataError(path, f"all weights in {table.where} '{columns.weight}' are zero", "name another column")
-    card = {"file": path.name, "units": units, "columns": columns.model_dump(mode="json", exclude_none=True)}
-    return (
-        Events(
-            path.stem, np.concatenate(inputs), weight / weight.sum(), np.full(done, UNKNOWN, np.int16),
-            np.full(done, UNKNOWN, np.int32), card,
-        ),
-        np.concatenate(ids) if ids else None,
+    # A file may hold nothing but negative weights, to be subtracted from those of another.
+    total = float(weight.sum()) if weight.sum() > 0 else float(np.abs(weight).sum())
+    card = {
+        "file": path.name, "units": "hardware" if in_file is None else in_file.model_dump(),
+        "columns": columns.model_dump(mode="json", exclude_defaults=True),
+    }
+    events = Events(
+        path.stem, np.concatenate(inputs), weight / total, np.full(done, UNKNOWN, np.int16),
+        np.full(done, UNKNOWN, np.int32), card,
     )
+    return Sample(events, np.concatenate(ids) if ids else None, total * table.events(columns.names()) / done)
 
 
 def _objects(
-    table: readers.Table, columns: Columns, part: dict[str, readers.Column], first: int, sort: bool
+    reader: ObjectReader, columns: Columns, part: dict[str, readers.Column], first: int, sort: bool
 ) -> NDArray[np.float64]:
-    """Objects (events, 19, 3) of a chunk, checked and sorted, in the units of the file."""
+    """Objects (events, 19, 3) of a chunk, checked and sorted, in GeV and radians or in hardware integers."""
     if columns.objects:
-        values = part[columns.objects].values
-        objects = readers.as_objects(table.path, columns.objects, values)
-        where = f"{table.where} '{columns.objects}'"
-        readers.check_values(table.path, f"pT in {where}", objects[..., 0], first, negative=False)
-        readers.check_values(table.path, f"eta or phi in {where}", objects[..., 1:], first)
-        if not sort:
-            readers.check_sorted(table.path, where, objects, first)
-        return readers.sort_objects(objects)
+        return _whole_events(reader, columns.objects, part, first, sort)
     events = len(next(iter(part.values())).count)
     objects = np.zeros((events, OBJECTS, len(FEATURES)))
     for kind, names in columns.classes():
-        mine = _class_objects(table, names, part, first)[:, : kind.count]
+        mine = reader.objects(kind, names, part, first)[:, : kind.count]
         objects[:, kind.first : kind.first + mine.shape[1]] = mine
     return objects
 
 
-def _class_objects(
-    table: readers.Table, names: ObjectColumns, part: dict[str, readers.Column], first: int
+def _whole_events(
+    reader: ObjectReader, name: str, part: dict[str, readers.Column], first: int, sort: bool
 ) -> NDArray[np.float64]:
-    """All objects of one class (events, longest, 3), sorted by falling pT."""
-    features: list[NDArray[np.float64]] = []
-    for feature, name in zip(FEATURES, (names.pt, names.eta, names.phi), strict=True):
-        if name is None:
-            features.append(np.zeros_like(features[0]))
-            continue
-        column, pt = part[name], part[names.pt]
-        where = f"{feature} in {table.where} '{name}'"
-        if column.values.ndim > 2:
-            shape = ", ".join(str(s) for s in ("n", *column.values.shape[1:]))
-            raise DataError(table.path, f"{where} has the shape ({shape})", "one number per object is needed")
-        unequal = column.count != pt.count
-        if unequal.any():
-            event = int(np.argmax(unequal))
-            raise DataError(
-                table.path, f"{where} has {column.count[event]} entries in event {first + event}, but '{names.pt}' "
-                f"has {pt.count[event]}", "name columns of the same objects",
-            )
-        readers.check_values(table.path, where, column.values, first, negative=feature != "pt")
-        per_object = column.values if column.values.ndim == 2 else column.values[:, None]
-        features.append(per_object.astype(np.float64))
-    objects = np.stack(features, axis=2)
-    order = np.argsort(-objects[..., 0], axis=1, kind="stable")
-    return np.take_along_axis(objects, order[..., None], axis=1)
+    """Objects of one column with whole events."""
+    path, where = reader.table.path, f"{reader.table.where} '{name}'"
+    objects = readers.as_objects(path, name, part[name].values)
+    objects[reader.absent(objects[..., 0])] = 0
+    readers.check_values(path, f"pT in {where}", objects[..., 0], first, negative=False)
+    readers.check_values(path, f"eta or phi in {where}", objects[..., 1:], first)
+    if reader.units is not None:
+        objects *= reader.units.factors
+        readers.check_physical(path, [f"{f} in {where}" for f in FEATURES], objects, first)
+    if not sort:
+        readers.check_sorted(path, where, objects, first)
+    return readers.sort_objects(objects)
+
+
+def _crossings(table: readers.Table, columns: Columns) -> list[str]:
+    """Columns with bunch crossings that no condition asks for."""
+    return [name for _, c in columns.classes() if (name := crossing_column(c, table)) is not None]
+
+
+def _weight(reader: ObjectReader, name: str, column: readers.Column, first: int) -> NDArray[np.float64]:
+    """A column of weights."""
+    weight = _scalar(reader.table, name, column)
+    where = f"weight in {reader.table.where} '{name}'"
+    _require_meaning(reader, where, weight, first)
+    readers.check_values(reader.table.path, where, weight, first)
+    return weight.astype(np.float64)
+
+
+def _event_id(reader: ObjectReader, name: str, column: readers.Column, first: int) -> NDArray[np.int64]:
+    """A column of numbers of events."""
+    event_id = _scalar(reader.table, name, column)
+    where = f"event id in {reader.table.where} '{name}'"
+    if event_id.dtype.kind not in "iu":
+        problem = f"{where} is not an integer (it is {event_id.dtype})"
+        raise DataError(reader.table.path, problem, "name an integer column")
+    _require_meaning(reader, where, event_id, first)
+    return event_id.astype(np.int64)
+
+
+def _require_meaning(reader: ObjectReader, where: str, values: NDArray[Any], first: int) -> None:
+    """Refuses what stands for nothing where every event needs a value."""
+    nothing = replace(reader, missing=(*reader.missing, *_SENTINELS)).absent(values)
+    if nothing.any():
+        event = int(np.argmax(nothing))
+        raise DataError(
+            reader.table.path, f"{where} is {values[event]:g} in event {first + event}, which stands for no value, and "
+            f"so are {int(nothing.sum()) - 1} more of the {len(values)} around it", "drop these events, or fill them",
+        )
 
 
 def _whole(path: Path, objects: NDArray[np.float64], first: int) -> Objects:

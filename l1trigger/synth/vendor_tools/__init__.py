@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from l1trigger.errors import ToolFailedError
+from l1trigger.errors import ReportError, ToolFailedError
 from l1trigger.processes import tail
 from l1trigger.sections import VendorSection
 from l1trigger.synth.vendor_tools.build import LOG, build, fresh
-from l1trigger.synth.vendor_tools.collect import collect, reports
+from l1trigger.synth.vendor_tools.collect import collect, in_project_run, reports
 from l1trigger.synth.vendor_tools.find import find
 from l1trigger.synth.vendor_tools.reading import Reading, VendorResult
 
@@ -52,6 +52,8 @@ def run(
         raise ToolFailedError(tool.name, 0, log, tail(log), "ended with exit status 0 but left no reports")
     fresh(tool, files, began, log)
     result = collect(copy, converted.top, seconds)
+    if unread := next((x for x in result.left_out if x.kind and not in_project_run(x.file)), None):
+        raise ReportError(f"{unread.file}: {unread.why}")
     for step in section.steps:
         if not result.of(step):
             raise ToolFailedError(tool.name, 0, log, tail(log),

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 
 from l1trigger.synth.vendor_tools.reading import Reading, sane
-from l1trigger.synth.vendor_tools.text import by_column, damaged, number, section, table
+from l1trigger.synth.vendor_tools.text import by_column, cells, damaged, heads, number, ruled, section, table
 
 _RESOURCES = {"LUT": "lut", "FF": "ff", "DSP": "dsp", "DSP48E": "dsp", "BRAM_18K": "bram18", "BRAM": "bram18",
               "URAM": "uram"}
 _OPEN = "the tool could not bound it"
 """Why a latency is missing: a loop runs for as long as the data say."""
+
+UNBRANDED = "Vivado or Vitis"
+"""Brand of a tool where a report does not tell; another report of the same run may."""
+
+_BOTH = ((2019, 2), (2020, 1))
+"""First and last version in which there were both Vivado HLS and Vitis HLS."""
 
 
 def from_xml(text: str, file: str) -> Reading:
@@ -42,10 +49,9 @@ def from_xml(text: str, file: str) -> Reading:
     modules.pop(top, None)
     resources = _resources(root, "AreaEstimates/Resources", file)
     return sane(Reading(
-        "csynth", "csynth", file, _tool(version, "Vitis" if root.find("PerformanceEstimates/PipelineType") is not None
-                                        or _year(version) > 2020 else "Vivado"),
-        top, part=root.findtext("UserAssignments/Part", "").strip() or None, clock_ns=target,
-        values=values | resources, reasons=reasons, modules=modules,
+        "csynth", "csynth", file, _tool(version, _brand(version)), top,
+        part=root.findtext("UserAssignments/Part", "").strip() or None, clock_ns=target, values=values | resources,
+        reasons=reasons, modules=modules,
         available={k: v for k, v in _resources(root, "AreaEstimates/AvailableResources", file).items()
                    if v is not None},
     ))
@@ -84,9 +90,10 @@ def _resources(node: ET.Element, path: str, file: str) -> dict[str, float | None
     }
 
 
-def _year(version: str) -> int:
-    match = re.match(r"\d{4}", version)
-    return int(match[0]) if match else 0
+def _brand(version: str) -> str:
+    """Whose HLS tool a version is of, which XML does not say: for two years there were both, under the same numbers."""
+    numbers = tuple(map(int, re.findall(r"\d+", version)[:2]))
+    return "Vivado" if numbers < _BOTH[0] else "Vitis" if numbers > _BOTH[1] else UNBRANDED
 
 
 def _tool(version: str, brand: str) -> str:
@@ -171,20 +178,21 @@ def from_summary(text: str, file: str) -> Reading:
         ReportError: it is not such a report, is cut off, or holds nonsense.
     """
     title = re.search(r"== Synthesis Summary Report of '([^']+)'", text)
-    rows = list(table(section(text, r"PS: '\+' for module.*") or []))
-    if title is None or len(rows) < 3:
+    groups = ruled(section(text, r"PS: '\+' for module.*") or [])
+    if title is None or len(groups) < 2:
         raise damaged(file, "ends before the table of modules and loops")
-    columns = [" ".join(filter(None, (a.strip(), b.strip()))) for a, b in zip(rows[0], rows[1], strict=False)]
-    if not {"Latency (cycles)", "Interval", "LUT"} <= set(columns):
+    columns = heads(groups[0])
+    latency, interval = _last(columns, r"Latency \(cycles\)"), _last(columns, "Interval")
+    if latency is None or interval is None or "LUT" not in columns:
         raise damaged(file, "has a table of modules and loops without latency, interval or LUT")
     modules = {}
-    for row in rows[2:]:
+    for row in (cells(line) or [] for line in groups[1]):
         name = row[0].strip()
         if not name.startswith("+"):
             continue  # loops; their cost is part of their function
         cell = by_column(columns, row, file)
-        timing, _ = _timing(None, number(cell["Latency (cycles)"], file, "latency"),
-                            number(cell["Interval"], file, "interval"), None)
+        cycles, apart = number(cell[latency], file, "latency"), number(cell[interval], file, "interval")
+        timing, _ = _timing(None, cycles, apart, None)
         modules[name.lstrip("+ ").rstrip("*").strip()] = timing | {
             n: number(cell[c], file, n) or 0.0 for c, n in _RESOURCES.items() if c in cell
         }
@@ -195,3 +203,8 @@ def from_summary(text: str, file: str) -> Reading:
         part=_general(text, "Target device") or None, values=values,
         reasons={k: reasons.get(k, _OPEN) for k, v in values.items() if v is None}, modules=modules,
     ))
+
+
+def _last(columns: Sequence[str], head: str) -> str | None:
+    """The last column under a head: where it spans smallest and largest, the largest."""
+    return next((c for c in reversed(columns) if re.match(rf"{head}(?: min| avg| max)?$", c)), None)

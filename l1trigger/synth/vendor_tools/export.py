@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from l1trigger.synth.vendor_tools.reading import Reading, Step, sane
-from l1trigger.synth.vendor_tools.text import damaged, number
+from l1trigger.synth.vendor_tools.text import damaged, number, top_of
 
 _RESOURCES = {"LUT": "lut", "FF": "ff", "SRL": "srl", "DSP": "dsp", "BRAM": "bram18", "URAM": "uram"}
 _ACHIEVED = {
@@ -40,4 +40,5 @@ def parse(text: str, file: str) -> Reading:
     version = re.search(r"(?:Vivado v\.|Version:\s+)(\d[\w.]*)", text)
     part = re.search(r"(?:Device target|Target device):\s+(\S+)", text)
     return sane(Reading(step, "export", file, f"Vivado {version[1]}" if version else "Vivado",
-                        part=part[1] if part else None, clock_ns=clock, values=values, reasons=missing))
+                        top_of(file, "export"), part=part[1] if part else None, clock_ns=clock, values=values,
+                        reasons=missing))

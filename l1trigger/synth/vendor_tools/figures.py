@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from l1trigger.catalogue import PERCENT
 from l1trigger.figures import Figure, FigureMaker, Source
-from l1trigger.synth.vendor_tools.reading import RESOURCES, STEPS, Reading, Step, VendorResult
+from l1trigger.synth.vendor_tools.reading import RESOURCES, STEPS, LeftOut, Reading, Step, VendorResult
+from l1trigger.synth.vendor_tools.vivado import distance
 
 EXPECTED: Mapping[Step, tuple[str, ...]] = {
     "csynth": ("latency_cycles", "latency_ns", "initiation_interval", "estimated_clock_ns", "lut", "ff", "dsp",
                "bram18", "uram"),
     "cosim": ("cosim_pass", "latency_cycles", "latency_ns", "initiation_interval"),
     "vsynth": ("lut", "ff", "srl", "dsp", "bram18", "uram", "slack_ns", "achieved_clock_ns"),
-    "route": ("lut", "ff", "srl", "dsp", "bram18", "uram", "slack_ns", "achieved_clock_ns", "power_w",
-              "dynamic_power_w", "static_power_w"),
+    "route": ("lut", "ff", "srl", "dsp", "bram18", "uram", "slack_ns", "achieved_clock_ns", "hold_slack_ns",
+              "power_w", "dynamic_power_w", "static_power_w"),
 }
 """What a step is asked for; what its reports do not say is a figure without value."""
 
@@ -24,10 +25,13 @@ _OPTIONAL = ("power_w", "dynamic_power_w", "static_power_w")
 _MODULES = 40
 """Most functions per step that figures are made of, the largest first; a large design has thousands of instances."""
 
-_FROM = {
-    **dict.fromkeys(("slack_ns", "achieved_clock_ns"), "report_timing_summary"),
-    **dict.fromkeys(("power_w", "dynamic_power_w", "static_power_w"), "report_power"),
+_TIMING, _POWER = ("slack_ns", "achieved_clock_ns", "hold_slack_ns"), ("power_w", "dynamic_power_w", "static_power_w")
+_FROM = {**dict.fromkeys(_TIMING, "report_timing_summary"), **dict.fromkeys(_POWER, "report_power")}
+_TOLD_BY: Mapping[str, tuple[str, ...]] = {
+    "utilization": RESOURCES, "hierarchy": RESOURCES, "timing": _TIMING, "power": _POWER,
+    "export": (*RESOURCES, "slack_ns", "achieved_clock_ns"),
 }
+"""What reports of a kind tell, where it is not all that their step is asked for."""
 
 
 def vendor_figures(result: VendorResult, part: str | None = None, clock_ns: float | None = None) -> list[Figure]:
@@ -41,14 +45,17 @@ def vendor_figures(result: VendorResult, part: str | None = None, clock_ns: floa
     part, clock_ns = result.part or part, result.clock_ns or clock_ns
     # All reports are of one part; those that do not say what it holds go by those that do.
     available = {name: holds for r in reversed(result.readings) for name, holds in r.available.items()}
+    unread = [x for x in result.left_out if x.kind]
     return [
         f.model_copy(update={"part": part, "clock_ns": clock_ns})
-        for step in STEPS if result.of(step) for f in _of_step(step, result.of(step), clock_ns, available)
+        for step in STEPS if result.of(step) or any(x.step == step for x in unread)
+        for f in _of_step(step, result.of(step), unread, clock_ns, available)
     ]
 
 
 def _of_step(
-    step: Step, readings: tuple[Reading, ...], clock_ns: float | None, available: Mapping[str, float]
+    step: Step, readings: Sequence[Reading], unread: Sequence[LeftOut], clock_ns: float | None,
+    available: Mapping[str, float],
 ) -> Iterator[Figure]:
     telling: dict[str, Reading] = {}
     for r in readings:
@@ -63,7 +70,7 @@ def _of_step(
             assert value is not None
             yield _figure(name, value * clock_ns, source)
         elif source is None:
-            yield _missing(name, step, readings)
+            yield from _missing(name, step, readings, unread)
         else:
             yield _figure(name, source.values[name], source)
             holds = available.get(name)
@@ -75,7 +82,7 @@ def _of_step(
 
 def _figure(name: str, value: float | None, reading: Reading, **conditions: str | float) -> Figure:
     more: dict[str, str | float | int] = {"report": reading.file, **conditions}
-    if reading.state:
+    if reading.state and distance(reading.state) > 0:
         more["design_state"] = reading.state
     if name == "latency_cycles":
         more["counted"] = "cycles from start to result, worst case"
@@ -87,20 +94,28 @@ def _figure(name: str, value: float | None, reading: Reading, **conditions: str 
     return _maker(reading)(name, value, conditions=more)
 
 
-def _missing(name: str, step: Step, readings: tuple[Reading, ...]) -> Figure:
-    """A figure without value, and why."""
+def _missing(name: str, step: Step, readings: Sequence[Reading], unread: Sequence[LeftOut]) -> Iterator[Figure]:
+    """A figure without value, and why; where a report that cannot be read may tell it, the figure names that report."""
+    make = _maker(readings[0]) if readings else FigureMaker(None, Source(step), None)
+    lost = next((x for x in unread if x.step in {step, None} and name in _TOLD_BY.get(x.kind, EXPECTED[step])), None)
+    if lost:
+        for each in (name, name + PERCENT) if name in RESOURCES else (name,):
+            yield make(each, None, f"{lost.file} cannot be read", report=lost.file)
+        return
     reason = next((r.reasons[name] for r in readings if name in r.reasons), None)
     absent = f"there is no {_FROM[name]} of this step" if name in _FROM else f"the reports of {step} do not say"
-    return _maker(readings[0])(name, None, reason or absent)
+    yield make(name, None, reason or absent)
 
 
 def _maker(reading: Reading) -> FigureMaker:
     return FigureMaker(None, Source(reading.step), reading.tool)
 
 
-def _modules(readings: tuple[Reading, ...]) -> Iterator[Figure]:
+def _modules(readings: Sequence[Reading]) -> Iterator[Figure]:
     """Figures of the functions inside, those that take most first."""
-    reading = max(readings, key=lambda r: len(r.modules))
+    reading = max(readings, key=lambda r: len(r.modules), default=None)
+    if reading is None:
+        return
     size = {name: sum(counts.get(r) or 0 for r in RESOURCES) for name, counts in reading.modules.items()}
     for module in sorted(size, key=lambda name: -size[name])[:_MODULES]:
         for name, value in reading.modules[module].items():

@@ -13,6 +13,7 @@ STEPS: tuple[Step, ...] = ("csynth", "cosim", "vsynth", "route")
 """Steps of the HLS route in their order; also the sources of their figures."""
 
 RESOURCES = ("lut", "ff", "srl", "dsp", "bram18", "uram")
+_SIGNED = ("slack_ns", "hold_slack_ns")
 _ABSURD = 100.0
 """A count above this many whole devices is a misread or damaged report, not a large design."""
 
@@ -34,6 +35,7 @@ class Reading:
         reasons: why a value is None, by name.
         available: what the device holds, by resource.
         modules: function or instance to its numbers.
+        remarks: what a reader of the numbers must know beside them, e.g. that constraints are not met.
     """
 
     step: Step
@@ -48,6 +50,24 @@ class Reading:
     reasons: Mapping[str, str] = field(default_factory=dict)
     available: Mapping[str, float] = field(default_factory=dict)
     modules: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A report that is no part of the result.
+
+    Attributes:
+        file: the report.
+        why: it was left out, as the rest of a sentence that begins with the file.
+        kind: of the report where it could not be read, so that numbers may be missing; empty otherwise.
+        step: that it describes, where that is known.
+    """
+
+    file: str
+    why: str
+    kind: str = ""
+    step: Step | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +77,12 @@ class VendorResult:
     Attributes:
         readings: of their reports; of several that give the same number the first counts.
         seconds: that the tool took; None where the reports were made elsewhere.
+        left_out: reports that were found and are not among them.
     """
 
     readings: tuple[Reading, ...]
     seconds: float | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     def of(self, step: Step) -> tuple[Reading, ...]:
         """The readings of a step."""
@@ -76,6 +98,12 @@ class VendorResult:
         """The clock period that was asked for [ns]."""
         return next((r.clock_ns for r in self.readings if r.clock_ns), None)
 
+    @property
+    def remarks(self) -> list[str]:
+        """Sentences that a reader of the numbers must know: reports left out, constraints that are not met."""
+        left_out = [f"{x.file} {'cannot be read and is left out: it ' if x.kind else ''}{x.why}" for x in self.left_out]
+        return [*left_out, *(f"{r.step}: {remark} ({r.file})" for r in self.readings for remark in r.remarks)]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as JSON has them."""
         return asdict(self)
@@ -83,7 +111,10 @@ class VendorResult:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> VendorResult:
         """From what ``as_dict`` gave."""
-        return cls(tuple(Reading(**r) for r in content["readings"]), content["seconds"])
+        return cls(
+            tuple(Reading(**{**r, "remarks": tuple(r.get("remarks", ()))}) for r in content["readings"]),
+            content["seconds"], tuple(LeftOut(**x) for x in content.get("left_out", ())),
+        )
 
 
 def sane(reading: Reading) -> Reading:
@@ -95,7 +126,7 @@ def sane(reading: Reading) -> Reading:
     groups = {"": reading.values, **{f" of {name}": v for name, v in reading.modules.items()}}
     for where, values in groups.items():
         for name, value in values.items():
-            if value is None or name == "slack_ns":
+            if value is None or name in _SIGNED:
                 continue
             if value < 0:
                 raise ReportError(f"{reading.file}: {name}{where} is {value:g}, which no design can have. "

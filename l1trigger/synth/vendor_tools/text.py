@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from l1trigger.errors import ReportError
 
-_NOTHING = frozenset({"", "-", "--", "---", "?", "na", "n/a", "undef", "undefined", "nan", "unspecified"})
+_NOTHING = frozenset({"", "-", "--", "---", "?", "na", "n/a", "na/na", "nan", "inf", "undef", "undefined",
+                      "unspecified"})
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _HEADER = re.compile(r"^\|\s*(?P<key>[A-Z][\w ]*?)\s*:\s*(?P<value>.*?)\s*$", re.MULTILINE)
 
 
 def number(cell: str, file: str, what: str) -> float | None:
-    """The number of a cell, None where the tool wrote that there is none (``-``, ``?``, ``undef``, ``N/A``).
+    """The number of a cell, None where the tool wrote that there is none (``-``, ``?``, ``undef``, ``N/A``, ``inf``).
 
     Percentages behind it as in ``12 (~0%)``, stars of footnotes and signs of rounding (``~0``, ``<0.01``) are dropped;
     of a range (``10 ~ 11``) the larger end counts.
@@ -49,6 +51,31 @@ def table(lines: Sequence[str]) -> Iterator[list[str]]:
             yield row
         elif begun and not line.strip().startswith("+"):
             return
+
+
+def ruled(lines: Sequence[str]) -> list[list[str]]:
+    """The lines of the first table among lines, in the groups that its horizontal rules part: first the head."""
+    groups: list[list[str]] = [[]]
+    for line in map(str.strip, lines):
+        if cells(line) is not None:
+            groups[-1].append(line)
+        elif not line.startswith("+") and len(groups) > 1:
+            break
+        elif groups[-1]:
+            groups.append([])
+    return [g for g in groups if g]
+
+
+def heads(head: Sequence[str]) -> list[str]:
+    """Heads of the columns of a table, of the lines of its head; one that spans columns is the head of each of them."""
+    most = max(head, key=lambda line: line.count("|"))
+    middles = [(a + b) // 2 for a, b in pairwise(i for i, c in enumerate(most) if c == "|")]
+    return [" ".join(x for line in head if (x := _over(line, middle))) for middle in middles]
+
+
+def _over(line: str, at: int) -> str:
+    """What stands in the cell of a line that covers a position."""
+    return " ".join(line[line.rfind("|", 0, at) + 1 : line.find("|", at)].split())
 
 
 def whole_tables(text: str, file: str) -> None:
@@ -100,3 +127,9 @@ def tool_version(fields: dict[str, str]) -> str:
 def damaged(file: str, problem: str) -> ReportError:
     """A report that is not whole."""
     return ReportError(f"{file}: {problem}. Remedy: run the tool again, or copy the whole report")
+
+
+def top_of(file: str, kind: str) -> str:
+    """The top function that the name of a report tells, as in ``TOP_cosim.rpt``; empty where it does not."""
+    match = re.fullmatch(rf"(\w+)_{kind}\.rpt", file.rpartition("/")[2])
+    return match[1] if match else ""

@@ -7,8 +7,10 @@ Slice LUTs (7 series) and CLB LUTs (UltraScale) are the same figure ``lut``; a 3
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from l1trigger.errors import ReportError
+from l1trigger.synth.vendor_tools.parts import with_grades
 from l1trigger.synth.vendor_tools.reading import Reading, Step, sane
 from l1trigger.synth.vendor_tools.text import by_column, cells, damaged, header, number, section, table, tool_version
 
@@ -30,6 +32,7 @@ def utilization(text: str, file: str) -> Reading:
     Raises:
         ReportError: it is no whole report, or holds nonsense.
     """
+    _whole_design(text, file)
     used: dict[str, float | None] = {}
     available: dict[str, float] = {}
     columns: list[str] = []
@@ -55,6 +58,20 @@ def utilization(text: str, file: str) -> Reading:
         available["bram18"] = halves if halves is not None else 2 * (holds_tiles or 0)
     reasons = {k: "the report has no such row" for k in ("srl", "dsp", "bram18") if used.get(k) is None}
     return sane(_reading(text, file, "utilization", {**dict.fromkeys(reasons), **used}, reasons, available=available))
+
+
+def _whole_design(text: str, file: str) -> None:
+    """Refuses counts of a part of the design, and of a design whose parts were synthesized elsewhere."""
+    part = re.search(r"-(?:cells|pblocks)\b", header(text).get("command", ""))
+    # The title stands in the table of contents too.
+    boxes = section("\n".join(section(text, r"\d+\. Black Boxes") or []), r"\d+\. Black Boxes")
+    inside = [row[0].strip() for row in table(boxes or []) if row[0].strip() != "Ref Name"]
+    if part:
+        raise ReportError(f"{file}: counts only a part of the design ({part[0]}). "
+                          f"Remedy: run report_utilization without {part[0]}")
+    if inside:
+        raise ReportError(f"{file}: does not count the black boxes in the design ({', '.join(inside)}). "
+                          "Remedy: import the reports of the whole design, or of what is inside the box")
 
 
 def _bram18(counts: dict[str, float | None]) -> float | None:
@@ -103,25 +120,66 @@ def _function(instances: list[tuple[tuple[str, ...], dict[str, float | None]]]) 
 
 
 def timing(text: str, file: str) -> Reading:
-    """Reads ``report_timing_summary``: worst slack, and the clock period that would just be met.
+    """Reads ``report_timing_summary``: worst slack of setup and hold, and the clock period that would just be met.
+
+    Before routing, hold is no more than a guess of the tool and is left out.
 
     Raises:
         ReportError: it is no whole report, or holds nonsense.
     """
-    lines = section(text, r"\| Design Timing Summary")
-    row = next((x.split() for x in lines or [] if re.match(r"\s+(-?\d|NA\b)", x)), None)
-    if row is None:
-        raise damaged(file, "ends before its design timing summary, or is no report_timing_summary")
-    slack = number(row[0], file, "WNS")
-    periods = [(float(m[2]), m[1]) for x in section(text, r"\| Clock Summary") or []
-               if (m := re.match(r"\s*(\S+)\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", x))]
-    clock = min(periods)[0] if periods else None
-    achieved = None if slack is None or clock is None else round(clock - slack, 6)
+    summary = _summary(text, file)
+    slack = summary["WNS(ns)"]
+    clock, own = _fastest(text, slack, file)
+    achieved = None if own is None or clock is None else round(clock - own, 6)
     values = {"slack_ns": slack, "achieved_clock_ns": achieved}
-    reasons = {} if slack is not None else dict.fromkeys(values, "no path is constrained")
+    if _state(text, header(text), file)[0] == "route":
+        values["hold_slack_ns"] = summary.get("WHS(ns)")
+    reasons = dict.fromkeys((n for n, v in values.items() if v is None), "no path is constrained")
     if slack is not None and clock is None:
         reasons["achieved_clock_ns"] = "the report names no clock"
-    return sane(_reading(text, file, "timing", values, reasons, clock_ns=clock))
+    return sane(_reading(text, file, "timing", values, reasons, clock_ns=clock, remarks=_constraints(text, summary)))
+
+
+def _fastest(text: str, slack: float | None, file: str) -> tuple[float | None, float | None]:
+    """Period of the fastest clock, and its own slack, which is not the worst of all where there are several clocks."""
+    periods = {m[1]: float(m[2]) for x in section(text, r"\| Clock Summary") or []
+               if (m := re.match(r"\s*(\S+)\s+\{[\d. ]+\}\s+([\d.]+)\s+[\d.]+\s*$", x))}
+    if not periods:
+        return None, slack
+    clock = min(periods, key=lambda name: periods[name])
+    rows = (x.split() for x in section(text, r"\| Intra Clock Table") or [])
+    own = next((number(row[1], file, "WNS") for row in rows if len(row) > 4 and row[0] == clock), slack)
+    return periods[clock], own if len(periods) > 1 else slack
+
+
+def _summary(text: str, file: str) -> dict[str, float | None]:
+    """The table of the design timing summary: WNS, TNS, WHS and so on, with the numbers of their endpoints."""
+    lines = [x.strip() for x in section(text, r"\| Design Timing Summary") or []]
+    at = next((i for i, x in enumerate(lines) if x.startswith("WNS(ns)")), len(lines))
+    names, row = re.split(r"\s{2,}", lines[at]) if at < len(lines) else [], " ".join(lines[at + 2 : at + 3]).split()
+    if not names or len(names) != len(row):
+        raise damaged(file, "ends before its design timing summary, or is no report_timing_summary")
+    return {name: number(cell, file, name) for name, cell in zip(names, row, strict=True)}
+
+
+_CHECKS = (("setup", "WNS(ns)", "TNS"), ("hold", "WHS(ns)", "THS"), ("pulse width", "WPWS(ns)", "TPWS"))
+_UNCLOCKED = {"no_clock": "registers have no clock", "unconstrained_internal_endpoints": "endpoints are unconstrained",
+              "loops": "combinational loops are not timed", "latch_loops": "loops through latches are not timed"}
+"""Checks of ``check_timing`` whose findings mean that slack does not tell the whole; ports without delay are usual."""
+
+
+def _constraints(text: str, summary: Mapping[str, float | None]) -> tuple[str, ...]:
+    """What the report says of constraints that are not met, and of what none of them covers."""
+    told = [
+        f"{what}: {failing:g} endpoints fail, the worst by {-(summary[worst] or 0):g} ns"
+        for what, worst, total in _CHECKS if (failing := summary.get(f"{total} Failing Endpoints"))
+    ]
+    if told or "Timing constraints are not met." in text:
+        told = [f"timing constraints are not met ({'; '.join(told) or 'the report does not say which'})"]
+    if "There are no user specified timing constraints" in text:
+        told.append("there are no timing constraints, so nothing was timed")
+    counts = dict(re.findall(r"(?m)^\d+\. checking (\w+) \((\d+)\)", text))
+    return (*told, *(f"{counts[k]} {what}" for k, what in _UNCLOCKED.items() if int(counts.get(k, 0))))
 
 
 def power(text: str, file: str) -> Reading:
@@ -144,30 +202,69 @@ def power(text: str, file: str) -> Reading:
 def _reading(
     text: str, file: str, kind: str, values: dict[str, float | None], reasons: dict[str, str],
     available: dict[str, float] | None = None, modules: dict[str, dict[str, float | None]] | None = None,
-    clock_ns: float | None = None,
+    clock_ns: float | None = None, remarks: tuple[str, ...] = (),
 ) -> Reading:
     head = header(text)
-    step, state = _state(head.get("design state", ""), file)
+    step, state = _state(text, head, file)
     return Reading(step, kind, file, tool_version(head), head.get("design", ""), state, _part(head), clock_ns, values,
-                   reasons, available or {}, modules or {})
+                   reasons, available or {}, modules or {}, remarks)
 
 
 def _part(head: dict[str, str]) -> str | None:
-    """The device; 7 series parts lack their first letters."""
+    """The device; older reports lack the first letters, those of timing have the grades in lines of their own."""
     device = head.get("device", "")
-    return None if not device else device if device.startswith("xc") else f"xc{device}"
+    return with_grades(device, head.get("speed file", ""), head.get("temperature grade", "")) if device else None
 
 
-def _state(state: str, file: str) -> tuple[Step, str]:
-    """The step that a design state belongs to, and the state where it is not the usual one of that step."""
-    known = state.lower() or file.rpartition("/")[2].lower()
-    if "synth" in known:
-        return "vsynth", ""
-    if "rout" in known:
-        return "route", ""
-    if "plac" in known:
-        return "route", state or "placed"
+POST_ROUTE = "Physopt postRoute"
+"""State of a routed design that was optimized once more; nothing comes after it."""
+
+_STATES: Sequence[tuple[str, Step, str]] = (
+    (r"physopt postroute|postroute_physopt(?:ed)?|post_route_phys_?opt", "route", POST_ROUTE),
+    (r"partially routed", "route", "Partially Routed"),
+    (r"(?:fully )?routed|(?:post_?)?route", "route", ""),
+    (r"physopt postplace|post_place_phys_?opt|physopt(?:ed)?", "route", "Physopt postPlace"),
+    (r"partially placed", "route", "Partially Placed"),
+    (r"(?:fully )?placed|(?:post_?)?place", "route", "Fully Placed"),
+    (r"(?:post_?)?opt(?:ed|imized)?", "vsynth", "Optimized"),
+    (r"(?:post_?)?syn(?:th(?:esis|esized)?)?", "vsynth", ""),
+)
+"""How a design state or the name of a report tells the step; and the state, where it is not the usual one of it."""
+
+_WORDS = re.compile("|".join(rf"((?<![a-z])(?:{pattern})(?![a-z]))" for pattern, *_ in _STATES))
+_NETS: Sequence[tuple[str, Step]] = ((r"\(fo=\d+, routed\)", "route"), (r"\(fo=\d+, unplaced\)", "vsynth"))
+"""How a path that was timed tells the step."""
+
+
+def _state(text: str, head: Mapping[str, str], file: str) -> tuple[Step, str]:
+    """The step that a report is of, and the state of the design where it is not the usual one of that step.
+
+    Older reports of timing do not name the state; in the name of the file the last word counts.
+    """
+    name = file.rpartition("/")[2].lower()
+    if words := [*_WORDS.finditer(head.get("design state", "").lower())] or [*_WORDS.finditer(name)]:
+        _, step, state = _STATES[(words[-1].lastindex or 1) - 1]
+        return step, state
+    for pattern, step in _NETS:
+        if re.search(pattern, text):
+            return step, ""
     raise ReportError(
         f"{file}: says neither that the design is synthesized nor that it is routed. "
         "Remedy: give it a name that ends with _synth.rpt or _routed.rpt"
     )
+
+
+def step_of(text: str, file: str) -> Step | None:
+    """The step of a report that cannot be read otherwise; None where nothing tells it."""
+    try:
+        return _state(text, header(text), file)[0]
+    except ReportError:
+        return None
+
+
+_DISTANCE = {POST_ROUTE: -1, "": 0, "Optimized": 1, "Partially Routed": 2, "Physopt postPlace": 3, "Fully Placed": 4}
+
+
+def distance(state: str) -> int:
+    """How far a state of the design is from what its step leaves; below 0 where it is even better."""
+    return _DISTANCE.get(state, len(_DISTANCE))

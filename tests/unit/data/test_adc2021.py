@@ -62,8 +62,8 @@ def test_objects_that_are_not_sorted_are_refused_unless_asked_for(tmp_path):
         read_events(tmp_path / "a.h5")
     adc2021.write(tmp_path / "b.h5", some_events(), np.arange(200), {})
     for settings in ({}, {"jet_eta": 1.0, "lepton_pt": 30.0}):
-        known, ids = read_events(tmp_path / "b.h5", **settings)
-        made, same = read_events(tmp_path / "a.h5", **settings, sort=True)
+        known, ids, _ = read_events(tmp_path / "b.h5", **settings)
+        made, same, _ = read_events(tmp_path / "a.h5", **settings, sort=True)
         assert np.array_equal(made.inputs, known.inputs)
         assert np.array_equal(ids, same)
 
@@ -83,7 +83,7 @@ def test_the_source_divides_by_generator_event(files):
 
 
 def test_events_become_hardware_integers(files):
-    events, ids = read_events(files / "s.h5")
+    events, ids, _ = read_events(files / "s.h5")
     assert np.array_equal(events.inputs, to_hardware(some_events(50, 2).astype(np.float32)[..., :3]))
     assert np.array_equal(ids, np.arange(50))
     assert events.card["name"] == "s"
@@ -96,7 +96,7 @@ def test_the_filters_of_the_authors(tmp_path):
     rows[1, 10:] = 0
     rows[1, 10] = [100, 1, 1, 4]
     adc2021.write(tmp_path / "a.h5", rows, np.arange(3), {})
-    events, ids = read_events(tmp_path / "a.h5", jet_eta=4.0, lepton_pt=23.0)
+    events, ids, _ = read_events(tmp_path / "a.h5", jet_eta=4.0, lepton_pt=23.0)
     assert np.array_equal(ids, [1, 2])
     assert np.array_equal(events.inputs[0, JET.rows, 0], [200, *[0] * 9])  # 100 GeV; the far jet is gone
     assert events.card["read"] == {"jet_eta": 4.0, "lepton_pt": 23.0, "kept": 2, "of": 3}
@@ -303,11 +303,11 @@ def test_chunks_are_reproducible_and_resumed(tmp_path):
     for f, old in zip(files, first, strict=True):
         with h5py.File(f) as new:
             assert new["Particles"].shape[1:] == (19, 4)
-        events, ids = read_events(f)
+        events, ids, _ = read_events(f)
         f.write_bytes(old)
-        again, old_ids = read_events(f)
+        again, old_ids, _ = read_events(f)
         assert np.array_equal(events.inputs, again.inputs) and np.array_equal(ids, old_ids)
-    w, ids = read_events(files[0])
+    w, ids, _ = read_events(files[0])
     assert len(np.unique(ids)) == 40
     # Every event passed the filter: an electron or muon above 23 GeV.
     assert (np.maximum(w.inputs[:, 1, 0], w.inputs[:, 5, 0]) >= 46).all()
@@ -333,7 +333,7 @@ def test_copies_share_their_event(tmp_path):
     pytest.importorskip("pythia8mc")
     plan = [adc2021.Process("W", 10, 10, copies=3)]
     (file,) = adc2021.make_samples(tmp_path, tmp_path / "chunks", plan)
-    events, ids = read_events(file)
+    events, ids, _ = read_events(file)
     assert len(events) == 30 and np.array_equal(np.unique(ids, return_counts=True)[1], [3] * 10)
     for i in np.unique(ids):
         pt = events.inputs[ids == i, :, 0]

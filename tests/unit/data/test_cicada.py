@@ -21,7 +21,7 @@ def write(path, **datasets):
 def test_regions_are_taken_as_they_are(tmp_path):
     known = images()
     known[5, 17, 13] = 1023
-    events, ids = read_events(write(tmp_path / "a.h5", CaloRegions=known))
+    events, ids, _ = read_events(write(tmp_path / "a.h5", CaloRegions=known))
     assert np.array_equal(events.inputs, known)
     assert events.inputs.dtype == np.int16
     assert events.equally_weighted
@@ -31,7 +31,7 @@ def test_regions_are_taken_as_they_are(tmp_path):
 
 @pytest.mark.parametrize("values", [images().astype(np.float32), images().astype(np.uint16), images()[..., None]])
 def test_whole_numbers_of_any_type_are_taken(tmp_path, values):
-    events, _ = read_events(write(tmp_path / "a.h5", CaloRegions=values))
+    events, _, _ = read_events(write(tmp_path / "a.h5", CaloRegions=values))
     assert np.array_equal(events.inputs, images())
 
 

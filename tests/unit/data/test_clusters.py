@@ -207,6 +207,10 @@ def test_test_files_of_their_own(tmp_path):
     with pytest.raises(DataError, match="both for training and for testing"):
         ClusterFiles(ClusterOptions(background=paths[0], test_background=paths[0], columns=NAMES)).load()
     copied = write(tmp_path / "3.h5", made(200, 1))
+    with pytest.raises(DataError, match="3.h5: has the content of .*1.h5"):
+        ClusterFiles(ClusterOptions(background=paths[0], test_background=copied, columns=NAMES)).load()
+    with h5py.File(copied, "a") as f:
+        f["another"] = 1  # not the same bytes any more
     with pytest.raises(DataError, match="of its events are also in the training sample"):
         ClusterFiles(ClusterOptions(background=paths[0], test_background=copied, columns=NAMES)).load()
     assert len(np.unique(content_id(data.train.inputs))) == len(data.train)

@@ -70,7 +70,8 @@ def test_a_file_in_the_public_layout(tmp_path):
 def test_tables_with_and_without_meaning(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     jets = [[30.0, 50.0], [], [np.nan]] * 10
-    pq.write_table(pa.table({"met": np.arange(30.0), "jet_pt": jets, "name": ["a"] * 30}), tmp_path / "a.parquet")
+    columns = {"met": np.arange(30.0), "phi": np.zeros(30), "jet_pt": jets, "name": ["a"] * 30}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     d = describe.describe(tmp_path / "a.parquet")
     assert d.summary["events"] == 30 and d.objects is None
     assert d.summary["columns"]["met"] == {
@@ -79,7 +80,7 @@ def test_tables_with_and_without_meaning(tmp_path):
     assert d.summary["columns"]["jet_pt"]["not finite"] == 10 and d.summary["columns"]["jet_pt"]["entries"] == 30
     assert "is not numeric" in d.summary["columns"]["name"]
     assert png(describe.plot(d, tmp_path / "a.png"))
-    columns = Columns.model_validate({"met": {"pt": "met", "phi": "met"}})
+    columns = Columns.model_validate({"met": {"pt": "met", "phi": "phi"}})
     named = describe.describe(tmp_path / "a.parquet", columns=columns)
     assert named.summary["objects"]["met"]["mean pT [GeV]"] == pytest.approx(15.0)  # of those above zero
     assert png(describe.plot(named, tmp_path / "b.png"))

@@ -7,7 +7,7 @@ import pytest
 from tiny import dataset, events
 
 from l1trigger.data.events import DataSet, load_events, save_events
-from l1trigger.data.sources.files import joined
+from l1trigger.data.sources.files import Sample, joined
 
 
 def with_truth(name="egamma", n=40, seed=1):
@@ -68,6 +68,6 @@ def test_a_data_set_saved_without_names_of_classes_is_read_as_before(tmp_path):
 
 @pytest.mark.parametrize(("second", "kept"), [(with_truth(seed=2), {"energy", "label"}), (events("b", 5, 3), set())])
 def test_files_that_are_joined_keep_the_truth_that_all_of_them_have(second, kept):
-    whole, _ = joined([(with_truth(), None), (second, None)], "background")
+    whole = joined([Sample(e, None, len(e)) for e in (with_truth(), second)], "background").events
     assert set(whole.truth) == kept
     assert all(len(v) == len(whole) for v in whole.truth.values())

@@ -38,21 +38,21 @@ def many(n, seed):
 
 
 def test_towers_of_a_region_add_up_and_saturate(tmp_path):
-    events = read_events(write(tmp_path / "a.root", [ONE, [], [(1, 12, 38)]]))
+    events = read_events(write(tmp_path / "a.root", [ONE, [], [(1, 12, 38)]])).events
     assert events.inputs.shape == (3, 18, 14)
     assert events.inputs.dtype == np.int16
     # Region 0 in phi has the towers 71, 72, 1, 2; the tower at ieta 29 is forward.
     assert nonzero(events.inputs[0]) == {(0, 7): 1023, (0, 0): 7, (17, 13): 5, (0, 6): 3}
     assert nonzero(events.inputs[1]) == {}
     assert nonzero(events.inputs[2]) == {(9, 9): 1}
-    assert len(read_events(tmp_path / "a.root", first=2)) == 2
+    assert len(read_events(tmp_path / "a.root", first=2).events) == 2
 
 
 def test_every_tower_goes_where_its_numbers_say(tmp_path):
     """Each tower by itself, against the boundaries of regions written out."""
     etas = [*range(-28, 0), *range(1, 29)]
     events = [[(1, ieta, iphi)] for ieta in etas for iphi in (71, 72, 1, 2, 3, 6, 7, 70)]
-    images = read_events(write(tmp_path / "a.root", events)).inputs
+    images = read_events(write(tmp_path / "a.root", events)).events.inputs
     found = [next(iter(nonzero(i))) for i in images]
     phi = [0, 0, 0, 0, 1, 1, 2, 17]
     assert found == [(p, k // 4) for k in range(56) for p in phi]
@@ -76,8 +76,8 @@ def test_names_are_options(tmp_path):
         read_events(path)
     with pytest.raises(DataError, match="has no branch 'L1CaloTower/iet'.*Known: .*et, eta"):
         read_events(path, tree=None)
-    made = read_events(path, tree="towers", branches=TowerBranches(et="et", ieta="eta", iphi="phi"))
-    assert np.array_equal(made.inputs, read_events(write(tmp_path / "b.root", [ONE])).inputs)
+    made = read_events(path, tree="towers", branches=TowerBranches(et="et", ieta="eta", iphi="phi")).events
+    assert np.array_equal(made.inputs, read_events(write(tmp_path / "b.root", [ONE])).events.inputs)
 
 
 @pytest.mark.parametrize(("towers", "message"), [
@@ -98,7 +98,7 @@ def test_energies_in_gev_and_flat_branches_are_refused(tmp_path):
     path = write(tmp_path / "a.root", [ONE, [(0.5, 1, 1)]], types=types)
     with pytest.raises(DataError, match="branch 'iet' is 0.5 for tower 0 of event 1.*such as L1CaloTower/iet"):
         read_events(path)
-    assert read_events(write(tmp_path / "b.root", [ONE], types=types)).inputs.sum() == 1023 + 7 + 5 + 3
+    assert read_events(write(tmp_path / "b.root", [ONE], types=types)).events.inputs.sum() == 1023 + 7 + 5 + 3
     with uproot.recreate(tmp_path / "c.root") as f:
         f[EMULATED] = {"iet": np.arange(3), "ieta": np.ones(3, int), "iphi": np.ones(3, int)}
     with pytest.raises(DataError, match="branch 'iet' has one number per event"):

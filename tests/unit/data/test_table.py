@@ -1,5 +1,6 @@
 """A user's own tables become the same data set from every format; what cannot be is refused by name."""
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -84,7 +85,7 @@ def test_every_format_gives_the_same_events(tmp_path, suffix, chunk):
     path = tmp_path / f"a.{suffix}"
     columns = events()
     WRITERS[suffix](path, columns)
-    found, ids = read_events(path, Columns.model_validate(COLUMNS | {"event_id": "event"}), chunk=chunk)
+    found, ids, _ = read_events(path, Columns.model_validate(COLUMNS | {"event_id": "event"}), chunk=chunk)
     assert np.array_equal(found.inputs, expected(columns))
     assert np.array_equal(ids, columns["event"])
     assert found.equally_weighted and found.weight.sum() == pytest.approx(1, abs=1e-12)
@@ -108,13 +109,12 @@ def test_a_data_set_from_one_file(tmp_path):
 def test_weights_travel_with_the_events(tmp_path):
     columns = events() | {"w": np.linspace(0, 1, 300)}
     write_hdf5(tmp_path / "a.h5", columns)
-    found, _ = read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
+    found, _, _ = read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
     assert np.allclose(found.weight, columns["w"] / columns["w"].sum(), rtol=1e-12)
-    for bad, message in ((-1.0, "is negative"), (np.nan, "is not finite")):
-        columns["w"][5] = bad
-        write_hdf5(tmp_path / "a.h5", columns)
-        with pytest.raises(DataError, match=f"weight in dataset 'w' {message} .* in event 5"):
-            read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
+    columns["w"][5] = np.nan
+    write_hdf5(tmp_path / "a.h5", columns)
+    with pytest.raises(DataError, match="weight in dataset 'w' is not finite .* in event 5"):
+        read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
     write_hdf5(tmp_path / "a.h5", columns | {"w": np.zeros(300)})
     with pytest.raises(DataError, match="all weights in dataset 'w' are zero"):
         read_events(tmp_path / "a.h5", Columns.model_validate(COLUMNS | {"weight": "w"}))
@@ -139,7 +139,7 @@ def test_whole_events_in_hardware_units(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as f:
         f["x"], f["flat"], f["physical"] = whole, whole.reshape(300, 57), (whole + np.array([0.5, 0, 0])) * lsb_table()
     for name, units in (("x", "hardware"), ("flat", "hardware")):
-        found, ids = read_events(tmp_path / "a.h5", Columns(objects=name), units=units)
+        found, ids, _ = read_events(tmp_path / "a.h5", Columns(objects=name), units=units)
         assert np.array_equal(found.inputs, whole) and ids is None
     with pytest.raises(DataError, match=r"hardware units are whole numbers up to 4095.*data\.units to physical"):
         read_events(tmp_path / "a.h5", Columns(objects="physical"), units="hardware")
@@ -161,11 +161,51 @@ def test_overlapping_train_and_test_are_refused(tmp_path):
     write_hdf5(c, events())
     with pytest.raises(DataError, match=r"a\.h5: is named both for training and for testing"):
         Table(options(a, test_background=tmp_path / "x" / ".." / "a.h5")).load()
+    with h5py.File(c, "a") as f:
+        f["another"] = 1  # not the same bytes any more
     with pytest.raises(DataError, match=r"c\.h5: \d+ of its events are also in the training sample"):
         Table(options(a, test_background=c)).load()
     with pytest.raises(DataError, match=r"a\.h5: is named both"):
         Table(options(a, signal_files={"S": a})).load()
     assert len(Table(options(a, test_background=b)).load().test) == 100
+
+
+def test_events_that_are_given_twice_are_refused(tmp_path):
+    for name, n, seed in (("a", 300, 1), ("b", 300, 2), ("s", 50, 3), ("t", 50, 4)):
+        write_hdf5(tmp_path / f"{name}.h5", events(n, seed))
+    a, b, copy, s = (tmp_path / f"{n}.h5" for n in ("a", "b", "copy", "s"))
+    shutil.copy(a, copy)
+    for more, said in (
+        ({"background": [a, b, tmp_path / "x" / ".." / "a.h5"]}, r"a\.h5: is named twice"),
+        ({"background": [a, b, copy]}, r"copy\.h5: has the content of .*a\.h5.*Remedy: name one of the two"),
+        ({"background": {"file": [a, copy], "cross_section_pb": 1}}, r"copy\.h5: has the content of"),
+        ({"background": b, "test_background": [a, copy]}, r"copy\.h5: has the content of"),
+        ({"background": a, "test_background": copy}, r"copy\.h5: has the content of"),
+        ({"background": a, "signal_files": {"S": copy}}, r"copy\.h5: has the content of"),
+        ({"background": a, "signal_files": {"S": s, "T": s}}, r"s\.h5: is named twice"),
+    ):
+        with pytest.raises(DataError, match=said):
+            Table(loaded(**more)).load()
+    fine = Table(loaded(background=[a, b], signal_files={"S": s, "T": tmp_path / "t.h5"})).load()
+    assert sum(map(len, (fine.train, fine.validation, fine.test))) == 600
+
+
+def test_the_same_events_in_a_file_of_another_kind_are_refused(tmp_path):
+    """A copy in another format, and one joined with other events."""
+    both = {
+        k: (np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])) if isinstance(a, tuple) else
+        np.concatenate([a, b]) for (k, a), b in zip(events(300, 1).items(), events(300, 2).values(), strict=True)
+    }
+    write_hdf5(tmp_path / "a.h5", events(300, 1))
+    write_parquet(tmp_path / "a.parquet", events(300, 1))
+    write_parquet(tmp_path / "both.parquet", both)
+    for name in ("a.parquet", "both.parquet"):
+        with pytest.raises(DataError, match=rf"{name}: \d+ of its \d+ events with 3 objects or more .* in .*a.h5"):
+            Table(loaded(background=[tmp_path / "a.h5", tmp_path / name])).load()
+
+
+def loaded(**data):
+    return design._validated(TableOptions, {"source": "table", "columns": COLUMNS, **data}, None, "data")
 
 
 def change(name, event, value):

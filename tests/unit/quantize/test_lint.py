@@ -47,15 +47,26 @@ def bad_models():
         "two quantizers in a row": (
             model(dense(), q.QActivation("quantized_relu(6,2)"), layers.Reshape((2, 2)), layers.Flatten()),
             "in_a_row", "output_type"),
+        "two quantizers in a row, the first with a slope": (
+            model(dense(), q.QActivation("quantized_sigmoid(8)")), "in_a_row", "output_type"),
         "batch normalization": (model(dense(), layers.BatchNormalization(name="norm")), "layer", "norm"),
         "fused": (
             model(q.QConv2DBatchnorm(2, 3, kernel_quantizer=q.quantized_bits(4, 0, alpha=1), name="fused"),
                   layers.Flatten(), inputs=(8, 8, 1)), "layer", "fused"),
-        "alpha": (model(dense(alpha="auto_po2", name="scaled")), "alpha", "scaled"),
+        "scales that are no powers of two": (model(dense(alpha="auto", name="scaled")), "weights", "scaled"),
+        "powers of two too far apart": (
+            model(q.QDense(3, use_bias=False, kernel_quantizer=q.quantized_po2(8, max_value=1),
+                           kernel_initializer="zeros", name="far")), "weights", "far"),
         "no weight quantizer": (model(q.QDense(3, use_bias=False, name="bare")), "quantizer", "bare"),
         "ternary": (model(dense(), q.QActivation("ternary(alpha=1)", name="three")), "quantizer", "three"),
         "too many integer bits": (
             model(dense(), q.QActivation("quantized_bits(4,5,alpha=1)", name="large")), "quantizer", "large"),
+        "an activation that is computed from a table": (
+            model(dense(), q.QActivation("quantized_tanh(6, use_real_tanh=True)", name="table"),
+                  dense(name="behind")), "option", "table"),
+        "elu": (model(dense(), layers.Activation("elu", name="elu")), "function", "elu"),
+        "a function as quantizer": (model(dense(), q.QActivation("hard_tanh", name="hard")), "function", "hard"),
+        "a function behind weights": (model(dense(activation="tanh", name="table")), "function", "table"),
         "softmax": (model(dense(), layers.Softmax(name="soft")), "softmax", "soft"),
         "name": (model(dense(name="with-hyphen")), "name", "with-hyphen"),
     }
@@ -71,16 +82,71 @@ def test_what_prevents_an_exact_conversion_is_an_error():
 
 
 def test_what_endangers_it_is_a_warning():
-    k, q = frameworks.keras(), frameworks.qkeras()
+    q = frameworks.qkeras()
     cases = {
         "no_fraction": model(dense(), q.QActivation("quantized_bits(4,3,alpha=1)", name="place"), dense(name="last")),
-        "table": model(dense(), q.QActivation("quantized_tanh(6)", name="place")),
-        "pooling": model(k.layers.AveragePooling2D(name="place"), k.layers.Flatten(), dense(), inputs=(4, 4, 1)),
     }
     for rule, m in cases.items():
         found = findings(m)
         assert [(f.severity, f.rule, f.where) for f in found] == [("warning", rule, "place")]
         lint.require(found)
+
+
+@pytest.mark.parametrize(("quantizer", "message", "remedy"), [
+    ("quantized_bits(6,2,alpha=2.0)", "quantized_bits otherwise than QKeras with alpha=2.0", "write alpha=1"),
+    ("quantized_bits(6,2,alpha='auto_po2')", "with alpha=auto_po2", "write alpha=1"),
+    ("quantized_bits(6,2,alpha=1,qnoise_factor=0.5)", "with qnoise_factor=0.5", "write qnoise_factor=1"),
+    ("quantized_bits(1,0,alpha=1)", "one bit for two signs", r"use binary\(\)"),
+    ("quantized_relu(6,2,use_sigmoid=1)", "with use_sigmoid=1", "write use_sigmoid=0"),
+    ("quantized_relu(6,2,negative_slope=0.25)", "with negative_slope=0.25", "write negative_slope=0"),
+    ("quantized_relu(6,2,relu_upper_bound=1.0,is_quantized_clip=False)", "with is_quantized_clip=False", "=True"),
+    ("quantized_relu(3,5)", "binary point lies outside of its bits", "fewer of them than bits"),
+    ("quantized_sigmoid(6,symmetric=True)", "no symmetric quantized_sigmoid", "write symmetric=False"),
+    ("quantized_sigmoid(6,use_real_sigmoid=True)", "with use_real_sigmoid=True", "write use_real_sigmoid=False"),
+    ("binary(use_01=True)", "with use_01=True", "write use_01=False"),
+    ("ternary()", "computes ternary otherwise than QKeras", "use quantized_relu, or quantized_bits"),
+    ("stochastic_binary()", "computes stochastic_binary otherwise", "use quantized_relu, or quantized_bits"),
+    ("bernoulli()", "computes bernoulli otherwise", "use quantized_relu, or quantized_bits"),
+    ("quantized_po2(4)", "computes quantized_po2 otherwise", "use quantized_relu, or quantized_bits"),
+    ("quantized_relu_po2(4)", "computes quantized_relu_po2 otherwise", "use quantized_relu, or quantized_bits"),
+    ("quantized_ulaw(6)", "computes quantized_ulaw otherwise", "use quantized_relu, or quantized_bits"),
+    ("quantized_hswish(6)", "computes quantized_hswish otherwise", "use quantized_relu, or quantized_bits"),
+])
+def test_quantizers_of_activations_that_hls4ml_computes_otherwise(quantizer, message, remedy):
+    q = frameworks.qkeras()
+    for m in (model(dense(), q.QActivation(quantizer, name="place")), model(dense(activation=quantizer, name="place"))):
+        errors = [f for f in findings(m) if f.severity == "error" and f.rule != "in_a_row"]
+        assert [f.where for f in errors] == ["place"]
+        assert message in errors[0].message
+        with pytest.raises(UnsupportedLayerError, match=f"place: .*Remedy: .*{remedy}"):
+            lint.require(errors)
+
+
+@pytest.mark.parametrize("quantizer", [
+    "quantized_tanh(6)", "quantized_tanh(6,symmetric=True)", "quantized_sigmoid(6)", "binary()", "binary(alpha=1)",
+    "quantized_bits(6,2)", "quantized_bits(6,2,keep_negative=False)", "quantized_relu(6,6)", "quantized_relu(1,1)",
+    "quantized_bits(6,2,use_stochastic_rounding=True)", "quantized_relu(6,2,use_stochastic_rounding=True)",
+])
+def test_quantizers_of_activations_that_convert_exactly(quantizer):
+    q = frameworks.qkeras()
+    behind = dense(name="behind")
+    for m in (model(dense(), q.QActivation(quantizer), behind), model(dense(activation=quantizer), behind)):
+        assert [f for f in findings(m) if f.severity == "error"] == []
+
+
+@pytest.mark.parametrize("quantizer", [
+    "quantized_bits(4,0)", "quantized_bits(4,0,alpha='auto_po2')", "quantized_po2(3)", "binary()", "ternary()",
+    "binary(alpha='auto_po2')", "ternary(alpha=1)", "stochastic_ternary()", "quantized_bits(1,0,alpha=1)",
+    "quantized_bits(6,0,keep_negative=False,alpha=1)", "quantized_bits(4,0,alpha=0.25)",
+])
+def test_quantizers_of_weights_may_be_of_any_kind_that_stays_on_a_grid(quantizer):
+    q = frameworks.qkeras()
+    layer = q.QDense(3, kernel_quantizer=quantizer, bias_quantizer="quantized_bits(6,1)", name="any")
+    assert findings(model(layer)) == []
+
+
+def test_the_last_layer_may_have_the_quantizer_as_its_activation():
+    assert findings(model(dense(activation="quantized_bits(8,3,alpha=1)", name="last"), output=False)) == []
 
 
 def test_all_bad_layers_are_named_at_once():

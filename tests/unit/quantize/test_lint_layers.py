@@ -39,7 +39,48 @@ def options():
         "channels last only": model(la.Conv2D(2, 1, data_format="channels_first", name="bad")),
         "rounds otherwise": model(la.UpSampling2D(2, interpolation="bilinear", name="bad")),
         "more than once": model(twice, twice),
+        "order of numbers": model(la.Permute((2, 1, 3), name="bad"), la.Dropout(0.1), la.Flatten(), la.Dense(2)),
+        "two tensors at a time, not 3": merged(la.Add(name="bad"), 2, 2, 2),
+        "a time, not 4": merged(la.Concatenate(name="bad"), 2, 1, 3, 2),
+        "broadcast 6 x 6 x 1 to 6 x 6 x 2": merged(la.Multiply(name="bad"), 2, 1),
+        "not normalize": merged(la.Dot(1, normalize=True, name="bad"), 5, 5, image=()),
+        "Dot of vectors only": merged(la.Dot((3, 3), name="bad"), 2, 2),
     }
+
+
+def merged(layer, *channels, image=(6, 6)):
+    k = frameworks.keras()
+    inputs = [k.Input((*image, n)) for n in channels]
+    return k.Model(inputs, layer(inputs))
+
+
+def test_merges_and_permutations_that_are_let_through():
+    la = frameworks.keras().layers
+    pixels = model(la.Permute((3, 1, 2)), la.Flatten(), la.Dense(2))
+    series = model(la.Reshape((12, 6)), la.Permute((2, 1)), la.Flatten(), la.Dense(2))
+    turned = model(la.Permute((2, 1, 3)), la.Conv2D(2, 3))
+    k = frameworks.keras()
+    image, channels = k.Input((6, 6, 2)), k.Input((1, 1, 2))
+    scaled = k.Model([image, channels], la.Multiply()([image, channels]))
+    for m in (pixels, series, turned, scaled, merged(la.Concatenate(), 2, 1), merged(la.Dot(1), 5, 5, image=())):
+        assert list(lint.lint_layers.options(PARALLEL, m)) == []
+
+
+@pytest.mark.parametrize(("layers", "refused"), [
+    (lambda la: [la.GlobalAveragePooling2D()], True), (lambda la: [la.AveragePooling2D(3), la.Flatten()], True),
+    (lambda la: [la.AveragePooling2D(2)], False), (lambda la: [la.AveragePooling2D((3, 1), padding="same")], True),
+    (lambda la: [la.AveragePooling2D((4, 2), padding="same")], True),
+    (lambda la: [la.GlobalAveragePooling2D(), quantizer()], False),
+    (lambda la: [la.AveragePooling2D(3), la.Flatten(), la.ReLU(), quantizer()], False),
+])
+def test_averages_are_rounded_before_they_are_used(layers, refused):
+    la = frameworks.keras().layers
+    m = model(*layers(la), la.Dense(2))
+    assert [f.rule for f in lint.lint_layers.averages(PARALLEL, m)] == ["average"] * refused
+
+
+def quantizer():
+    return frameworks.qkeras().QActivation("quantized_bits(8,3,alpha=1)")
 
 
 def test_options_that_are_refused_before_training():

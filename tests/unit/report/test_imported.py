@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import json
 import os
 import shutil
@@ -137,6 +138,39 @@ def test_its_own_baseline(imported, tmp_path, solution):
     assert code == 1 and "lut [route]: 8866 -> 9866" in err
 
 
+def test_reports_of_another_top_are_not_judged_by_the_budget_of_a_design(imported, tmp_path):
+    design = tmp_path / "muon.yaml"
+    design.write_text(DESIGN.replace("name: veto", "name: egamma"))
+    code, _, err = imported(VITIS, "--design", design)
+    said = "csynth.xml is of veto_trigger, not of egamma_trigger, so the budget of egamma says nothing of it"
+    assert code == 2 and said in err
+    assert not (tmp_path / "runs" / "egamma-imported").exists()
+    assert imported(VITIS, "--design", design, "--top", "veto_trigger")[0] == 0
+    # Vivado's reports of the RTL of this project name the module that alkaid writes.
+    code, out, _ = imported(REPORTS / "alkaid_vivado_2023.2", "--design", design, "--name", "rtl")
+    assert code == 0 and "timing constraints are not met (hold: 7 endpoints fail, the worst by 0.041 ns)" in out
+    report = load_report(tmp_path / "runs" / "rtl" / "report.json")
+    assert report.figure("hold_slack_ns").value == -0.041
+    assert {j.figure: j.met for j in report.budget}["lut_percent"] is True
+
+
+def test_a_cosimulation_that_never_ran_is_told(imported, tmp_path):
+    code, out, _ = imported(REPORTS / "vivado_hls_2020.1", "--name", "tau")
+    assert code == 0 and "cosim: the co-simulation did not run; the tool's log says why (tau_trigger_cosim.rpt)" in out
+    figure = load_report(tmp_path / "runs" / "tau" / "report.json").figure("cosim_pass")
+    assert figure.value is None and "did not run" in figure.reason and "because" not in figure.conditions
+
+
+def test_a_solution_is_chosen_on_the_command_line(imported, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(VITIS, tmp_path / "both" / name)
+    code, _, err = imported(tmp_path / "both")
+    assert code == 2 and "several solutions: a/solution1 (veto_trigger" in err and "choose one with --solution" in err
+    assert imported(tmp_path / "both", "--solution", "b/solution1", "--name", "b")[0] == 0
+    figures = load_report(tmp_path / "runs" / "b" / "report.json").figures
+    assert {str(f.conditions["report"]).split("/")[0] for f in figures if f.value is not None} == {"b"}
+
+
 def test_no_reports(imported, tmp_path):
     (tmp_path / "empty").mkdir()
     code, _, err = imported(tmp_path / "empty")
@@ -146,30 +180,104 @@ def test_no_reports(imported, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "<profile><AreaEst"])
-def test_an_empty_or_truncated_report(content, imported, solution, tmp_path):
+def test_an_empty_or_truncated_report_is_told_and_left_out(content, imported, solution, tmp_path):
     (solution / "solution1/syn/report/csynth.xml").write_text(content)
+    code, out, _ = imported(solution)
+    said = "solution1/syn/report/csynth.xml cannot be read and is left out: it is"
+    assert code == 0 and said in out
+    report = load_report(tmp_path / "runs" / "veto" / "report.json")
+    assert said in report.remarks[0] and said in (tmp_path / "runs" / "veto" / "report.html").read_text()
+    assert report.figure("lut", report="solution1/syn/report/veto_trigger_csynth.rpt").value == 40742
+
+
+def test_what_stood_in_a_report_that_cannot_be_read_is_not_measured(imported, solution, tmp_path):
+    design = tmp_path / "veto.yaml"
+    design.write_text(DESIGN)
+    for path in solution.rglob("*routed.rpt"):
+        path.write_text(path.read_text()[:1000])
+    (solution / "solution1/impl/report/verilog/export_impl.rpt").unlink()
+    assert imported(solution, "--design", design)[0] == 0
+    report = load_report(tmp_path / "runs" / "veto-imported" / "report.json")
+    routed = {f.name: f.reason for f in report.figures if f.source is Source.ROUTE}
+    files = "solution1/impl/verilog/report/veto_trigger_{}_routed.rpt cannot be read"
+    assert routed["lut"] in {files.format(kind) for kind in ("utilization", "utilization_hierarchical")}
+    assert routed["slack_ns"] == files.format("timing") and routed["power_w"] == files.format("power")
+    # What synthesis and the HLS tool say does not stand in for it.
+    assert {j.figure: (j.met, j.reason) for j in report.budget} == {
+        "lut_percent": (None, routed["lut"]), "latency_ns": (False, None), "slack_ns": (None, routed["slack_ns"])}
+
+
+def test_no_report_can_be_read(imported, solution, tmp_path):
+    for path in solution.rglob("*.*"):
+        path.write_text("")
     code, _, err = imported(solution)
-    assert code == 2 and "solution1/syn/report/csynth.xml: is" in err
-    assert not (tmp_path / "runs" / "veto" / "report.json").exists()
+    assert code == 2 and "solution1/syn/report/csynth.xml: is empty. Remedy" in err
+    assert not (tmp_path / "runs" / "veto").exists()
 
 
-def test_a_report_older_than_its_project(imported, solution, tmp_path):
+@pytest.fixture
+def project(solution) -> tuple[Path, Path, float]:
+    """An HLS project with reports, its source, and when the reports were written."""
     source = solution / "firmware" / "veto_trigger.cpp"
     source.parent.mkdir()
     source.write_text("// changed since\n")
-    report = solution / "solution1/syn/report/csynth.xml"
-    newer = report.stat().st_mtime + 100
-    os.utime(source, (newer, newer))
-    code, _, err = imported(solution)
-    assert code == 2 and "is older than" in err and "veto_trigger.cpp of its project" in err
-    os.utime(source, (newer - 1000, newer - 1000))
-    assert imported(solution)[0] == 0
-    os.utime(source, (newer, newer))
+    written = calendar.timegm((2026, 3, 2, 11, 2, 3))
+    for path in solution.rglob("*.*"):
+        os.utime(path, (written, written))
+    return solution, source, written
+
+
+def date(path: Path, time: float) -> None:
+    os.utime(path, (time, time))
+
+
+def test_a_report_older_than_its_project(imported, project, tmp_path):
+    folder, source, written = project
+    date(source, written + 100)
+    code, _, err = imported(folder)
+    assert code == 2 and "is older than" in err and "veto_trigger.cpp of its project" in err and "--trust-times" in err
     # Reports in the tool's folder inside the project are of that project too.
-    assert imported(solution / "solution1", "--name", "x")[0] == 2
-    assert imported(VITIS, "--project", solution, "--name", "x")[0] == 2
+    assert imported(folder / "solution1", "--name", "x")[0] == 2
+    date(source, written - 1000)
+    assert imported(folder, "--project", folder)[0] == 0
     code, _, err = imported(VITIS, "--project", tmp_path)
     assert code == 2 and "holds no firmware/*.cpp" in err
+
+
+def test_file_times_of_a_clone_are_not_taken_for_those_of_the_reports(imported, project, tmp_path):
+    folder, source, written = project
+    clone = written + 30 * 86400
+    for path in folder.rglob("*.*"):
+        date(path, clone)
+    date(source, clone + 0.7)
+    code, out, _ = imported(folder)
+    said = "may be of other sources; its own date is before the file times, which are those of a copy"
+    assert code == 0 and said in out
+    assert load_report(tmp_path / "runs" / "veto" / "report.json").remarks[-1].endswith(said)
+    date(source, clone + 600)  # edited after the clone
+    assert imported(folder)[0] == 2
+
+
+def test_reports_that_are_copied_keep_their_own_date(imported, project):
+    folder, source, written = project
+    for path in folder.rglob("*.*"):
+        date(path, written + 30 * 86400)
+    date(source, written + 20 * 86400)  # changed after the tool has run, before its reports were copied
+    code, _, err = imported(folder)
+    assert code == 2 and "of its project by the date inside it" in err
+    assert imported(folder, "--trust-times", 0)[0] == 0
+    date(source, written - 86400)
+    code, out, _ = imported(folder)
+    assert code == 0 and "may be of other sources" not in out
+
+
+def test_a_stated_tolerance(imported, project):
+    folder, source, written = project
+    date(source, written + 100)
+    assert imported(folder, "--trust-times", 101)[0] == 0
+    assert imported(folder, "--trust-times", 99)[0] == 2
+    code, _, err = imported(VITIS, "--trust-times", 1)
+    assert code == 2 and "leave out --trust-times, or give --project" in err
 
 
 def test_reports_of_several_functions_need_the_top(imported, solution, tmp_path):
@@ -194,13 +302,20 @@ def test_reports_of_two_designs(imported, solution, tmp_path):
     other.mkdir()
     shutil.copy(REPORTS / "vivado_hls_2019.1" / "vivado_synth.rpt", other)
     code, _, err = imported(solution)
-    assert code == 2 and "utilization reports of the step vsynth and differ" in err
+    assert code == 2 and "csynth.xml is of veto_trigger, other/vivado_synth.rpt of muon_trigger. Remedy" in err
+    code, out, _ = imported(solution, "--top", "veto_trigger")
+    assert code == 0 and "other/vivado_synth.rpt is of muon_trigger, not of veto_trigger" in out
+    report = load_report(tmp_path / "runs" / "veto" / "report.json")
+    assert [f.value for f in report.find("lut") if f.source is Source.VSYNTH and f.of_whole] == [9120]
     mixed = tmp_path / "mixed"
     mixed.mkdir()
     shutil.copy(REPORTS / "vivado_hls_2019.1" / "vivado_synth.rpt", mixed)
     shutil.copy(VITIS / "solution1/syn/report/csynth.xml", mixed)
     code, _, err = imported(mixed)
-    assert code == 2 and "is for xc7vx690tffg1927-2" in err
+    assert code == 2 and "csynth.xml is of veto_trigger, vivado_synth.rpt of muon_trigger" in err
+    (mixed / "vivado_synth.rpt").write_text((mixed / "vivado_synth.rpt").read_text().replace("muon", "veto"))
+    code, _, err = imported(mixed)
+    assert code == 2 and "csynth.xml is for xcvu9p-flga2104-2-e, vivado_synth.rpt for xc7vx690tffg1927-2" in err
 
 
 def test_a_run_of_a_design_is_not_replaced(imported, tmp_path):

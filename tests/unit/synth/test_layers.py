@@ -13,6 +13,7 @@ from l1trigger.design import ConvertSection, SynthSection
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import lint
+from l1trigger.quantize.dense_layers import output_type
 from l1trigger.synth import layers, partial_logic
 
 pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
@@ -117,6 +118,11 @@ def pooling(m, x):
     )
 
 
+def averages(m, x):
+    """Averages of 24 pixels, which nothing rounds before a layer takes them: quotients of 38 bits."""
+    return m.dense(m.layers.GlobalAveragePooling2D()(m.relu(x)))
+
+
 def series(m, x):
     x = m.relu(m.q.QConv1D(4, 3, padding="same", **m.weights())(m.layers.Reshape((12, 4))(x)))
     return m.joined(
@@ -135,7 +141,7 @@ def by_channel(m, x):
 
 
 FLAT = (quantizers, merges, shapes, activations, tables, softmax_and_normalization)
-IMAGES = (convolution, pooling, series, by_channel)
+IMAGES = (convolution, pooling, averages, series, by_channel)
 
 
 def build(function, shape) -> QuantizedNetwork:
@@ -183,3 +189,51 @@ def test_streams_and_strategies(function, section, without_lint, tmp_path):
     shape = (6, 4, 2) if function in IMAGES else (12,)
     _, compiled, made = outputs(build(function, shape), ConvertSection(**section), shape, tmp_path)
     assert np.array_equal(made, compiled)
+
+
+def any_weights(m, x):
+    """One layer for each kind of quantizer of weights."""
+    kinds = ("quantized_bits(4,0)", "quantized_po2(3)", "binary()", "ternary()", "ternary(alpha=1)",
+             "quantized_bits(1,0,alpha=1)", "quantized_bits(5,0,keep_negative=False,alpha=0.5)")
+    layers = [m.q.QDense(3, kernel_quantizer=kind, bias_quantizer="quantized_bits(6,1)") for kind in kinds]
+    return m.joined(*(m.quantize(layer(x)) for layer in layers))
+
+
+def slopes(m, x):
+    """Activations that are straight lines between two ends, by themselves and within a layer."""
+    kinds = ("quantized_tanh(6)", "quantized_tanh(5,symmetric=1)", "quantized_sigmoid(6)", "binary()",
+             "quantized_bits(6,2,keep_negative=0)", "quantized_relu(3,3)", "quantized_bits(4,3)")
+    parts = [m.dense(m.act(m.dense(x), kind), 2) for kind in kinds]
+    return m.joined(*(m.quantize(p, 9, 3) for p in parts),
+                    m.quantize(m.dense(m.q.QDense(3, activation="quantized_sigmoid(6)", **m.weights())(x))))
+
+
+def wide(m, x):
+    """Weights and activations of 20 bits and more: sums beyond float32."""
+    options = {"kernel_quantizer": m.bits(24), "bias_quantizer": m.bits(24), "bias_initializer": "random_normal"}
+    y = m.relu(m.q.QDense(4, **options)(x), 20, 3)
+    return m.q.QDense(2, **options)(m.act(m.q.QDense(3, **options)(y), "quantized_sigmoid(20)"))
+
+
+@pytest.mark.parametrize("function", [any_weights, slopes, wide], ids=lambda f: f.__name__)
+def test_levels_are_equal(function, tmp_path):
+    network = build(function, (12,))
+    itself, compiled, made = outputs(network, ConvertSection(), (12,), tmp_path)
+    assert len(np.unique(itself)) > 20
+    assert np.array_equal(compiled, itself)
+    assert np.array_equal(made, itself)
+
+
+@pytest.mark.parametrize("end", [
+    "quantized_bits(8,3,alpha=1)", "quantized_relu(8,3)", "quantized_tanh(6)", "quantized_tanh(6,symmetric=1)",
+    "quantized_sigmoid(6)",
+])
+def test_ends_within_the_last_layer(end):
+    m = Maker()
+    first = m.keras.Input((4,), name="x")
+    x = m.q.QActivation(m.bits(INPUT.width, INPUT.integer - 1), name="input_type")(first)
+    model = m.keras.Model(first, m.q.QDense(2, activation=end, name="last", **m.weights())(x))
+    assert lint.check_section(ConvertSection(), model) == []
+    network = QuantizedNetwork.from_keras(model, INPUT, output_type(model))
+    *_, last = hls4ml.graph_layers(network, ConvertSection())
+    assert last.types["result"] == network.output_type

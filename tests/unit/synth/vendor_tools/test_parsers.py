@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import pytest
 from l1trigger.errors import ReportError
 from l1trigger.synth.vendor_tools import cosim, csynth, export, vivado
 from l1trigger.synth.vendor_tools.collect import read
-from l1trigger.synth.vendor_tools.text import number
+from l1trigger.synth.vendor_tools.text import heads, number
 
 REPORTS = Path(__file__).parents[3] / "reports"
 VITIS = REPORTS / "vitis_hls_2024.2" / "solution1"
 VIVADO = REPORTS / "vivado_hls_2019.1"
+ALKAID = REPORTS / "alkaid_vivado_2023.2" / "output_model" / "reports"
 OPEN = REPORTS / "vitis_hls_2020.2_open_loop"
 VU9P = {"bram18": 4320, "dsp": 6840, "ff": 2364480, "lut": 1182240, "uram": 960}
 
@@ -80,8 +82,30 @@ def test_cosim():
     failed = parse(cosim.parse, VIVADO / "muon_trigger_cosim.rpt")
     assert failed.values["cosim_pass"] == 0 and failed.values["latency_cycles"] == 14
     assert failed.values["initiation_interval"] is None and "single" in failed.reasons["initiation_interval"]
-    text = (VITIS / "sim/report/veto_trigger_cosim.rpt").read_text().replace("Pass", "  NA")
-    assert cosim.parse(text, "x").reasons == {"cosim_pass": "no language was simulated"}
+
+
+FAILED = "      Fail|             14|             14|             14|"
+
+
+@pytest.mark.parametrize("cells", [
+    "      Fail|             NA|             NA|             NA|",
+    "        NA|             NA|             NA|             NA|",
+    "     NA/NA|          NA/NA|          NA/NA|          NA/NA|",
+])
+def test_a_cosimulation_that_never_ran_is_no_mismatch(cells):
+    text = (VIVADO / "muon_trigger_cosim.rpt").read_text()
+    assert FAILED in text
+    r = cosim.parse(text.replace(FAILED, cells), "muon_trigger_cosim.rpt")
+    assert set(r.values.values()) == {None} and "did not run" in r.reasons["cosim_pass"] and r.remarks
+    assert r.top == "muon_trigger"
+
+
+def test_of_two_simulated_languages_the_one_that_disagrees_counts():
+    text = (VITIS / "sim/report/veto_trigger_cosim.rpt").read_text()
+    (verilog,) = (line for line in text.splitlines() if "Verilog|" in line)
+    both = "\n".join(verilog.replace("Verilog", "   VHDL") if "VHDL|" in line else line for line in text.splitlines())
+    assert cosim.parse(both, "x").values["cosim_pass"] == 1
+    assert cosim.parse(both.replace(verilog, verilog.replace("Pass", "Fail")), "x").values["cosim_pass"] == 0
 
 
 def test_utilization_of_both_generations():
@@ -106,6 +130,79 @@ def test_utilization_says_when_it_is_only_placed():
         vivado.utilization(text.replace("Design State : Routed", "Design State : ?"), "x.rpt")
 
 
+UTIL = VITIS / "impl/verilog/report/veto_trigger_utilization_routed.rpt"
+
+
+@pytest.mark.parametrize(("state", "step", "kept"), [
+    ("Synthesized", "vsynth", ""), ("Optimized", "vsynth", "Optimized"), ("Fully Placed", "route", "Fully Placed"),
+    ("Physopt postPlace", "route", "Physopt postPlace"), ("Partially Routed", "route", "Partially Routed"),
+    ("Routed", "route", ""), ("Fully Routed", "route", ""), ("Physopt postRoute", "route", "Physopt postRoute"),
+])
+def test_design_states(state, step, kept):
+    # The name of the file does not count beside the state.
+    r = vivado.utilization(UTIL.read_text().replace(": Routed", f": {state}"), "router_synth.rpt")
+    assert (r.step, r.state) == (step, kept)
+
+
+@pytest.mark.parametrize(("name", "step", "state"), [
+    ("router_timing_synth.rpt", "vsynth", ""), ("synth_test_timing_routed.rpt", "route", ""),
+    ("model_post_route_timing.rpt", "route", ""), ("model_post_place_timing.rpt", "route", "Fully Placed"),
+    ("bd_0_wrapper_timing_summary_postroute_physopted.rpt", "route", "Physopt postRoute"),
+    ("x_timing_summary_opted.rpt", "vsynth", "Optimized"),
+    ("x_timing_summary_physopted.rpt", "route", "Physopt postPlace"),
+])
+def test_of_a_report_without_state_the_last_word_of_its_name_counts(name, step, state):
+    text = (ALKAID / "model_post_route_timing.rpt").read_text()
+    assert "Design State" not in text
+    r = vivado.timing(text, name)
+    assert (r.step, r.state) == (step, state)
+    assert ("hold_slack_ns" in r.values) == (step == "route")
+
+
+def test_paths_that_were_timed_tell_the_step_where_nothing_else_does():
+    text = (ALKAID / "model_post_route_timing.rpt").read_text()
+    with pytest.raises(ReportError, match="neither that the design is synthesized"):
+        vivado.timing(text, "timing.rpt")
+    net = "                         net (fo=5, {})           0.297     0.428    fsm2/pd21_out\n"
+    assert vivado.timing(text + net.format("routed"), "timing.rpt").step == "route"
+    assert vivado.timing(text + net.format("unplaced"), "timing.rpt").step == "vsynth"
+
+
+def test_counts_of_a_part_of_the_design_are_none_of_the_whole():
+    text = UTIL.read_text()
+    with pytest.raises(ReportError, match=r"a part of the design \(-cells\)"):
+        vivado.utilization(text.replace("report_utilization", "report_utilization -cells [get_cells a]"), "x")
+    title = "9. Black Boxes"
+    boxes = f"\n{title}\n--------------\n\n+----------+------+\n| Ref Name | Used |\n+----------+------+\n"
+    listed = text.replace("4. ARITHMETIC\n\n", f"4. ARITHMETIC\n{title}\n\n", 1)
+    assert vivado.utilization(f"{listed}{boxes}", "x").values["lut"] == 8866
+    with pytest.raises(ReportError, match=r"black boxes in the design \(bd_0_hls_inst_0\)"):
+        vivado.utilization(f"{listed}{boxes}| bd_0_hls_inst_0 |    1 |\n+----------+------+\n", "x")
+
+
+def test_a_head_may_span_columns():
+    r = parse(csynth.from_summary, REPORTS / "vitis_hls_2025.1" / "csynth.rpt")
+    assert (r.tool, r.top, r.part) == ("Vitis HLS 2025.1", "jet_tagger", "xcu250-figd2104-2L-e")
+    assert r.values == {"latency_cycles": 9, "initiation_interval": 1, "estimated_clock_ns": None, "latency_ns": None,
+                        "bram18": 2, "dsp": 31, "ff": 5120, "lut": 27310, "uram": 0}
+    assert {m: c["latency_cycles"] for m, c in r.modules.items()} == {"scale_all": 0, "jet_network": 8}
+
+
+def test_heads_below_a_wide_one_are_told_apart():
+    head = ["|  Name  |  Latency (cycles) |  Interval |", "|        |   min   |   max   | min | max |"]
+    assert heads(head) == ["Name", "Latency (cycles) min", "Latency (cycles) max", "Interval min", "Interval max"]
+
+
+@pytest.mark.parametrize(("version", "tool"), [
+    ("2018.3", "Vivado HLS 2018.3"), ("2019.1", "Vivado HLS 2019.1"), ("2019.2", "Vivado or Vitis HLS 2019.2"),
+    ("2020.1", "Vivado or Vitis HLS 2020.1"), ("2020.2", "Vitis HLS 2020.2"), ("2024.2", "Vitis HLS 2024.2"),
+])
+def test_xml_names_the_tool_where_its_version_tells_it(version, tool):
+    text = (REPORTS / "vivado_hls_2020.1" / "tau_trigger_csynth.xml").read_text()
+    assert "<PipelineType>" in text  # of both tools
+    assert csynth.from_xml(text.replace("2020.1", version), "x.xml").tool == tool
+
+
 def test_hierarchy_begins_below_the_wrappers():
     r = parse(vivado.hierarchy, VITIS / "impl/verilog/report/veto_trigger_utilization_hierarchical_routed.rpt")
     assert r.values == {"lut": 8866, "srl": 17, "ff": 5902, "uram": 0, "dsp": 13, "bram18": 3}
@@ -117,18 +214,49 @@ def test_hierarchy_begins_below_the_wrappers():
 
 def test_timing_and_power():
     routed = parse(vivado.timing, VITIS / "impl/verilog/report/veto_trigger_timing_routed.rpt")
-    assert routed.values == {"slack_ns": -0.214, "achieved_clock_ns": 5.214} and routed.clock_ns == 5
+    assert routed.values == {"slack_ns": -0.214, "achieved_clock_ns": 5.214, "hold_slack_ns": 0.031}
+    assert routed.clock_ns == 5 and routed.remarks == (
+        "timing constraints are not met (setup: 9 endpoints fail, the worst by 0.214 ns)",)
     synth = parse(vivado.timing, VITIS / "impl/verilog/report/veto_trigger_timing_synth.rpt")
     assert synth.step == "vsynth" and synth.values == {"slack_ns": 0.873, "achieved_clock_ns": 4.127}
+    assert synth.remarks == ()
     power = parse(vivado.power, VITIS / "impl/verilog/report/veto_trigger_power_routed.rpt")
     assert power.step == "route"
     assert power.values == {"power_w": 2.871, "dynamic_power_w": 0.361, "static_power_w": 2.51}
 
 
-def test_timing_without_constraints_is_none_with_a_reason():
-    text = (VITIS / "impl/verilog/report/veto_trigger_timing_routed.rpt").read_text().replace("  -0.214 ", "      NA ")
-    r = vivado.timing(text, "x")
-    assert r.values == {"slack_ns": None, "achieved_clock_ns": None} and "constrained" in r.reasons["slack_ns"]
+def test_violations_of_hold_and_registers_without_clock_are_told():
+    r = parse(vivado.timing, ALKAID / "model_post_route_timing.rpt")
+    assert r.values == {"slack_ns": 0.102, "achieved_clock_ns": 4.898, "hold_slack_ns": -0.041}
+    assert r.part == "xcvu13p-flga2577-2"
+    assert r.remarks == ("timing constraints are not met (hold: 7 endpoints fail, the worst by 0.041 ns)",
+                         "3 registers have no clock")
+
+
+def test_of_several_clocks_the_fastest_has_its_own_slack():
+    text = (ALKAID / "model_post_route_timing.rpt").read_text()
+    slow = "slow    {0.000 12.500}      25.000          40.000          "
+    assert vivado.timing(text + "\n", "x_routed.rpt").values["achieved_clock_ns"] == 4.898
+    fast = next(line for line in text.splitlines() if line.startswith("ap_clk"))
+    text = text.replace(fast, f"{fast}\n{slow}")
+    row = "{}   {}   0.000   0   9   0.031   0.000   0   9   2.225   0.000   0   9\n"
+    r = vivado.timing(text + row.format("slow", "0.102") + row.format("ap_clk", "1.250"), "x_routed.rpt")
+    assert (r.values["slack_ns"], r.values["achieved_clock_ns"], r.clock_ns) == (0.102, 3.75, 5)
+
+
+NUMBERS = re.compile(r"(?m)^ +-0\.214 .*$")
+
+
+@pytest.mark.parametrize("nothing", ["NA", "inf"])
+def test_timing_without_constraints_is_none_with_a_reason(nothing):
+    text = (VITIS / "impl/verilog/report/veto_trigger_timing_routed.rpt").read_text()
+    text = NUMBERS.sub("      " + 12 * f"   {nothing}", text)
+    text = text.replace("Timing constraints are not met.", "There are no user specified timing constraints.")
+    # Lines of paths begin with a number, too.
+    r = vivado.timing(text + "                     0.000     5.000 r  clk (IN)\n", "x_routed.rpt")
+    assert r.values == dict.fromkeys(("slack_ns", "achieved_clock_ns", "hold_slack_ns"))
+    assert "constrained" in r.reasons["slack_ns"]
+    assert r.remarks == ("there are no timing constraints, so nothing was timed",)
 
 
 def test_export_of_both_generations():
@@ -158,7 +286,8 @@ def test_what_is_no_number_is_named():
         number("12x", "file", "LUT")
 
 
-ALL = [p for p in sorted(REPORTS.rglob("*")) if p.suffix in {".rpt", ".xml"}]
+OTHER_KINDS = {"model_post_route_clock_util.rpt", "model_post_route_drc.rpt"}
+ALL = [p for p in sorted(REPORTS.rglob("*")) if p.suffix in {".rpt", ".xml"} and p.name not in OTHER_KINDS]
 
 
 @pytest.mark.parametrize("path", ALL, ids=lambda p: p.name)

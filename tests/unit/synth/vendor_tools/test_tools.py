@@ -58,6 +58,21 @@ def test_all_steps_of_a_tool_that_works(converted, tmp_path, monkeypatch):
     assert vendor_tools.VendorResult.from_dict(result.as_dict()) == result
 
 
+def test_vivados_own_project_may_hold_what_is_no_report_of_the_design(converted, tmp_path, monkeypatch):
+    use(monkeypatch, "works")
+    real = vendor_tools.build
+
+    def with_runs(tool, project, steps, copy, *rest):
+        seconds = real(tool, project, steps, copy, *rest)
+        run = copy / "toy_prj" / "solution1" / "impl" / "verilog" / "project.runs" / "synth_1"
+        run.mkdir(parents=True)
+        (run / "bd_0_wrapper_utilization_synth.rpt").write_text("cut off")
+        return seconds
+
+    monkeypatch.setattr(vendor_tools, "build", with_runs)
+    assert {r.step for r in run(converted, tmp_path).readings} == {"csynth"}
+
+
 def test_only_the_steps_that_were_asked_for(converted, tmp_path, monkeypatch):
     use(monkeypatch, "works")
     assert {r.step for r in run(converted, tmp_path).readings} == {"csynth"}
