@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from l1trigger import frameworks
 from l1trigger.errors import DataError
+from l1trigger.keras_import import qkeras3
 from l1trigger.network import qkeras_objects
 
 SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
@@ -25,6 +26,15 @@ SUFFIXES = (".keras", ".h5", ".hdf5", ".json")
 _BATCH = 256
 _HDF5 = (".h5", ".hdf5")
 _CODE = ("Lambda", "TFOpLambda.lambda")
+_GARNET = "bring it to firmware with architecture: garnet and this file as contrib_file"
+_BINARY = "write it with QDense(kernel_quantizer={}(alpha=1)) of QKeras, and train it again"
+_ELSEWHERE = {
+    **dict.fromkeys(("GarNet", "GarNetStack"), ("hls4ml.contrib", _GARNET)),
+    "BinaryDense": ("its author's own", _BINARY.format("binary")),
+    "TernaryDense": ("its author's own", _BINARY.format("ternary")),
+    "FixedPointQuantizer": ("HGQ", "train it with QKeras, or save the network without quantizers"),
+}
+"""Layers that users of hls4ml have from elsewhere: from where, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -47,22 +57,37 @@ class LoadedModel:
         nodes = layer._inbound_nodes if self.keras3 else layer.inbound_nodes
         return len(nodes) == 1
 
-    def outputs(self, inputs: Sequence[NDArray[np.float64]], layers: Sequence[str] = ()) -> list[NDArray[np.float64]]:
+    def outputs(
+        self, inputs: Sequence[NDArray[np.float64]], layers: Sequence[str] = (), logits: bool = False
+    ) -> list[NDArray[np.float64]]:
         """What the model itself gives, computed in float64, one array for each of its outputs.
 
         Args:
             inputs: one array for each of its inputs, first axis events.
             layers: names of the layers whose results are wanted; none takes the model's own outputs.
+            logits: whether results are taken before the activations of these layers.
         """
         given = list(inputs) if len(inputs) > 1 else inputs[0]
         with _float64(self.keras3) as keras:
             model = _rebuilt(keras, self.model, self.keras3)
             if layers:
-                model = keras.Model(model.inputs, [model.get_layer(name).output for name in layers])
+                of = _before_activation if logits else (lambda layer: layer.output)
+                model = keras.Model(model.inputs, [of(model.get_layer(name)) for name in layers])
             y = model.predict(given, batch_size=_BATCH, verbose=0)
         if isinstance(y, Mapping):
             y = list(y.values())
         return [np.asarray(one, np.float64) for one in (y if isinstance(y, list | tuple) else [y])]
+
+
+def _before_activation(layer: Any) -> Any:
+    """What a layer gives without its activation."""
+    if type(layer).__name__ in ("Activation", "Softmax"):
+        return layer.input
+    with frameworks.keras().utils.custom_object_scope(qkeras_objects()):
+        plain = type(layer).from_config({**layer.get_config(), "activation": "linear", "name": f"{layer.name}_logits"})
+    result = plain(layer.input)
+    plain.set_weights(layer.get_weights())
+    return result
 
 
 @contextlib.contextmanager
@@ -108,17 +133,21 @@ def load(content: bytes, name: str, weights: bytes | None = None) -> LoadedModel
     Raises:
         DataError: the file is damaged, holds weights alone or code, or layers that Keras and QKeras do not know.
     """
-    config, version = _architecture(content, name)
-    if code := sorted(_layers_with_code(config)):
+    config, version = architecture(content, name)
+    if code := _named(config, _CODE):
         raise DataError(
             name, f"the layers {', '.join(code)} hold Python code, which firmware cannot have",
             "save the part of the model without them, e.g. keras.Model(model.inputs, model.get_layer('z_mean').output)",
         )
-    keras3 = version.startswith("3")
+    _require_known(config, name)
+    keras3, is_json = version.startswith("3"), Path(name).suffix.lower() == ".json"
+    if keras3 and qkeras3.is_one(config):
+        with _said(name, keras3):
+            weights = weights if is_json else _weights_in(content, name)
+            config, keras3, is_json = qkeras3.as_keras2(config), False, True
     with _said(name, keras3), tempfile.TemporaryDirectory() as folder, _pruned(config, keras3) as strip:
         path = Path(folder) / f"model{Path(name).suffix.lower()}"
         path.write_bytes(content)
-        is_json = path.suffix == ".json"
         model = strip(_read_json(config, weights, name, keras3, Path(folder)) if is_json else _read(path, keras3))
     _require_weights(model, name)
     return LoadedModel(model, keras3)
@@ -130,6 +159,14 @@ def _read(path: Path, keras3: bool) -> Any:
     return frameworks.keras().models.load_model(path, custom_objects=qkeras_objects(), compile=False)
 
 
+def _weights_in(content: bytes, name: str) -> bytes:
+    """The weights in a file that holds a whole model: HDF5, of either layout."""
+    if Path(name).suffix.lower() in _HDF5:
+        return content
+    with zipfile.ZipFile(io.BytesIO(content)) as z:
+        return z.read("model.weights.h5")
+
+
 def _read_json(config: Mapping[str, Any], weights: bytes | None, name: str, keras3: bool, folder: Path) -> Any:
     if weights is None:
         raise DataError(name, "holds an architecture without weights",
@@ -137,13 +174,20 @@ def _read_json(config: Mapping[str, Any], weights: bytes | None, name: str, kera
     text = json.dumps(config)
     model = (frameworks.keras3().models.model_from_json(text) if keras3 else
              frameworks.keras().models.model_from_json(text, custom_objects=qkeras_objects()))
-    path = folder / ("model.weights.h5" if keras3 else "weights.h5")
+    # Either Keras tells by the name how weights are stored, whoever stored them.
+    path = folder / ("weights.h5" if _is_in_old_layout(weights) else "model.weights.h5")
     path.write_bytes(weights)
     model.load_weights(path)
     return model
 
 
-def _architecture(content: bytes, name: str) -> tuple[Mapping[str, Any], str]:
+def _is_in_old_layout(weights: bytes) -> bool:
+    """Whether weights are stored as in the ``.h5`` files of Keras 2, not as in a ``.keras`` file."""
+    with h5py.File(io.BytesIO(weights)) as f:
+        return "layer_names" in f.attrs or "model_weights" in f
+
+
+def architecture(content: bytes, name: str) -> tuple[Mapping[str, Any], str]:
     """Keras' configuration in a file, and the version of Keras that wrote it.
 
     Raises:
@@ -169,15 +213,32 @@ def _architecture(content: bytes, name: str) -> tuple[Mapping[str, Any], str]:
                         "save it with model.save('name.keras') from the Keras that trained it") from e
 
 
-def _layers_with_code(config: Any) -> Iterator[str]:
+def _require_known(config: Any, name: str) -> None:
+    """Refuses layers whose code is elsewhere, so that not even the model itself can be computed.
+
+    Raises:
+        DataError: it has some.
+    """
+    for kind, (place, remedy) in _ELSEWHERE.items():
+        if names := _named(config, (kind,)):
+            listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+            raise DataError(name, f"the layers {listed} are of the class {kind}, whose code ({place}) is not "
+                            "in the file", remedy)
+
+
+def _named(config: Any, kinds: Sequence[str]) -> list[str]:
+    """Names of the layers of some classes."""
+    return sorted(str(one.get("name") or one["config"].get("name")) for one in _parts(config)
+                  if one.get("class_name") in kinds)
+
+
+def _parts(config: Any) -> Iterator[Mapping[str, Any]]:
+    """A configuration and all those inside it."""
     if isinstance(config, Mapping):
-        if config.get("class_name") in _CODE:
-            yield str(config.get("name") or config["config"].get("name"))
-        for value in config.values():
-            yield from _layers_with_code(value)
-    elif isinstance(config, list):
-        for value in config:
-            yield from _layers_with_code(value)
+        yield config
+    if isinstance(config, Mapping | list):
+        for value in config.values() if isinstance(config, Mapping) else config:
+            yield from _parts(value)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from l1trigger.keras_import import affine
 from l1trigger.keras_import.graph import Graph, Node
 
 _WEIGHTED = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D", "SeparableConv2D")
-_ENDS = ("softmax", "sigmoid")
+ENDS = ("softmax", "sigmoid")
 _PORTS = re.compile(r"x\d*|input_type\d*|output_type")
 
 
@@ -70,7 +70,7 @@ def without_end(graph: Graph) -> Graph:
     cut = {}
     for name in graph.outputs:
         node = graph[name]
-        if node.kind != "Softmax" and end_of(node) not in _ENDS:
+        if node.kind != "Softmax" and end_of(node) not in ENDS:
             raise UnsupportedLayerError(
                 f"{name} ({node.kind}): the network does not end in softmax or sigmoid. Remedy: leave out model.logits"
             )

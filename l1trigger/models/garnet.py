@@ -160,7 +160,7 @@ class GarNetOptions(GraphOptions):
 
 
 class GarNet(hits.HitNetwork[GarNetOptions]):
-    """GarNet layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy."""
+    """GarNet layers, collapse, dense head; outputs are the logit of e/gamma against pion and, mostly, the energy."""
 
     Options = GarNetOptions
 
@@ -197,7 +197,7 @@ def _contrib(options: GarNetOptions, file: Path) -> contrib.ContribModel:
         key = f"model.{wrong[0]}" if wrong else "model.contrib_file"
         raise DesignError(
             None, key, f"{file} is another network: {saved_model.features} features per hit, "
-            f"{'no' if saved_model.output is None else 'two'} outputs behind the graph layers, and {fit}",
-            "write these sizes into the section model; the network needs 4 features and two outputs",
+            f"{'no' if saved_model.output is None else 1 + saved_model.energy} outputs behind the graph layers, and "
+            f"{fit}", "write these sizes into the section model; the network needs 4 features, and outputs",
         )
     return saved_model

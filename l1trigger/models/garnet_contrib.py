@@ -41,7 +41,8 @@ class ContribModel:
         vertices, features: shape of an event.
         cells: weights of each layer, by the names of ``models.garnet``.
         head: kernel and bias of each dense layer with ReLU.
-        output: kernel and bias of the logit and the energy; None when nothing follows the graph layers.
+        output: kernel and bias of the logit and, where there is one, the energy; None when nothing follows the graph
+            layers.
     """
 
     file: Path
@@ -56,6 +57,11 @@ class ContribModel:
     output: tuple[NDArray[np.float32], NDArray[np.float32]] | None
 
     @property
+    def energy(self) -> bool:
+        """Whether there is an energy behind the logit."""
+        return self.output is None or self.output[0].shape[1] == 2
+
+    @property
     def options(self) -> dict[str, Any]:
         """The options of the architecture ``garnet`` that fit the model."""
         return {
@@ -63,7 +69,7 @@ class ContribModel:
             "propagate": tuple(c["propagate"].shape[1] for c in self.cells),
             "filters": tuple(c["mean"].shape[2] for c in self.cells), "variant": "simplified",
             "activation": self.activation, "collapse": self.collapse,
-            "head": tuple(kernel.shape[1] for kernel, _ in self.head),
+            "head": tuple(kernel.shape[1] for kernel, _ in self.head), "energy": self.energy,
         }
 
 
@@ -165,7 +171,9 @@ def _require(path: Path, layer: Mapping[str, Any]) -> None:
     if not options["simplified"]:
         wrong.append("the full variant (simplified=False), which hls4ml's layer builds with the wrong shape")
     if options.get("quantize_transforms"):
-        wrong.append("quantized transforms; quantization is what the stage compress does")
+        wrong.append("quantized transforms; quantization is what the stage compress does" if options.get("total_bits")
+                     else "quantized transforms without their widths (total_bits), which hls4ml's own layer cannot "
+                     "build, so that nothing computes what the file means")
     if options.get("mean_by_nvert"):
         wrong.append("means over the number of hits (mean_by_nvert), which is no shift")
     if options["collapse"] not in ("mean", "sum", "max"):
@@ -221,22 +229,24 @@ def _dense(
     """The dense layers from the graph layers to the outputs.
 
     Raises:
-        UnsupportedLayerError: they are something else than a chain that ends with a logit and an energy.
+        UnsupportedLayerError: they are something else than a chain that ends with a logit and, mostly, an energy.
     """
     if outputs == [graph]:
         return (), None
+    # The logit is what goes into a sigmoid.
+    outputs = sorted(outputs, key=lambda o: layers[o]["config"].get("activation") != "sigmoid")
     kernels = [_kernel(path, layers[o], arrays) for o in outputs]
     activations = [layers[o]["config"].get("activation") for o in outputs]
     sizes = [kernel.shape[1] for kernel, _ in kernels]
     before = {source for o in outputs for source in _sources(layers[o])}
-    # The logit is what goes into a sigmoid.
-    allowed = [("linear",)] if len(outputs) == 1 else [("linear", "sigmoid"), ("linear",)]
-    fitting = len(activations) == len(allowed) and all(a in w for a, w in zip(activations, allowed, strict=True))
-    if sizes not in ([2], [1, 1]) or len(before) != 1 or not fitting:
+    sigmoids = activations.count("sigmoid")
+    fitting = set(activations) <= {"linear", "sigmoid"} and sigmoids <= int(sizes in ([1], [1, 1]))
+    if sizes not in ([1], [2], [1, 1]) or len(before) != 1 or not fitting:
         listing = ", ".join(f"{n} ({s}, {a})" for n, s, a in zip(outputs, sizes, activations, strict=True))
         raise UnsupportedLayerError(
             f"{path}: its outputs are {listing}. "
-            "Remedy: end with Dense(2), or with Dense(1) for the class (linear or sigmoid) and Dense(1) for the energy"
+            "Remedy: end with Dense(2), or with Dense(1) for the class (linear or sigmoid), alone or with Dense(1) for "
+            "the energy"
         )
     head = []
     (name,) = before

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import frameworks
-from l1trigger.contracts.architecture import Progress, SupervisedArchitecture, Training
+from l1trigger.contracts.architecture import Progress, SupervisedArchitecture, Training, Truth
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import FeatureScaling, InputScaling
 from l1trigger.design import Design, ModelSection, QuantizationSection, Section, TrainSection
@@ -68,6 +68,7 @@ class HitOptions(ModelSection):
     Attributes:
         hits: vertices per event, V; a power of two, so that the mean over them is a shift.
         head: sizes of the dense layers behind the graph layers.
+        energy: whether the network gives the energy as its second output, behind the logit of the class.
         energy_unit_gev: the network's second output is the energy in this unit [GeV].
         class_loss_weight: beta in beta * cross entropy + (1 - beta) * squared relative error of the energy. The default
             is what arXiv:2008.03601 is remembered to take; the paper was not read for it.
@@ -77,6 +78,7 @@ class HitOptions(ModelSection):
 
     hits: int = Field(128, ge=2, le=1024)
     head: tuple[int, ...] = (16,)
+    energy: bool = True
     energy_unit_gev: float = Field(16.0, gt=0)
     class_loss_weight: float = Field(0.01, gt=0, lt=1)
     symmetric_copies: int = Field(4, ge=1, le=64)
@@ -109,6 +111,9 @@ class GraphOptions(HitOptions):
     def unread(self, design: Design) -> Iterator[Unread]:
         """Settings that mean nothing with these."""
         yield no_pixels(design)
+        if not self.energy:
+            for key in ("energy_unit_gev", "class_loss_weight"):
+                yield Unread(f"model.{key}", "the network gives no energy (model.energy)", "leave it out")
         yield from _unread_types(design, self.layer.name())
         whole = "is not possible for graph layers, which are quantized as they are trained"
         sizes = "leave it out; the sizes of the layers are in the section model"
@@ -153,7 +158,7 @@ OptionsT = TypeVar("OptionsT", bound=GraphOptions)
 
 
 class HitNetwork(SupervisedArchitecture[OptionsT]):
-    """Graph layers, collapse, dense head; outputs are the logit of e/gamma against pion, and the energy.
+    """Graph layers, collapse, dense head; outputs are the logit of e/gamma against pion and, mostly, the energy.
 
     A subclass says what its ``Options`` are, the rest follows from their ``layer``.
 
@@ -196,7 +201,7 @@ class HitNetwork(SupervisedArchitecture[OptionsT]):
                                   "take a power of two up to the number of vertices")
 
     def build(self) -> Any:
-        """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units)."""
+        """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units) or the logit."""
         options = self.options
         own = {f.name: getattr(options, f.name) for f in fields(self.layer)}
         return model(options, keras_layers.float_stack(self.layer)(
@@ -210,8 +215,10 @@ class HitNetwork(SupervisedArchitecture[OptionsT]):
         return self.options.inputs.scaling(self.options.hits)
 
     @property
-    def truth(self) -> supervised.LabelAndEnergy:
-        """Particle type and energy."""
+    def truth(self) -> Truth:
+        """Particle type and energy, or the type alone."""
+        if not self.options.energy:
+            return supervised.Label()
         return supervised.LabelAndEnergy(self.options.energy_unit_gev, self.options.class_loss_weight)
 
     def fit(self, section: TrainSection, data: DataSet, seed: int, work: Path, progress: Progress) -> Training:
@@ -229,7 +236,7 @@ class HitNetwork(SupervisedArchitecture[OptionsT]):
         return Training(seed, training.weights_by_name(model), history, min(history["val_loss"]))
 
     def float_outputs(self, weights: Mapping[str, NDArray[Any]], inputs: NDArray[Any]) -> NDArray[np.float64]:
-        """Outputs of the full-precision network (events, 2)."""
+        """Outputs of the full-precision network (events, 1 or 2)."""
         model = self.build()
         training.set_weights(model, weights)
         x = self.scaling.real(inputs).astype(np.float32)
@@ -294,7 +301,7 @@ def symmetric_copy(inputs: NDArray[np.int16], rng: np.random.Generator) -> NDArr
 
 
 def model(options: Any, graph: Any) -> Any:
-    """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units).
+    """The Keras model: inputs (hits * 4,) in network units, outputs (logit, energy in units), or the logit alone.
 
     Args:
         options: see ``HitOptions``.
@@ -304,7 +311,7 @@ def model(options: Any, graph: Any) -> Any:
     inputs = k.Input((options.hits * len(FEATURES),), name="x")
     hits = k.layers.Reshape((options.hits, len(FEATURES)), name="hits")(inputs)
     h = dense.hidden_layers(graph(hits), options.head, "head", batch_norm=False)
-    return k.Model(inputs, k.layers.Dense(2, name="output")(h))
+    return k.Model(inputs, k.layers.Dense(1 + options.energy, name="output")(h))
 
 
 def _widths(

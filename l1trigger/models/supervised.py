@@ -1,4 +1,4 @@
-"""Two outputs: the logit of signal against background, and the energy."""
+"""Outputs that are the logit of signal against background and, mostly, the energy."""
 
 from __future__ import annotations
 
@@ -15,6 +15,30 @@ from l1trigger.errors import DataError
 
 LOGIT, ENERGY = 0, 1
 """Order of the outputs."""
+
+
+@dataclass(frozen=True)
+class Label(Truth):
+    """The label of each event, as a logit."""
+
+    def targets(self, events: Events) -> NDArray[np.float32]:
+        """Label (events, 1).
+
+        Raises:
+            DataError: the sample lacks it.
+        """
+        _require(events, "label")
+        return events.truth["label"][:, None].astype(np.float32)
+
+    def loss(self) -> Loss:
+        """Binary cross entropy, per event."""
+        tf = frameworks.tensorflow()
+
+        return lambda target, output: tf.nn.sigmoid_cross_entropy_with_logits(target[:, LOGIT], output[:, LOGIT])
+
+    def score(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The logit."""
+        return outputs[:, LOGIT]
 
 
 @dataclass(frozen=True)
@@ -35,12 +59,7 @@ class LabelAndEnergy(Truth):
         Raises:
             DataError: the sample lacks label or energy, or an energy is not positive.
         """
-        missing = [n for n in ("label", "energy") if n not in events.truth]
-        if missing:
-            raise DataError(
-                events.name, f"has no true {' and '.join(missing)} to learn from",
-                "take a data source that gives them, e.g. showers",
-            )
+        _require(events, "label", "energy")
         energy = events.truth["energy"]
         if len(energy) and not energy.min() > 0:
             raise DataError(events.name, f"event {int(np.argmin(energy))} has a true energy of {energy.min():g} GeV",
@@ -68,3 +87,12 @@ class LabelAndEnergy(Truth):
     def predictions(self, outputs: NDArray[np.float64]) -> dict[str, NDArray[Any]]:
         """Energies [GeV] of network outputs (events, 2)."""
         return {"energy": outputs[:, ENERGY] * self.energy_unit_gev}
+
+
+def _require(events: Events, *truth: str) -> None:
+    missing = [n for n in truth if n not in events.truth]
+    if missing:
+        raise DataError(
+            events.name, f"has no true {' and '.join(missing)} to learn from",
+            "take a data source that gives them, e.g. showers",
+        )

@@ -302,6 +302,7 @@ def _reuse(section: ConvertSection, model: Any) -> Iterator[Finding]:
     shapes = {layer.name: m for layer in model.layers if (m := multiplications(layer))}
     valid = {name: valid_reuse_factors(section.strategy, *m) for name, m in shapes.items()}
     shared = sorted(set.intersection(*(set(v) for v in valid.values()))) if valid else []
+    largest = max((rows * columns for rows, columns in shapes.values()), default=0)
     for name, (rows, columns) in shapes.items():
         if section.reuse_factor not in valid[name]:
             yield Finding(
@@ -312,11 +313,12 @@ def _reuse(section: ConvertSection, model: Any) -> Iterator[Finding]:
             continue
         unrolled = rows * columns // section.reuse_factor
         if unrolled > MAX_UNROLLED:
-            fitting = [r for r in shared if rows * columns // r <= MAX_UNROLLED]
+            fitting = [r for r in shared if largest // r <= MAX_UNROLLED]
             yield Finding(
                 "error", name, f"{unrolled} multiplications would be unrolled; more than {MAX_UNROLLED} in one layer "
                 "have failed in the vendor's tools",
-                f"raise convert.reuse_factor to one of {_some(fitting)}" if fitting else "make the layer smaller",
+                f"raise convert.reuse_factor to one of {_some(fitting)}" if fitting else "make the layer smaller, or "
+                "give all layers sizes with a larger common divisor",
                 "unrolling",
             )
 

@@ -10,7 +10,11 @@ SINGLE = {"n_aggregators": 3, "n_filters": 5, "n_propagate": 4}
 
 
 def model(vertices=16, stack=True, head=(6,), outputs="two", input_format="xn", seed=1, **options):
-    """A Keras model; ``outputs``: two layers, one of two, or None, which ends with the graph layers."""
+    """A Keras model.
+
+    ``outputs``: two layers, the same with the energy first, one layer of two, the class alone, or None, which ends with
+    the graph layers.
+    """
     hls4ml.version()  # lets hls4ml take Keras 2
     from hls4ml.contrib import garnet  # noqa: TID251 (inside the mask)
 
@@ -25,8 +29,11 @@ def model(vertices=16, stack=True, head=(6,), outputs="two", input_format="xn", 
     h = kind(input_format=input_format, name="gar", **(given | options))(inputs)
     for index, size in enumerate(head):
         h = k.layers.Dense(size, activation="relu", name=f"dense{index}")(h)
-    if outputs == "two":
+    if outputs in ("two", "energy first"):
         h = [k.layers.Dense(1, activation="sigmoid", name="cls")(h), k.layers.Dense(1, name="energy")(h)]
+        h = h if outputs == "two" else h[::-1]
+    elif outputs == "class":
+        h = k.layers.Dense(1, activation="sigmoid", name="cls")(h)
     elif outputs == "one":
         h = k.layers.Dense(2, name="both")(h)
     made = k.Model(inputs, h)

@@ -26,6 +26,8 @@ CASES = {
     "sum": {"collapse": "sum", "seed": 3},
     "max, relu": {"stack": False, "collapse": "max", "output_activation": "relu", "seed": 4},
     "two outputs of one layer": {"outputs": "one", "head": (5, 4)},
+    "energy first": {"outputs": "energy first"},
+    "class alone": {"stack": False, "outputs": "class"},
 }
 
 
@@ -45,9 +47,8 @@ def test_the_same_outputs(case, tmp_path):
     own = GarNet(options).build()
     contrib.assign(found, own)
     outputs = own.predict(x.reshape(len(x), -1), verbose=0)
-    if isinstance(expected, list):
-        probability, energy = expected
-        expected = np.concatenate([np.log(probability / (1 - probability)), energy], 1)
+    if CASES[case].get("outputs") != "one":
+        expected = logits(expected, CASES[case].get("outputs"))
     assert np.ptp(expected, axis=0).min() > 0.01
     # The same sums in another order in float32, and a logarithm of a float32 probability.
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
@@ -55,6 +56,14 @@ def test_the_same_outputs(case, tmp_path):
     x64 = stack_model(found).predict(x, verbose=0)
     graph = contrib_output(made, x, n, found)
     np.testing.assert_allclose(x64, graph, rtol=1e-5, atol=1e-5)
+
+
+def logits(expected, outputs):
+    """The logit, and the energy behind it."""
+    if outputs == "class":
+        return np.log(expected / (1 - expected))
+    probability, energy = expected[::-1] if outputs == "energy first" else expected
+    return np.concatenate([np.log(probability / (1 - probability)), energy], 1)
 
 
 def contrib_output(made, x, n, found):
@@ -112,12 +121,35 @@ def test_deviation_of_hls4mls_own_simulation(tmp_path):
     ({"stack": False, "quantize_transforms": True, "total_bits": 8, "int_bits": 2}, "quantized transforms"),
     ({"vertices": 12}, "12 vertices, which is no power of two"),
     ({"outputs": None}, "dense0 .6, relu."),
+    ({"quantize_transforms": True, "total_bits": 0, "int_bits": 0}, "hls4ml's own layer cannot build"),
 ])
 def test_what_is_refused(options, message, tmp_path):
     _, path = saved(tmp_path, **options)
     with pytest.raises(UnsupportedLayerError, match=message) as told:
         contrib.read(path)
     assert "Remedy: " in str(told.value)
+
+
+def test_an_output_too_many_or_too_few_is_told(tmp_path):
+    _, path = saved(tmp_path, outputs="class")
+    sizes = {n: v for n, v in contrib.read(path).options.items() if n != "energy"}
+    options = GarNetOptions.model_validate({**sizes, "contrib_file": path})
+    with pytest.raises(DesignError, match=r"model\.energy: .*another network.* 1 outputs .*energy: False"):
+        GarNet(options).fit(TrainSection(), None, 0, tmp_path, lambda text: None)
+
+
+def test_a_network_of_the_class_alone_learns_it(tmp_path):
+    sample = toy_showers.events(200, slots=16)
+    data = DataSet(sample, sample, sample, (), False, 2760)
+    network = GarNet(GarNetOptions(hits=16, aggregators=(2,), propagate=(2,), filters=(3,), energy=False))
+    trained = network.fit(TrainSection(epochs=2), data, 0, tmp_path, lambda text: None)
+    outputs = network.float_outputs(trained.weights, sample.inputs)
+    assert outputs.shape == (200, 1)
+    assert network.truth.predictions(outputs) == {}
+    np.testing.assert_array_equal(network.float_score(trained.weights, sample.inputs), outputs[:, 0])
+    z, y = outputs[:, 0], sample.truth["label"]
+    entropy = float(np.mean(np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))))
+    assert trained.validation_loss == pytest.approx(entropy, rel=1e-5)  # float32
 
 
 def test_the_full_variant(tmp_path):

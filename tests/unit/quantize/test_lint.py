@@ -184,6 +184,17 @@ def test_unrolling():
     assert findings(m, reuse_factor=2) == []
 
 
+def test_a_reuse_factor_that_is_advised_mends_all_layers():
+    q = frameworks.qkeras()
+    m = model(dense(700, name="wide"), q.QActivation("quantized_relu(6,2)"), dense(70, name="wider"))
+    with pytest.raises(DesignError, match="layer wide: 4200 mult.*layer wider: 49000 mult.*one of 14, 20"):
+        lint.require(findings(m))
+    assert findings(m, reuse_factor=14) == []
+    odd = model(dense(701, name="wide"), q.QActivation("quantized_relu(6,2)"), dense(3, name="next"))
+    with pytest.raises(DesignError, match="layer wide: 4206 multiplications.*one of 3, 701"):
+        lint.require(findings(odd))
+
+
 @pytest.mark.parametrize("shape", [(57, 32), (16, 1), (6, 4), (12, 10), (7, 7)])
 def test_resource_factors_are_those_of_hls4ml(shape):
     from l1trigger.convert import hls4ml
