@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -163,7 +163,7 @@ class ImportedModel:
         return np.concatenate([_END[e](p) for e, p in zip(self.ends, parts, strict=True)], axis=1)
 
 
-_END = {"softmax": partial(special.softmax, axis=1), "sigmoid": special.expit}
+_END: Mapping[str, Callable[[Any], Any]] = {"softmax": partial(special.softmax, axis=1), "sigmoid": special.expit}
 
 
 def _predicted(graph: Graph, x: NDArray[np.float64]) -> NDArray[np.float64]:
