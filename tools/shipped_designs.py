@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,6 @@ PHYSICS = frozenset({
 })
 DETAILS = frozenset({"seed", "baseline", "layer", "function", "module"})
 """Conditions of figures that are not of the whole design."""
-
-NOT_RUN: Mapping[str, str] = dict.fromkeys(
-    ("anomaly_ae", "calo_cnn", "cicada_conv", "conv_ae", "garnet", "svhn_like"),
-    "no report of a finished run yet",
-)
-"""Designs without a report, and why."""
 
 ABSENT = "–"
 
@@ -111,8 +105,6 @@ def designs_table() -> str:
 
 
 def _row(name: str) -> list[str]:
-    if name in NOT_RUN:
-        return [f"[`{name}`](models/{name}.yaml)", "", f"not run: {NOT_RUN[name]}", *[ABSENT] * 6]
     report = load_report(REPORTS / f"{name}.json")
     resolved = report.design.resolved
     network = f"{resolved['model']['architecture']} → {resolved['compress']['score']}"
