@@ -13,6 +13,7 @@ from l1trigger.data.objects import CLASSES, FEATURES, OBJECTS, ObjectClass
 
 _SHARE = 0.01
 """Share of the objects beyond which values at the end of a range, or outside a part of it, are no chance."""
+_LARGEST = 2**15 - 1
 _FEW = 0.1
 """Share of different events below which a sample taken by weight rests on few."""
 
@@ -40,6 +41,9 @@ def doubts(data: DataSet) -> list[Doubt]:
         inputs = np.concatenate([data.train.inputs, data.test.inputs])
         found += [d for kind in CLASSES for d in _objects(kind, inputs[:, kind.rows])]
         found += _empty(inputs)
+    elif (share := float((np.abs(data.train.inputs.astype(np.int32)) >= _LARGEST).mean())) > _SHARE:
+        found.append(Doubt(f"{share:.0%} of the numbers are the largest that 16 bits hold",
+                           "give the unit of the numbers (data.units)"))
     return found
 
 

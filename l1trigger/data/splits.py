@@ -205,7 +205,8 @@ def require_disjoint(train: Events, test: Events, file: Path) -> None:
 
 
 def _crowded(inputs: NDArray[np.int16]) -> NDArray[np.uint64]:
-    return content_id(inputs[(inputs[..., 0] > 0).sum(axis=1) >= _LEAST_OBJECTS])
+    there = inputs[..., 0] > 0 if inputs.ndim > 2 else inputs != 0  # of numbers without objects each counts as one
+    return content_id(inputs[there.sum(axis=1) >= _LEAST_OBJECTS])
 
 
 def independent(events: Events) -> int:

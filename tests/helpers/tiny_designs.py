@@ -60,6 +60,22 @@ def own_objects(folder):
     )
 
 
+def own_numbers(folder):
+    rng = np.random.default_rng(3)
+    for i, name in enumerate(("background", "signal")):
+        with h5py.File(folder / f"{name}.h5", "w") as f:
+            f["row"], f["mass"] = rng.normal(i, 20, (400 // (i + 1), 5, 2)), rng.exponential(10, 400 // (i + 1))
+    k = frameworks.keras()
+    row, mass = k.Input((5, 2)), k.Input((1,))
+    h = k.layers.GlobalAveragePooling1D()(k.layers.Conv1D(2, 3, activation="relu")(row))
+    k.Model([row, mass], k.layers.Dense(1)(k.layers.Concatenate()([h, mass]))).save(folder / "numbers.h5")
+    data = {"source": "arrays", "background": str(folder / "background.h5"), "columns": ["row", "mass"],
+            "units": [0.5, 1.0], "signal_files": {"S": str(folder / "signal.h5")}}
+    model = {"architecture": "keras_model", "file": str(folder / "numbers.h5"),
+             "inputs": [{"shift": 4, "bits": 9, "signed": True}, {"shift": 3, "bits": 7}]}
+    return design("own_numbers", data, model, {"score": "classifier"})
+
+
 def regions(folder):
     for i, name in enumerate(("background", "signal")):
         with h5py.File(folder / f"{name}.h5", "w") as f:
@@ -154,7 +170,8 @@ def own_clusters(folder):
 
 ALL = {
     made.__name__: made for made in (
-        objects, cocktail, own_objects, regions, towers, digits, house_numbers, species, showers, own_clusters,
+        objects, cocktail, own_objects, own_numbers, regions, towers, digits, house_numbers, species, showers,
+        own_clusters,
     )
 }
 """Functions that write files into a folder and give the content of a design file."""
