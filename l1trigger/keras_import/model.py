@@ -24,6 +24,8 @@ from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.quantize.quantizers import fixed_point
 
+_CONSTANT = 1e-9
+"""Spread, in units of the size, below which an output only varies by rounding."""
 TOLERANCE = 1e-5
 """Largest difference of full-precision outputs from the file's own, in units of their spread."""
 
@@ -138,10 +140,11 @@ class ImportedModel:
             )
 
     def _difference(self, x: NDArray[np.float64]) -> float:
-        """Largest difference of an output from the file's own, in units of the spread of that output."""
+        """Largest difference of an output from the file's own, in units of the spread of that output, or of its size where
+        it is constant."""
         own, here = self.own_outputs(x), self._ended(self.float_outputs(x))
-        spread = own.std(axis=0)
-        spread = np.where(spread > 0, spread, np.maximum(np.abs(own).max(axis=0), 1e-300))
+        spread, size = own.std(axis=0), np.abs(own).max(axis=0)
+        spread = np.where(spread > _CONSTANT * size, spread, np.maximum(size, np.finfo(float).tiny))
         return float((np.abs(own - here) / spread).max())
 
     def _first_difference(self, x: NDArray[np.float64]) -> str:

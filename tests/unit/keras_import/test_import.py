@@ -270,6 +270,20 @@ def test_an_error_of_the_importer_cannot_be_silent(tmp_path, monkeypatch):
         wrong.require_same(some(wrong))
 
 
+def test_an_output_that_is_constant_is_compared_by_its_size(tmp_path):
+    """Its spread is that of rounding, in units of which two ways of computing it differ by any amount."""
+    k = keras("keras2")
+    x = k.Input((4,))
+    h = k.layers.ReLU()(k.layers.Dense(4, name="dead")(x))
+    model = k.Model(x, k.layers.Dense(2)(k.layers.BatchNormalization()(k.layers.Dense(4)(h))))
+    random_keras.Maker(None, np.random.default_rng(0)).with_weights(model)
+    model.get_layer("dead").set_weights([np.full((4, 4), 0.1), np.full(4, -99.0)])
+    path = tmp_path / "mine.keras"
+    model.save(path)
+    read(path).require_same(some(read(path)))
+    assert read(path)._difference(some(read(path))) < 1e-12
+
+
 def test_json_of_a_foreign_kind(tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(json.dumps({"class_name": "Unknown", "config": {}}))
