@@ -140,8 +140,7 @@ class ImportedModel:
             )
 
     def _difference(self, x: NDArray[np.float64]) -> float:
-        """Largest difference of an output from the file's own, in units of the spread of that output, or of its size where
-        it is constant."""
+        """Largest difference of an output from the file's own, in units of its spread, or of its size if constant."""
         own, here = self.own_outputs(x), self._ended(self.float_outputs(x))
         spread, size = own.std(axis=0), np.abs(own).max(axis=0)
         spread = np.where(spread > _CONSTANT * size, spread, np.maximum(size, np.finfo(float).tiny))
