@@ -7,8 +7,9 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -83,12 +84,17 @@ def seed_everything(seed: int) -> None:
     k.utils.set_random_seed(seed)
 
 
-@contextlib.contextmanager
-def float64() -> Iterator[None]:
+def float64() -> AbstractContextManager[None]:
     """Keras layers made inside compute in float64, in which quantized arithmetic up to 53 bits is exact."""
+    return floats("float64")
+
+
+@contextlib.contextmanager
+def floats(kind: Literal["float32", "float64"]) -> Iterator[None]:
+    """Keras layers made inside compute in this type."""
     backend = keras().backend
     before = backend.floatx()
-    backend.set_floatx("float64")
+    backend.set_floatx(kind)
     try:
         yield
     finally:

@@ -37,19 +37,18 @@ from l1trigger import convert, design, frameworks, keras_import
 from l1trigger.convert import hls4ml
 from l1trigger.csim import compile, simulate
 from l1trigger.data.scaling import InputScaling
-from l1trigger.errors import DataError, L1TriggerError, UnsupportedLayerError
+from l1trigger.errors import DataError, L1TriggerError
 from l1trigger.keras_import.files import architecture
-from l1trigger.keras_import.model import TOLERANCE
+from l1trigger.keras_import.model import TOLERANCE, spreads
 from l1trigger.keras_import.rewrite import ENDS, end_of
 from l1trigger.models import garnet_contrib
 from l1trigger.models.garnet import GarNet, GarNetOptions
-from l1trigger.models.keras_model import COMPARED, KerasModel
+from l1trigger.models.keras_model import COMPARED, KerasModel, KerasModelOptions
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import keras_graph, lint, training
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.scores.kernels import KERNELS
 from l1trigger.sections import ConvertSection, CsimSection, QuantizationSection, SynthSection
-from l1trigger.synth import layers as kinds
 from l1trigger.synth.partial_logic import network_logic
 from l1trigger.trigger import TriggerFunction
 
@@ -84,16 +83,18 @@ class Tried:
         compared: level to number of events.
         differences: outputs that differ, at all levels together.
         not_compared: level to the reason why not.
+        note: what is odd about it.
     """
 
     model: str
-    layers: str
+    layers: str = ""
     weights: int | None = None
     refused: str = ""
     logits: bool = False
     compared: Mapping[str, int] | None = None
     differences: int | None = None
     not_compared: Mapping[str, str] | None = None
+    note: str = ""
 
 
 def files(clone: Path) -> Iterator[tuple[Path, Path | None]]:
@@ -117,7 +118,7 @@ def _architecture_of(weights: Path, architectures: Sequence[Path]) -> Path | Non
 
 def tried(clone: Path, file: Path, weights: Path | None) -> Tried:
     """What becomes of a model."""
-    row = Tried((weights or file).relative_to(clone).as_posix(), "")
+    row = Tried((weights or file).relative_to(clone).as_posix())
     if file.suffix in OTHERS:
         return replace(row, refused=OTHERS[file.suffix])
     try:
@@ -132,11 +133,11 @@ def tried(clone: Path, file: Path, weights: Path | None) -> Tried:
 
 
 def _short(message: str, *paths: Path | None) -> str:
-    """A message without the paths of this machine."""
+    """A message in one line of a table, without the paths of this machine."""
     for path in paths:
         if path is not None:
             message = message.replace(str(path), path.name)
-    return message
+    return " ".join(message.split()).replace("|", "\\|")
 
 
 def described(file: Path, weights: Path | None) -> dict[str, Any]:
@@ -180,6 +181,7 @@ def _keras(row: Tried, file: Path, weights: Path | None, folder: Path) -> Tried:
                "inputs": [SCALING] * len(whole.shapes)} | ({} if weights is None else {"weights_file": str(weights)})
     asked = design.from_mapping({"name": "example", "model": section, "compress": {"score": "classifier"},
                                  "task": "calorimeter", "data": {"source": "showers"}})
+    assert isinstance(asked.model, KerasModelOptions)  # as the architecture says
     own = KerasModel(asked.model)
     own.check(asked)
     content = own.options.content()
@@ -194,6 +196,8 @@ def _keras(row: Tried, file: Path, weights: Path | None, folder: Path) -> Tried:
                                      scaling.firmware(inputs[:EVENTS]))
         network = QuantizedNetwork.from_keras(made, scaling.network_type, output_type(made))
     row = replace(row, logits=logits, compared={"file": len(inputs)})
+    if not spreads(model.own_outputs(scaling.real(inputs))).any():
+        row = replace(row, note="the file's own outputs are the same for all events")
     return _compared(row, network, scaling, inputs[:EVENTS], folder)
 
 
@@ -255,10 +259,8 @@ def _compared(
         if size > most:
             missing[level] = f"{size:,} multiplications"
             continue
-        try:
-            got = way(network, scaling, section, x, folder)
-        except UnsupportedLayerError as e:
-            missing[level] = str(e).split(". Remedy")[0]
+        if (got := way(network, scaling, section, x, folder)) is None:
+            missing[level] = "its RTL is streamed"
             continue
         compared[level] = len(x)
         differences += int((got != network.raw(scaling.firmware(x))).sum())
@@ -280,10 +282,11 @@ def _reuse_factor(model: Any) -> int:
 
 def _logic(
     network: QuantizedNetwork, scaling: InputScaling, section: ConvertSection, x: NDArray[Any], _: Path
-) -> NDArray[np.int64]:
-    """Outputs of the traced logic as integers."""
+) -> NDArray[np.int64] | None:
+    """Outputs of the traced logic as integers; None of graph layers, which have an RTL of their own."""
     layers = hls4ml.graph_layers(network, section)
-    kinds.require_supported(layers)
+    if any("GarNet" in layer.kind for layer in layers):
+        return None
     comb = network_logic(layers, SynthSection())
     y = np.asarray(comb.predict(np.ascontiguousarray(scaling.firmware(x))), np.float64).reshape(len(x), -1)
     return np.rint(y / network.output_type.lsb).astype(np.int64)
@@ -322,11 +325,15 @@ def table(results: Mapping[str, Any]) -> str:
 def _cells(row: Tried) -> list[str]:
     return [
         f"`{row.model}`", row.layers, "" if row.weights is None else f"{row.weights:,}",
-        f"refused: {row.refused}" if row.refused else "taken" + ", `logits: true`" * row.logits,
+        f"refused: {row.refused}" if row.refused else _taken(row),
         "; ".join([*(f"{level} {n:,}" for level, n in (row.compared or {}).items()),
                    *(f"{level} not tried: {why}" for level, why in (row.not_compared or {}).items())]),
         "" if row.differences is None else str(row.differences),
     ]
+
+
+def _taken(row: Tried) -> str:
+    return "taken" + ", `logits: true`" * row.logits + (f" ({row.note})" if row.note else "")
 
 
 def results_of(clone: Path, names: Sequence[str] = ()) -> dict[str, Any]:

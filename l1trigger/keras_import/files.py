@@ -109,9 +109,28 @@ def _float64(keras3: bool) -> Iterator[Any]:
 def _rebuilt(keras: Any, model: Any, keras3: bool) -> Any:
     """The same model in the module's float type."""
     config = json.dumps(_in_float64(json.loads(model.to_json())))
-    made = keras.models.model_from_json(config, custom_objects=None if keras3 else qkeras_objects())
+    made = keras.models.model_from_json(config, custom_objects=None if keras3 else _of_float64())
     made.set_weights(model.get_weights())
     return made
+
+
+def _of_float64() -> dict[str, Any]:
+    """What Keras must know to build a QKeras model in float64: some quantizers can be computed in float32 alone."""
+    tf, base = frameworks.tensorflow(), frameworks.qkeras().quantizers.BaseQuantizer
+
+    def wide(kind: Any) -> Any:
+        def call(self: Any, x: Any) -> Any:
+            try:
+                return kind.__call__(self, x)
+            except TypeError:
+                with frameworks.floats("float32"):
+                    return tf.cast(kind.__call__(self, tf.cast(x, tf.float32)), x.dtype)
+
+        call = tf.autograph.experimental.do_not_convert(call)
+        return type(kind.__name__, (kind,), {"__call__": call, "__module__": kind.__module__})
+
+    objects = qkeras_objects()
+    return objects | {n: wide(o) for n, o in objects.items() if isinstance(o, type) and issubclass(o, base)}
 
 
 def _in_float64(config: Any) -> Any:

@@ -24,8 +24,6 @@ from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.quantize.quantizers import fixed_point
 
-_CONSTANT = 1e-9
-"""Spread, in units of the size, below which an output only varies by rounding."""
 TOLERANCE = 1e-5
 """Largest difference of full-precision outputs from the file's own, in units of their spread."""
 
@@ -140,10 +138,12 @@ class ImportedModel:
             )
 
     def _difference(self, x: NDArray[np.float64]) -> float:
-        """Largest difference of an output from the file's own, in units of its spread, or of its size if constant."""
+        """Largest difference of an output from the file's own, in units of the spread of that output; of its size,
+        where it spreads by roundings alone.
+        """
         own, here = self.own_outputs(x), self._ended(self.float_outputs(x))
-        spread, size = own.std(axis=0), np.abs(own).max(axis=0)
-        spread = np.where(spread > _CONSTANT * size, spread, np.maximum(size, np.finfo(float).tiny))
+        size = np.abs(own).max(axis=0)
+        spread = np.where(spreads(own), own.std(axis=0), np.maximum(size, 1e-300))
         return float((np.abs(own - here) / spread).max())
 
     def _first_difference(self, x: NDArray[np.float64]) -> str:
@@ -165,7 +165,14 @@ class ImportedModel:
         return np.concatenate([_END[e](p) for e, p in zip(self.ends, parts, strict=True)], axis=1)
 
 
-_END: Mapping[str, Callable[[Any], Any]] = {"softmax": partial(special.softmax, axis=1), "sigmoid": special.expit}
+def spreads(outputs: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each of some outputs (events, outputs) differs from event to event by more than roundings of float64."""
+    return np.asarray(outputs.std(axis=0) > 1e-7 * np.abs(outputs).max(axis=0))
+
+
+_END: Mapping[str, Callable[[NDArray[np.float64]], Any]] = {
+    "softmax": partial(special.softmax, axis=1), "sigmoid": special.expit,
+}
 
 
 def _predicted(graph: Graph, x: NDArray[np.float64]) -> NDArray[np.float64]:

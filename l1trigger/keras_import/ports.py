@@ -13,6 +13,7 @@ from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.keras_import.graph import Graph, Node
 from l1trigger.network import qkeras_objects
+from l1trigger.normal_form import covering, quantized_weights
 from l1trigger.quantize.keras_graph import type_of
 from l1trigger.quantize.quantizers import fixed_point
 
@@ -35,11 +36,16 @@ def with_ports(graph: Graph, input_type: FixedPoint) -> Graph:
 def _typed_inputs(graph: Graph, input_type: FixedPoint) -> Graph:
     def rule(node: Node) -> Iterator[Node]:
         yield node
-        if node.kind == "InputLayer" and any(n.kind != "QActivation" for n in graph.consumers[node.name]):
+        if node.kind == "InputLayer" and not all(map(_is_port, graph.consumers[node.name])):
             name = graph.fresh("input_type" if len(graph.inputs) == 1 else f"{node.name}_input")
             yield Node(name, "QActivation", (node.name,), {"activation": type_of(input_type)})
 
     return graph.rewritten(rule)
+
+
+def _is_port(node: Node) -> bool:
+    """Whether a node gives an input its type in hls4ml, too; a quantized ReLU leaves it open."""
+    return node.kind == "QActivation" and type(quantizer_of(node)).__name__ == "quantized_bits"
 
 
 def _typed_output(graph: Graph) -> Graph:
@@ -101,15 +107,12 @@ def _of_dense(node: Node, before: tuple[float, float, int]) -> tuple[float, floa
 def _quantized_weights(node: Node) -> tuple[list[Any], list[int]]:
     """Kernel and bias on the grids of their quantizers, and bits behind their binary points."""
     layer = Graph((Node("x", "InputLayer", (), {"shape": node.weights[0].shape[:-1]}), replace(node, inputs=("x",))),
-                  ("x",), (node.name,)).model(float64=True).get_layer(node.name)
-    values, fractions = [], []
-    for weight, quantizer in zip(node.weights, layer.get_quantizers(), strict=False):
-        if quantizer is None or (t := fixed_point(quantizer)) is None:
-            raise _unknown(node, "its weights have no fixed-point type")
-        with frameworks.float64():
-            values.append(np.asarray(quantizer(weight), np.float64))
-        fractions.append(t.fraction)
-    return values, fractions
+                  ("x",), (node.name,)).model().get_layer(node.name)
+    found = [weights for _, _, weights in quantized_weights(layer)]
+    types = [t for weights in found if (t := covering(weights)) is not None]
+    if len(types) < len(node.weights):
+        raise _unknown(node, "its weights have no fixed-point type")
+    return [np.asarray(weights, np.float64) for weights in found], [t.fraction for t in types]
 
 
 def _unknown(node: Node, why: str) -> UnsupportedLayerError:

@@ -37,6 +37,27 @@ def test_the_table_of_designs_is_what_the_reports_say() -> None:
     assert made["filled"](text) == text, AGAIN.format("shipped_designs")
 
 
+def test_the_table_of_example_models_is_what_was_tried() -> None:
+    text = (MODELS / "README.md").read_text(encoding="utf-8")
+    results = json.loads((MODELS / "example_models.json").read_text(encoding="utf-8"))
+    made = tool("example_models")
+    assert made["table"](results) in text, AGAIN.format("example_models")
+    assert made["filled"](text, results) == text, AGAIN.format("example_models")
+
+
+def test_every_example_model_is_taken_and_exact_or_refused_with_the_reason() -> None:
+    results = json.loads((MODELS / "example_models.json").read_text(encoding="utf-8"))
+    rows = results["models"]
+    assert sorted(row["model"] for row in rows) == sorted(results["files"])
+    for row in rows:
+        refused = row.get("refused", "")
+        assert not re.search("traceback|differ|other outputs", refused), row
+        if not refused:
+            assert row["differences"] == 0
+            assert row["compared"]["file"] >= 2000
+            assert row["compared"].keys() & {"logic", "C-simulation"}
+
+
 def test_the_page_of_keys_is_what_the_program_reads() -> None:
     page = (MODELS / "KEYS.md").read_text(encoding="utf-8")
     assert tool("design_keys")["page"]() == page, AGAIN.format("design_keys")

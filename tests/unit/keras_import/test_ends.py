@@ -67,6 +67,22 @@ def test_logits_of_a_quantized_model_are_equal(end, tmp_path):
         found.require_same_integers(other.quantized_network(SCALING), X)
 
 
+def test_outputs_that_spread_by_roundings_alone_are_no_difference(tmp_path):
+    k = frameworks.keras()
+    model = k.Sequential([k.Input((6,)), k.layers.Dense(50), k.layers.BatchNormalization(), k.layers.Dense(3)])
+    rng = np.random.default_rng(1)
+    weights = [rng.uniform(0.1, 1, w.shape) for w in model.get_weights()]
+    weights[0] *= 1e-15
+    model.set_weights(weights)
+    model.save(tmp_path / "mine.h5")
+    found = keras_import.imported((tmp_path / "mine.h5").read_bytes(), "mine.h5")
+    own = found.own_outputs(X)
+    assert 0 < np.ptp(own, axis=0).max() < 1e-12 * np.abs(own).max()
+    found.require_same(X)
+    with pytest.raises(DataError, match="other outputs than the file"):
+        changed(found, np.full(3, 1e-3)).require_same(X)
+
+
 def test_ends_inside_of_models_are_compared_as_they_are(tmp_path):
     k = frameworks.keras()
     inner = k.Sequential([k.Input((6,)), k.layers.Dense(3, "softmax")], name="inner")
