@@ -18,6 +18,16 @@ import yaml
 from pydantic import BaseModel, Field, PrivateAttr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, to_jsonable_python
 
+from l1trigger.compress_sections import (
+    CompressSection,
+    DistillationSection,
+    FineTuneSection,
+    LayerBits,
+    PostTrainingSection,
+    PruningSection,
+    QuantizationSection,
+    ThresholdSection,
+)
 from l1trigger.contracts.architecture import ARCHITECTURES
 from l1trigger.contracts.score import SCORES
 from l1trigger.contracts.source import SOURCES
@@ -27,21 +37,13 @@ from l1trigger.plugins import Group, names
 from l1trigger.sections import (
     PARTS,
     Budget,
-    CompressSection,
     ConvertSection,
     CsimSection,
     DataSection,
-    DistillationSection,
-    FineTuneSection,
-    LayerBits,
     Limit,
     ModelSection,
-    PostTrainingSection,
-    PruningSection,
-    QuantizationSection,
     Section,
     SynthSection,
-    ThresholdSection,
     TrainSection,
 )
 from l1trigger.unread import require_read

@@ -19,8 +19,8 @@ from pydantic import BaseModel
 from l1trigger.errors import DesignError
 
 if TYPE_CHECKING:
+    from l1trigger.compress_sections import LayerBits
     from l1trigger.design import Design
-    from l1trigger.sections import LayerBits
 
 
 @dataclass(frozen=True)

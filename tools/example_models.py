@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from l1trigger import convert, design, frameworks, keras_import
+from l1trigger.compress_sections import QuantizationSection
 from l1trigger.convert import hls4ml
 from l1trigger.csim import compile, simulate
 from l1trigger.data.scaling import InputScaling
@@ -48,7 +49,7 @@ from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import keras_graph, lint, training
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.scores.kernels import KERNELS
-from l1trigger.sections import ConvertSection, CsimSection, QuantizationSection, SynthSection
+from l1trigger.sections import ConvertSection, CsimSection, SynthSection
 from l1trigger.synth.partial_logic import network_logic
 from l1trigger.trigger import TriggerFunction
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.compress_sections import QuantizationSection
 from l1trigger.plugins import Group, OptionsT, Plugin
-from l1trigger.sections import QuantizationSection, TrainSection
+from l1trigger.sections import TrainSection
 
 if TYPE_CHECKING:
     from l1trigger.data.events import DataSet, Events

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
+from l1trigger.compress_sections import CompressSection, QuantizationSection
 from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import as_inputs, batch_size
 from l1trigger.quantize import lint_layers
 from l1trigger.quantize.dense_layers import SAMPLE, LayerTypes, layer_types, require_layers
-from l1trigger.sections import CompressSection, ConvertSection, QuantizationSection
+from l1trigger.sections import ConvertSection
 
 _WEIGHTED = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D")
 _ARITHMETIC = (

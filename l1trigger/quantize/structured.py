@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
+from l1trigger.compress_sections import StructuredSection
 from l1trigger.errors import DesignError, nearest
 from l1trigger.layer_summary import Units
 from l1trigger.quantize.dense_layers import DenseLayer
 from l1trigger.quantize.keras_graph import Point, points, sources
-from l1trigger.sections import StructuredSection
 
 _MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 _RULE = "compress.pruning.structured"

@@ -21,13 +21,13 @@ from typing import Any, Literal
 
 from l1trigger import catalogue
 from l1trigger.compress.measured import float_figures, quantized_figures
+from l1trigger.compress_sections import PruningSection, QuantizationSection, StructuredSection
 from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
 from l1trigger.errors import ArgumentError, nearest
 from l1trigger.figures import Figure
 from l1trigger.run_folder import remove, write_atomically
-from l1trigger.sections import PruningSection, QuantizationSection, StructuredSection
 from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
 

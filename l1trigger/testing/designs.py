@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from l1trigger.compress_sections import CompressSection
 from l1trigger.contracts.architecture import ARCHITECTURES, SupervisedArchitecture
 from l1trigger.contracts.score import SCORES
 from l1trigger.contracts.source import SOURCES
@@ -23,7 +24,7 @@ from l1trigger.errors import DesignError
 from l1trigger.pipeline import judge
 from l1trigger.pipeline import run as run_stages
 from l1trigger.results import Results
-from l1trigger.sections import CompressSection, DataSection, ModelSection
+from l1trigger.sections import DataSection, ModelSection
 from l1trigger.stages import STAGES, Display, Result, Stage
 from l1trigger.testing.contract import ContractError, require
 from l1trigger.trigger import TriggerFunction

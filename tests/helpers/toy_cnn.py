@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from l1trigger import frameworks
+from l1trigger.compress_sections import QuantizationSection
 from l1trigger.data.scaling import FeatureScaling, InputScaling, uniform
 from l1trigger.models import blocks
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import keras_graph
 from l1trigger.quantize.dense_layers import output_type
 from l1trigger.scores.kernels import KERNELS
-from l1trigger.sections import QuantizationSection
 from l1trigger.trigger import TriggerFunction
 
 PIXEL = FeatureScaling(shift=6, bits=8)

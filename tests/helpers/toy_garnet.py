@@ -6,6 +6,7 @@ import numpy as np
 import toy_trigger as toy
 
 from l1trigger import frameworks
+from l1trigger.compress_sections import QuantizationSection
 from l1trigger.data.events import DataSet, Events
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.graph import fit
@@ -14,7 +15,6 @@ from l1trigger.models.garnet import GarNet, GarNetLayer, GarNetOptions, fold
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import dense_layers
 from l1trigger.scores.kernels import KERNELS
-from l1trigger.sections import QuantizationSection
 from l1trigger.trigger import TriggerFunction
 
 V = 8

@@ -23,7 +23,8 @@ ORDER = (
     ("fixed_point", "bit_exact", "package_files", "run_folder", "frameworks", "cores", "processes", "catalogue"),
     ("binary_points", "figures", "layer_summary"),
     # What a design says, what its plugins have to be, and the results that its stages hand on.
-    ("design_paths",), ("unread", "sections"), ("plugins",), ("contracts",), ("design",), ("artefacts",), ("results",),
+    ("design_paths",), ("unread", "sections", "compress_sections"), ("plugins",), ("contracts",), ("design",),
+    ("artefacts",), ("results",),
     # Events, and what is measured on them.
     ("data",), ("physics",),
     # The quantized network, layers of graph networks, and the trigger function.
@@ -66,7 +67,8 @@ EXCEPTIONS = (
         "a contract names the values that plugins are given and give", types=True,
     ),
     Allowed("sections", ("design",), "an option may mean nothing beside another section of the design", types=True),
-    Allowed("unread", ("design", "sections"), "the rules for all designs stand beside what a rule is", types=True),
+    Allowed("compress_sections", ("design",), "as in sections", types=True),
+    Allowed("unread", ("design", "compress_sections"), "the rules for all designs stand beside what a rule is", types=True),
     Allowed(
         "synth.streaming.template", ("synth.streaming.images_rtl",),
         "an engine writes itself with the template's functions, whose types name the engine", types=True,

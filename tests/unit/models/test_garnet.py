@@ -6,13 +6,13 @@ import toy_garnet as toy
 from pydantic import ValidationError
 
 from l1trigger import design, frameworks
+from l1trigger.compress_sections import LayerBits, QuantizationSection
 from l1trigger.contracts.architecture import SupervisedArchitecture
 from l1trigger.errors import DataError, DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.models.garnet import GarNet, symmetric_copy
 from l1trigger.quantize import training
 from l1trigger.scores.classifier import ClassifierOptions, internal_bits
-from l1trigger.sections import LayerBits, QuantizationSection
 
 
 def sample(n=20, energy=None, label=None):

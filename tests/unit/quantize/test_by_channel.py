@@ -8,10 +8,10 @@ import toy_cnn
 import toy_trigger as toy
 
 from l1trigger import csim, frameworks
+from l1trigger.compress_sections import LayerBits, QuantizationSection
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.quantize import by_channel, keras_graph
-from l1trigger.sections import LayerBits, QuantizationSection
 
 NETWORK = [{"conv": {"filters": 3}}, {"depthwise_conv": {"kernel": 2}}, {"dense": {"units": 2, "relu": False}}]
 TYPES = [FixedPoint.from_quantized_bits(*t) for t in ((6, 1), (4, -2), (3, 0))]

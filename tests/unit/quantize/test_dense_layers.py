@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from l1trigger.compress_sections import QuantizationSection
 from l1trigger.errors import DesignError
 from l1trigger.quantize.dense_layers import layer_types
-from l1trigger.sections import QuantizationSection
 
 
 def test_the_sign_of_activations_is_one_of_their_bits():

@@ -9,10 +9,7 @@ import toy_cnn
 
 from l1trigger import compress, design, frameworks, train
 from l1trigger.compress.result import CompressResult
-from l1trigger.quantize import fine_tune, keras_graph, post_training
-from l1trigger.quantize.dense_layers import DenseLayer, float_model
-from l1trigger.results import Results
-from l1trigger.sections import (
+from l1trigger.compress_sections import (
     CompressSection,
     FineTuneSection,
     PostTrainingSection,
@@ -20,6 +17,9 @@ from l1trigger.sections import (
     QuantizationSection,
     StructuredSection,
 )
+from l1trigger.quantize import fine_tune, keras_graph, post_training
+from l1trigger.quantize.dense_layers import DenseLayer, float_model
+from l1trigger.results import Results
 
 NETWORK = [
     {"conv": {"filters": 4, "batch_norm": True}}, {"depthwise_conv": {"kernel": 2}},

@@ -8,13 +8,13 @@ import toy_trigger as toy
 
 from l1trigger import compress, csim, design, train
 from l1trigger.compress.result import CompressResult
+from l1trigger.compress_sections import PruningSection, StructuredSection
 from l1trigger.data.scaling import uniform
 from l1trigger.errors import DesignError
 from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import keras_graph, structured
 from l1trigger.quantize.dense_layers import DenseLayer, output_type
 from l1trigger.results import Results
-from l1trigger.sections import PruningSection, StructuredSection
 
 SAME = {"conv": {"filters": 4, "padding": "same"}}
 LAST = {"dense": {"units": 2, "relu": False}}

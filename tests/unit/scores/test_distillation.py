@@ -6,11 +6,11 @@ import tiny
 import toy_images
 
 from l1trigger import compress, design, frameworks, train
+from l1trigger.compress_sections import DistillationSection
 from l1trigger.errors import DesignError
 from l1trigger.models.classification import Classes
 from l1trigger.results import Results
 from l1trigger.scores.distillation import Teacher
-from l1trigger.sections import DistillationSection
 
 TRUTH = np.array([[1, 0, 0], [0, 0, 1]], np.float32)
 TAUGHT = np.array([[2, 1, 0], [0, 1, 3]], np.float32)
