@@ -1,4 +1,4 @@
-"""The section ``compress`` of a design file and those inside it: how small the network is, how it learns, where it cuts.
+"""The section ``compress`` of a design file and those inside it: how small, how it learns, where it cuts.
 
 A score's options derive from ``CompressSection``.
 """

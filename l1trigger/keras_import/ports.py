@@ -18,6 +18,8 @@ from l1trigger.quantize.keras_graph import type_of
 from l1trigger.quantize.quantizers import fixed_point
 
 _MOVING = ("Flatten", "Reshape", "Permute")
+_WIDEST = 32
+"""Bits of an output type that is added to a network without one; more are hardly meant."""
 
 
 def with_ports(graph: Graph, input_type: FixedPoint) -> Graph:
@@ -71,8 +73,6 @@ def exact_type(graph: Graph, name: str) -> FixedPoint:
         raise _unknown(graph[name], f"its exact outputs need {t.width} bits")
     return t
 
-
-_WIDEST = 32
 
 
 def _range(graph: Graph, name: str) -> tuple[float, float, int]:

@@ -95,6 +95,9 @@ def plain_activations(graph: Graph) -> Graph:
             yield Node(node.name, "ReLU", node.inputs, {"max_value": limit})
         elif node.kind == "LeakyReLU" and not (node.config.get("alpha") or node.config.get("negative_slope")):
             yield Node(node.name, "ReLU", node.inputs, {"max_value": None})
+        elif node.kind == "ReLU" and not node.config.get("negative_slope") and not node.config.get("threshold"):
+            limit = node.config.get("max_value")
+            yield replace(node, config={"max_value": None if limit is None else float(limit)})
         else:
             yield node
 

@@ -20,9 +20,9 @@ _KEPT: Mapping[str, tuple[str, ...]] = {
                "use_bias"),
     "Conv2D": ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups", "activation",
                "use_bias"),
-    "DepthwiseConv2D": ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "depth_multiplier",
-                        "activation", "use_bias"),
-    "SeparableConv2D": ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate",
+    "DepthwiseConv2D": ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
+                        "depth_multiplier", "activation", "use_bias"),
+    "SeparableConv2D": ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "groups",
                         "depth_multiplier", "activation", "use_bias"),
     "BatchNormalization": ("axis", "epsilon", "center", "scale"),
     "Activation": ("activation",),
@@ -36,7 +36,7 @@ _KEPT: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
                     ("data_format", "keepdims")),
     "Flatten": ("data_format",), "Reshape": ("target_shape",), "Permute": ("dims",),
-    "UpSampling1D": ("size",), "UpSampling2D": ("size", "data_format", "interpolation"),
+    "UpSampling1D": ("size", "data_format"), "UpSampling2D": ("size", "data_format", "interpolation"),
     "ZeroPadding1D": ("padding",), "ZeroPadding2D": ("padding", "data_format"),
     "Cropping1D": ("cropping",), "Cropping2D": ("cropping", "data_format"),
     "Rescaling": ("scale", "offset"), "Normalization": ("axis", "invert"),
@@ -49,8 +49,8 @@ _WITHOUT_MEANING = frozenset({
     "bias_constraint", "depthwise_regularizer", "depthwise_constraint", "pointwise_regularizer",
     "pointwise_constraint", "beta_initializer", "gamma_initializer", "moving_mean_initializer",
     "moving_variance_initializer", "beta_regularizer", "gamma_regularizer", "beta_constraint", "gamma_constraint",
-    "momentum", "synchronized", "renorm_momentum", "mean", "variance", "batch_input_shape", "groups", "data_format",
-    "kernel_size", "filters", "rank", "alpha_initializer", "alpha_regularizer", "alpha_constraint", "supports_masking",
+    "momentum", "synchronized", "renorm_momentum", "mean", "variance", "batch_input_shape", "rank",
+    "alpha_initializer", "alpha_regularizer", "alpha_constraint", "supports_masking",
 })
 """Options that say how a layer is trained, or say again what its class says."""
 
@@ -132,6 +132,9 @@ class _Walk:
         uses = [(layers[e["name"]], use, call) for e in config["layers"] for use, call in enumerate(e["inbound_nodes"])]
         while uses:  # a layer that is used again may take what later layers give
             ready = [u for u in uses if all(t in results for t in _tensors(u[2]))]
+            if not ready:
+                raise UnsupportedLayerError(f"{uses[0][0].name}: takes a result that no layer gives. Remedy: save the "
+                                            "model again, with the Keras that made it")
             for layer, use, call in ready:
                 self._use(layer, use, call, prefix, results)
             uses = [u for u in uses if u not in ready]

@@ -68,7 +68,8 @@ EXCEPTIONS = (
     ),
     Allowed("sections", ("design",), "an option may mean nothing beside another section of the design", types=True),
     Allowed("compress_sections", ("design",), "as in sections", types=True),
-    Allowed("unread", ("design", "compress_sections"), "the rules for all designs stand beside what a rule is", types=True),
+    Allowed("unread", ("design", "compress_sections"), "the rules for all designs stand beside what a rule is",
+            types=True),
     Allowed(
         "synth.streaming.template", ("synth.streaming.images_rtl",),
         "an engine writes itself with the template's functions, whose types name the engine", types=True,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger.contracts.source import Source
-from l1trigger.data import readers, splits
+from l1trigger.data import object_values, readers, splits
 from l1trigger.data.adc2021 import CARD, ID_KEY, KEY
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.objects import EGAMMA, FEATURES, JET, MUON, class_of_row, to_hardware
@@ -149,7 +149,7 @@ def read_events(
         objects = _checked(path, key, chunk[key].values, done, sort)
         done += len(objects)
         keep = _filter(objects, jet_eta, lepton_pt)
-        inputs.append(to_hardware(readers.sort_objects(objects[keep])))
+        inputs.append(to_hardware(object_values.sort_objects(objects[keep])))
         if ID_KEY in chunk:
             ids.append(np.asarray(chunk[ID_KEY].values, np.int64)[keep])
     whole = np.concatenate(inputs)
@@ -165,7 +165,7 @@ def read_events(
 
 def _checked(path: Path, key: str, values: NDArray[Any], first: int, sort: bool) -> NDArray[np.float64]:
     """Objects (events, 19, 3) in physical units, as the layout promises them."""
-    objects = readers.as_objects(path, key, values)
+    objects = object_values.as_objects(path, key, values)
     readers.check_values(path, f"pT in dataset '{key}'", objects[..., 0], first, negative=False)
     readers.check_values(path, f"eta or phi in dataset '{key}'", objects[..., 1:], first)
     if values.shape[1:] == (19, 4):
@@ -177,9 +177,9 @@ def _checked(path: Path, key: str, values: NDArray[Any], first: int, sort: bool)
                 path, f"row {row} of event {first + event} in dataset '{key}' has the class {values[event, row, 3]}, "
                 f"not {expected[row]}", "rows must be missing ET, 4 electrons, 4 muons and 10 jets",
             )
-    readers.check_physical(path, [f"{f} in dataset '{key}'" for f in FEATURES], objects, first)
+    object_values.check_physical(path, [f"{f} in dataset '{key}'" for f in FEATURES], objects, first)
     if not sort:
-        readers.check_sorted(path, f"dataset '{key}'", objects, first)
+        object_values.check_sorted(path, f"dataset '{key}'", objects, first)
     return objects
 
 

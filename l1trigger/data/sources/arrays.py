@@ -23,16 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from l1trigger.contracts.source import Source
 from l1trigger.data import readers
-from l1trigger.data.events import UNKNOWN, DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, load_files, one_or_more
+from l1trigger.data.events import UNKNOWN, Events
+from l1trigger.data.sources.files import FileSource, OwnFileOptions, Sample, one_or_more
 from l1trigger.errors import DataError
 
 _LARGEST = 2**15 - 1
 
 
-class ArrayOptions(FileOptions):
+class ArrayOptions(OwnFileOptions):
     """Options of the source ``arrays``.
 
     Attributes:
@@ -43,7 +42,6 @@ class ArrayOptions(FileOptions):
         event_id: column with the number of each event; events of one file that share it never lie on both sides of a
             split. None takes the same numbers as the same event.
         tree: name of the tree in ROOT files; None takes the only one.
-        zero_bias: whether the background represents bunch crossings, so that rates in kHz have a meaning.
     """
 
     source: str = "arrays"
@@ -52,14 +50,11 @@ class ArrayOptions(FileOptions):
     weight: str | None = None
     event_id: str | None = None
     tree: str | None = None
-    zero_bias: bool = False
 
     _wrapped_too = field_validator("columns", "units", mode="before")(one_or_more)
 
     @model_validator(mode="after")
     def _complete(self) -> ArrayOptions:
-        if not self.background:
-            raise ValueError("name at least one file under background")
         if len(self.units) not in (1, len(self.columns)):
             raise ValueError(f"units: {len(self.units)} for {len(self.columns)} columns; give one for each, or for all")
         if min(self.units) <= 0:
@@ -71,24 +66,14 @@ class ArrayOptions(FileOptions):
         return self.units[self.columns.index(column) if len(self.units) > 1 else 0]
 
 
-class Arrays(Source[ArrayOptions]):
+class Arrays(FileSource[ArrayOptions]):
     """Data source: a user's own numbers of any shape."""
 
     Options = ArrayOptions
 
-    def load(self) -> DataSet:
-        """The data set, in hardware integers.
-
-        Raises:
-            DataError: a file is missing, damaged, or holds something else; or samples overlap.
-            DesignError: an unknown signal is asked for.
-        """
-        options = self.options
-
-        def read(path: Path, first: int | None) -> Sample:
-            return read_events(path, options, first)
-
-        return load_files(options, options.background, options.signal_files, read, options.zero_bias)
+    def read(self, path: Path, first: int | None) -> Sample:
+        """Events of one file; raises as ``read_events`` does."""
+        return read_events(path, self.options, first)
 
 
 def read_events(path: Path, options: ArrayOptions, first: int | None = None) -> Sample:

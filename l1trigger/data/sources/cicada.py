@@ -21,12 +21,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
 
-from l1trigger.contracts.source import Source
 from l1trigger.data import readers, regions
-from l1trigger.data.events import DataSet, Events
-from l1trigger.data.sources.files import FileOptions, Sample, load_files
+from l1trigger.data.events import Events
+from l1trigger.data.sources.files import FileSource, OwnFileOptions, Sample
 from l1trigger.design import Design
 from l1trigger.errors import DataError
 from l1trigger.unread import Unread
@@ -34,23 +32,7 @@ from l1trigger.unread import Unread
 REGIONS, FLAG = "CaloRegions", "AcceptanceFlag"
 
 
-class RegionFileOptions(FileOptions):
-    """Options of sources that read files of regions.
-
-    Attributes:
-        zero_bias: whether the background represents bunch crossings, all equally, so that rates in kHz have a meaning.
-    """
-
-    zero_bias: bool = False
-
-    @model_validator(mode="after")
-    def _some_file(self) -> RegionFileOptions:
-        if not self.background:
-            raise ValueError("name at least one file under background")
-        return self
-
-
-class CicadaOptions(RegionFileOptions):
+class CicadaOptions(OwnFileOptions):
     """Options of the source ``cicada``.
 
     Attributes:
@@ -75,28 +57,19 @@ class CicadaOptions(RegionFileOptions):
                          "set data.accepted to all or signals")
 
 
-class Cicada(Source[CicadaOptions]):
+class Cicada(FileSource[CicadaOptions]):
     """Data source: region images (18, 14) of public or own files."""
 
     Options = CicadaOptions
 
-    def load(self) -> DataSet:
-        """The data set, in hardware integers.
-
-        Raises:
-            DataError: a file is missing, damaged, or holds something else; or samples overlap.
-            DesignError: an unknown signal is asked for.
-        """
+    def read(self, path: Path, first: int | None) -> Sample:
+        """Events of one file; raises as ``read_events`` does."""
         options = self.options
-        signals = {p.resolve() for p in options.signal_files.values()}
-
-        def read(path: Path, first: int | None) -> Sample:
-            kept = options.accepted == "all" or (options.accepted == "signals" and path.resolve() in signals)
-            return read_events(
-                path, first, key=options.regions, flag=options.flag if kept else None, event_id=options.event_id
-            )
-
-        return load_files(options, options.background, options.signal_files, read, options.zero_bias)
+        is_signal = path.resolve() in {p.resolve() for p in options.signal_files.values()}
+        kept = options.accepted == "all" or (options.accepted == "signals" and is_signal)
+        return read_events(
+            path, first, key=options.regions, flag=options.flag if kept else None, event_id=options.event_id
+        )
 
 
 def read_events(

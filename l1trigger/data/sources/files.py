@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from l1trigger.contracts.source import Source
 from l1trigger.data import splits
 from l1trigger.data.events import DataSet, Events
 from l1trigger.design import DataSection, Design, Section
@@ -177,6 +179,47 @@ class FileOptions(DataSection):
     def fractions(self) -> splits.Fractions:
         """How ``background`` is divided."""
         return splits.Fractions(self.validation_fraction, 0.0 if self.test_background else self.test_fraction)
+
+
+class OwnFileOptions(FileOptions):
+    """Options of sources that read files of a user's own.
+
+    Attributes:
+        zero_bias: whether the background represents bunch crossings, so that rates in kHz have a meaning.
+    """
+
+    zero_bias: bool = False
+
+    @model_validator(mode="after")
+    def _some_file(self) -> Self:
+        if not self.background:
+            raise ValueError("name at least one file under background")
+        return self
+
+
+OptionsT = TypeVar("OptionsT", bound=OwnFileOptions)
+
+
+class FileSource(Source[OptionsT]):
+    """A data source that reads each file of a user's own alike."""
+
+    @abstractmethod
+    def read(self, path: Path, first: int | None) -> Sample:
+        """Events of one file in hardware integers, or the first of them.
+
+        Raises:
+            DataError: the file is missing, damaged, or holds something else.
+        """
+
+    def load(self) -> DataSet:
+        """The data set, in hardware integers.
+
+        Raises:
+            DataError: a file is missing, damaged, or holds something else; or samples overlap.
+            DesignError: an unknown signal is asked for.
+        """
+        options = self.options
+        return load_files(options, options.background, options.signal_files, self.read, options.zero_bias)
 
 
 def chosen_signals(options: FileOptions, known: Mapping[str, Path]) -> dict[str, Path]:

@@ -20,11 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from l1trigger.contracts.source import Source
 from l1trigger.data import readers, regions
-from l1trigger.data.events import DataSet, Events
-from l1trigger.data.sources.cicada import RegionFileOptions
-from l1trigger.data.sources.files import Sample, load_files
+from l1trigger.data.events import Events
+from l1trigger.data.sources.files import FileSource, OwnFileOptions, Sample
 from l1trigger.design import Section
 from l1trigger.errors import DataError
 
@@ -48,7 +46,7 @@ class TowerBranches(Section):
     iphi: str = "L1CaloTower/iphi"
 
 
-class L1NtupleOptions(RegionFileOptions):
+class L1NtupleOptions(OwnFileOptions):
     """Options of the source ``l1ntuple``.
 
     Attributes:
@@ -61,24 +59,14 @@ class L1NtupleOptions(RegionFileOptions):
     branches: TowerBranches = TowerBranches()
 
 
-class L1Ntuple(Source[L1NtupleOptions]):
+class L1Ntuple(FileSource[L1NtupleOptions]):
     """Data source: region images (18, 14) of the towers in level-1 ntuples."""
 
     Options = L1NtupleOptions
 
-    def load(self) -> DataSet:
-        """The data set, in hardware integers.
-
-        Raises:
-            DataError: a file is missing, damaged, or holds something else; or samples overlap.
-            DesignError: an unknown signal is asked for.
-        """
-        options = self.options
-
-        def read(path: Path, first: int | None) -> Sample:
-            return read_events(path, first, options.tree, options.branches)
-
-        return load_files(options, options.background, options.signal_files, read, options.zero_bias)
+    def read(self, path: Path, first: int | None) -> Sample:
+        """Events of one file; raises as ``read_events`` does."""
+        return read_events(path, first, self.options.tree, self.options.branches)
 
 
 def has_towers(path: Path, tree: str | None = None) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator, model_validator
 
-from l1trigger.data import readers
+from l1trigger.data import object_values, readers
 from l1trigger.data.objects import FEATURES, ObjectClass
 from l1trigger.data.readers import Column, Table
 from l1trigger.data.sources.files import one_or_more
@@ -180,13 +180,16 @@ class ObjectReader:
         self._require_one_crossing(columns, part, there, first)
         for feature, name in named.items():
             where = f"{feature} in {self.table.where} '{name}'"
-            readers.check_values(self.table.path, where, values[feature], first, negative=feature != "pt")
+            readers.check_values(
+                self.table.path, where, values[feature], first, negative=feature != "pt",
+                remedy=object_values.NOT_THERE,
+            )
         three = [values.get(f, np.zeros(there.shape)) for f in columns.features]
         found = np.stack(_polar(three) if columns.cartesian else three, axis=2)
         if self.units is not None:
             found *= [self.units.factors[0], 1, 1] if columns.cartesian else self.units.factors
             names = [f"{f} of {self.table.where} '{n}'" for f, n in zip(FEATURES, columns.columns, strict=True)]
-            readers.check_physical(self.table.path, names, found, first)
+            object_values.check_physical(self.table.path, names, found, first)
         if kind.count == 1:
             self._require_one(kind, leading, found, first)
         order = np.argsort(-found[..., 0], axis=1, kind="stable")

@@ -27,9 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import field_validator, model_validator
 
-from l1trigger.contracts.source import Source
-from l1trigger.data import readers, splits
-from l1trigger.data.events import UNKNOWN, DataSet, Events
+from l1trigger.data import object_values, readers, splits
+from l1trigger.data.events import UNKNOWN, Events
 from l1trigger.data.objects import (
     CLASSES,
     FEATURES,
@@ -40,7 +39,7 @@ from l1trigger.data.objects import (
     maximum_table,
     to_hardware,
 )
-from l1trigger.data.sources.files import FileOptions, Sample, load_files, one_or_more, paths
+from l1trigger.data.sources.files import FileSource, OwnFileOptions, Sample, one_or_more, paths
 from l1trigger.data.sources.object_columns import ObjectColumns, ObjectReader, ObjectUnits, crossing_column
 from l1trigger.design import Design, Section
 from l1trigger.errors import DataError
@@ -96,7 +95,7 @@ class Columns(Section):
         return list(dict.fromkeys(n for n in wanted if n is not None))
 
 
-class TableOptions(FileOptions):
+class TableOptions(OwnFileOptions):
     """Options of the source ``table``.
 
     Attributes:
@@ -106,7 +105,6 @@ class TableOptions(FileOptions):
         units: physical (GeV, radians), hardware (integers in the units of ``l1trigger.data.objects``), or what pT and
             phi are given in: ``{pt: MeV, phi: degrees}``.
         missing: values, such as -99, -999 and nan, that stand for no object where pT (or px) should be.
-        zero_bias: whether the background represents bunch crossings, so that rates in kHz have a meaning.
         unsorted: what to do with whole events (``columns.objects``) that are not sorted by falling pT within each
             class: ``sort`` sorts them, None refuses the file. Columns of one class are sorted anyhow.
     """
@@ -116,7 +114,6 @@ class TableOptions(FileOptions):
     tree: tuple[str, ...] = ()
     units: Units = "physical"
     missing: tuple[float | Literal["nan"], ...] = ()
-    zero_bias: bool = False
     unsorted: Literal["sort"] | None = None
 
     _listed = field_validator("tree", "missing", mode="before")(one_or_more)
@@ -130,34 +127,19 @@ class TableOptions(FileOptions):
         if not any(f.suffix.lower() == ".root" for f in files):
             yield Unread("data.tree", "no file is a ROOT file, and others have no trees", "leave it out")
 
-    @model_validator(mode="after")
-    def _some_file(self) -> TableOptions:
-        if not self.background:
-            raise ValueError("name at least one file under background")
-        return self
 
-
-class Table(Source[TableOptions]):
+class Table(FileSource[TableOptions]):
     """Data source: a user's own files."""
 
     Options = TableOptions
 
-    def load(self) -> DataSet:
-        """The data set, in hardware integers.
-
-        Raises:
-            DataError: a file is missing, damaged, or holds something else; or samples overlap.
-            DesignError: an unknown signal is asked for.
-        """
+    def read(self, path: Path, first: int | None) -> Sample:
+        """Events of one file; raises as ``read_events`` does."""
         options = self.options
-
-        def read(path: Path, first: int | None) -> Sample:
-            return read_events(
-                path, options.columns, first, units=options.units, tree=options.tree, missing=options.missing,
-                sort=options.unsorted is not None,
-            )
-
-        return load_files(options, options.background, options.signal_files, read, options.zero_bias)
+        return read_events(
+            path, options.columns, first, units=options.units, tree=options.tree, missing=options.missing,
+            sort=options.unsorted is not None,
+        )
 
 
 def read_events(
@@ -228,16 +210,16 @@ def _whole_events(
 ) -> NDArray[np.float64]:
     """Objects of one column with whole events."""
     path, where = reader.table.path, f"{reader.table.where} '{name}'"
-    objects = readers.as_objects(path, name, part[name].values)
+    objects = object_values.as_objects(path, name, part[name].values)
     objects[reader.absent(objects[..., 0])] = 0
     readers.check_values(path, f"pT in {where}", objects[..., 0], first, negative=False)
     readers.check_values(path, f"eta or phi in {where}", objects[..., 1:], first)
     if reader.units is not None:
         objects *= reader.units.factors
-        readers.check_physical(path, [f"{f} in {where}" for f in FEATURES], objects, first)
+        object_values.check_physical(path, [f"{f} in {where}" for f in FEATURES], objects, first)
     if not sort:
-        readers.check_sorted(path, where, objects, first)
-    return readers.sort_objects(objects)
+        object_values.check_sorted(path, where, objects, first)
+    return object_values.sort_objects(objects)
 
 
 def _crossings(table: readers.Table, columns: Columns) -> list[str]:

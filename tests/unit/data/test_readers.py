@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from l1trigger.data import readers
+from l1trigger.data import object_values, readers
 from l1trigger.errors import DataError
 
 COUNT = np.array([2, 0, 3, 1, 0, 4, 1])
@@ -156,7 +156,7 @@ def test_fields_of_compound_datasets(tmp_path):
 def test_objects_are_sorted_within_their_class():
     objects = np.zeros((1, 19, 3))
     objects[0, 1:3, 0], objects[0, 9:12, 0], objects[0, 9:12, 1] = [3, 5], [10, 0, 20], [1, 0, 2]
-    out = readers.sort_objects(objects)
+    out = object_values.sort_objects(objects)
     assert np.array_equal(out[0, 1:3, 0], [5, 3])
     assert np.array_equal(out[0, 9:12, 0], [20, 10, 0])
     assert np.array_equal(out[0, 9:12, 1], [2, 1, 0])
@@ -166,14 +166,14 @@ def test_objects_that_are_not_sorted_are_named(tmp_path):
     objects = np.zeros((4, 19, 3))
     objects[:, 9:13, 0] = [30, 0, 20, 20]  # an empty place, as a jet that was dropped leaves it, and equal pT
     objects[:, 1:3, 0] = [5, 4]
-    readers.check_sorted(tmp_path / "f", "dataset 'x'", objects)
+    object_values.check_sorted(tmp_path / "f", "dataset 'x'", objects)
     objects[2, 11, 0] = 31
     objects[3, 2, 0] = 6
     with pytest.raises(DataError, match="dataset 'x' is not sorted: egamma 1 of event 103 has a pT of 6, above one"):
-        readers.check_sorted(tmp_path / "f", "dataset 'x'", objects, 100)
+        object_values.check_sorted(tmp_path / "f", "dataset 'x'", objects, 100)
     objects[3, 2, 0] = 5
     with pytest.raises(DataError, match="jet 2 of event 102 has .* so have 0 more of the 4 .*data.unsorted to"):
-        readers.check_sorted(tmp_path / "f", "dataset 'x'", objects, 100)
+        object_values.check_sorted(tmp_path / "f", "dataset 'x'", objects, 100)
 
 
 @pytest.mark.parametrize(("bad", "text"), [(np.nan, "not finite"), (np.inf, "not finite"), (-1.0, "negative")])
