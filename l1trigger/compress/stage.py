@@ -44,9 +44,9 @@ def compress(
             require(design, QUANTIZED_ALREADY)
         else:
             made = score.compress(data, trained, which, work / f"seed{training.seed}", named(name))
+        scaling = made.scaling or trained.scaling
         trigger = TriggerFunction(
-            design.name, trained.scaling, made.network, design.compress.score,
-            score.kernel.score_type(trained.scaling, made.network), 0,
+            design.name, scaling, made.network, design.compress.score, score.kernel.score_type(scaling, made.network), 0
         )
         results[which] = (trigger, made)
     trigger, made = results[trained.best]

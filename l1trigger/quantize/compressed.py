@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from l1trigger.data.scaling import InputScaling
 from l1trigger.layer_summary import LayerSummary
 from l1trigger.network import QuantizedNetwork
 
@@ -19,6 +20,7 @@ class Compressed:
         history: losses per epoch, by name.
         post_training: the network before it was fine-tuned; None where it was not, or is not asked for.
         bias_corrected: whether its biases took back what rounding moves on average.
+        scaling: of its inputs; None where it is the reference's.
     """
 
     network: QuantizedNetwork
@@ -26,3 +28,4 @@ class Compressed:
     history: Mapping[str, list[float]]
     post_training: QuantizedNetwork | None = None
     bias_corrected: bool = False
+    scaling: InputScaling | None = None

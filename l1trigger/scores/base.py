@@ -17,7 +17,7 @@ from l1trigger.design import CompressSection
 from l1trigger.errors import DesignError
 from l1trigger.layer_summary import Units
 from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
-from l1trigger.quantize import dense_layers, fine_tune, keras_graph, post_training, structured
+from l1trigger.quantize import dense_layers, fine_tune, keras_graph, learned, post_training, structured
 from l1trigger.quantize.compressed import Compressed
 from l1trigger.quantize.image_outliers import make_image_outliers, symmetric_copies
 from l1trigger.quantize.outliers import make_outliers
@@ -45,6 +45,8 @@ def quantized(
     """
     seen = x if examples is None else examples
     network, units = shrunk(network, section)
+    if section.method == "learned":
+        return learned.compressed(network, scaling, section, x, target, loss, seed, work, progress, seen)
     if section.method == "ptq":
         network, history = post_training.pruned_float(
             network, section, x.astype(np.float32), target, loss, seed, work / "pruned", progress
