@@ -10,7 +10,7 @@ import numpy as np
 
 from l1trigger.catalogue import POST_TRAINING
 from l1trigger.compress.measured import quantized_figures
-from l1trigger.compress.result import CompressResult
+from l1trigger.compress.result import CompressResult, in_float_units
 from l1trigger.contracts.score import SCORES
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
@@ -53,14 +53,14 @@ def compress(
     progress("threshold")
     trigger = replace(trigger, threshold=find_threshold(design.compress.threshold, trigger, data))
     value = np.array([trigger.threshold * trigger.score_type.lsb])
-    float_threshold = float(score.float_value(value, trained, trained.best)[0])
+    float_threshold = float(in_float_units(value, trigger, made.link, trained)[0])
     figures: tuple[Figure, ...] = ()
     if len(results) > 1:
         figures = tuple(
             f for which, (t, _) in results.items() for f in seed_figures(t, data, trained, which)
         )
     before = post_training_figures(design.compress, trigger, made, data, trained, progress)
-    return CompressResult(trigger, made.layers, made.history, float_threshold, figures, before)
+    return CompressResult(trigger, made.layers, made.history, float_threshold, figures, before, made.link)
 
 
 QUANTIZED_ALREADY = tuple(

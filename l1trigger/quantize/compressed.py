@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from l1trigger.data.scaling import InputScaling
 from l1trigger.layer_summary import LayerSummary
 from l1trigger.network import QuantizedNetwork
+from l1trigger.quantize.score_link import LogLink
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Compressed:
         post_training: the network before it was fine-tuned; None where it was not, or is not asked for.
         bias_corrected: whether its biases took back what rounding moves on average.
         scaling: of its inputs; None where it is the reference's.
+        link: between its output and the score that it follows; None where they are the same.
     """
 
     network: QuantizedNetwork
@@ -29,3 +31,4 @@ class Compressed:
     post_training: QuantizedNetwork | None = None
     bias_corrected: bool = False
     scaling: InputScaling | None = None
+    link: LogLink | None = None

@@ -50,10 +50,10 @@ def exported(layout: Layout, widths: Widths, scaling: InputScaling, score_bits: 
         score_bits: bits of the network's outputs.
         x: firmware inputs (events, inputs) on which the range of the outputs is seen.
     """
-    made = _Export(layout, widths, scaling)
+    made = _Export(layout, widths, scaling, score_bits)
     scaling = made.scaling
     few = scaling.network_type.quantize(_floored(x, scaling))
-    types = made.types(score_bits, few)
+    types = made.types(few)
     model = rebuilt(layout.model, layout.points, types, scaling.network_type)
     for name, kernel in made.kernels.items():
         weights = [kernel.astype(np.float32), made.biases[name].astype(np.float32)]
@@ -83,11 +83,13 @@ class _Export:
         kernels, biases: as firmware has them.
     """
 
-    def __init__(self, layout: Layout, widths: Widths, scaling: InputScaling) -> None:
-        self._layout, self._widths = layout, widths
+    def __init__(self, layout: Layout, widths: Widths, scaling: InputScaling, score_bits: int) -> None:
+        self._layout, self._widths, self._score_bits = layout, widths, score_bits
         self.scaling = without_low_bits(scaling, widths.dropped)
         self.kernels: dict[str, Values] = {}
         self.biases: dict[str, Values] = {}
+        self._sums: dict[str, tuple[Values, Values, NDArray[np.bool_]]] = {}
+        """Bias, fractional bits of the products, and whether there are any, of each output."""
         self._fraction: dict[str, int] = {}
         self._range: dict[str, tuple[float, float]] = {}
         self._scales = {0: 1.0}
@@ -99,22 +101,23 @@ class _Export:
                 self._fraction[name] = self._common_fraction(name)
         layout.walk(self._input, lambda name, point, given: self._point(name, point, given, kernels))
 
-    def types(self, score_bits: int, x: Values) -> dict[str, LayerTypes]:
+    def types(self, x: Values) -> dict[str, LayerTypes]:
         """Types of all layers.
 
         Args:
-            score_bits: of outputs.
             x: network inputs on which the range of the outputs is seen.
         """
         outputs = self._outputs(x)
         types = {}
         for name, point in self._layout.points.items():
-            weight, bias = (_covering(v.get(name, np.zeros(1))) for v in (self.kernels, self.biases))
             if name in self._layout.last:
-                integer = _integer_bits(float(np.abs(outputs[name]).max()))
-                activation = FixedPoint.from_quantized_bits(score_bits, min(integer, score_bits - 2), not point.relu)
+                integer = min(_integer_bits(float(np.abs(outputs[name]).max())), self._score_bits - 2)
+                activation = FixedPoint.from_quantized_bits(self._score_bits, integer, not point.relu)
+                if name in self._sums:
+                    self.biases[name] = _tie_free(*self._sums[name], activation.fraction)
             else:
                 activation = self._result_type(name, point)
+            weight, bias = (_covering(v.get(name, np.zeros(1))) for v in (self.kernels, self.biases))
             types[name] = LayerTypes(weight, bias, activation)
         return types
 
@@ -189,8 +192,8 @@ class _Export:
         below = given.numpy()[2].reshape(-1, kernel.shape[-2]).max(0)
         fractions = (_last_bits(kernel) + below[:, None]).reshape(-1, len(factor)).max(0)
         bias = self._widths.biases[name] * factor
-        rounded_at = self._fraction.get(name)
-        self.biases[name] = _tie_free(bias, fractions, rounded_at, alive & (fractions > -np.inf))
+        self._sums[name] = bias, fractions, alive & (fractions > -np.inf)
+        self.biases[name] = _tie_free(*self._sums[name], self._fraction.get(name))
         up, down = (tf.constant(v) for v in (np.maximum(kernel, 0), np.minimum(kernel, 0)))
         low, high = given[0:1], given[1:2]
         largest = apply(point, high, up) + apply(point, low, down)
@@ -221,7 +224,7 @@ class _Export:
         return found
 
 
-def _tie_free(bias: Values, fractions: Values, rounded_at: int | None, alive: NDArray[np.bool_]) -> Values:
+def _tie_free(bias: Values, fractions: Values, alive: NDArray[np.bool_], rounded_at: int | None) -> Values:
     """Biases on the grid of the products that they are added to, or half a step above it.
 
     Where a sum is rounded, the half step makes sure that it never lies in the middle between two results: rounding to
@@ -230,8 +233,8 @@ def _tie_free(bias: Values, fractions: Values, rounded_at: int | None, alive: ND
     Args:
         bias: of each output.
         fractions: fractional bits of the products of each output.
-        rounded_at: fractional bits of the result; None where more of them are kept than products have.
         alive: whether there are products at all.
+        rounded_at: fractional bits of the result; None where they are not known.
     """
     whole = np.clip(np.where(alive, fractions, rounded_at or 0), 0, None)
     largest = np.maximum(np.abs(bias), 2.0**-10)
