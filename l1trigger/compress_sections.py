@@ -244,6 +244,14 @@ class LearnedSection(Section):
     batch_size: int = Field(2048, ge=1)
     learning_rate: float = Field(4e-3, gt=0)
 
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.lut is not None and self.strength is not None:
+            raise ValueError("give one of lut and strength: a target finds its strength")
+        if self.front and self.lut is None:
+            raise ValueError("front: has targets beside lut; give lut, too")
+        return self
+
 
 class ThresholdSection(Section):
     """Where the trigger cuts: a wanted rate (zero bias) or a false positive rate; exactly one of them.
@@ -282,6 +290,12 @@ class CompressSection(Section):
     learned: LearnedSection = LearnedSection()
     distillation: DistillationSection | None = None
     threshold: ThresholdSection = ThresholdSection(false_positive_rate=1e-3)
+
+    @model_validator(mode="after")
+    def _target(self) -> Self:
+        if self.method == "learned" and self.learned.lut is None and self.learned.strength is None:
+            raise ValueError("learned: method learned needs a target; write learned: {lut: 2000}")
+        return self
 
     def unread(self, design: Design) -> Iterable[Unread]:
         """Settings that mean nothing with a score whose network does not learn from the truth."""

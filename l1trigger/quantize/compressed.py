@@ -12,6 +12,21 @@ from l1trigger.quantize.score_link import LogLink
 
 
 @dataclass(frozen=True)
+class FrontNetwork:
+    """A larger or smaller network from the same training.
+
+    Attributes:
+        ebops: its effective bit operations.
+        network: itself.
+        scaling: of its inputs.
+    """
+
+    ebops: float
+    network: QuantizedNetwork
+    scaling: InputScaling
+
+
+@dataclass(frozen=True)
 class Compressed:
     """A quantized network with what became of its layers and the history of its training.
 
@@ -23,6 +38,8 @@ class Compressed:
         bias_corrected: whether its biases took back what rounding moves on average.
         scaling: of its inputs; None where it is the reference's.
         link: between its output and the score that it follows; None where they are the same.
+        ebops: its effective bit operations, where they were trained; else None.
+        front: other networks of the same training.
     """
 
     network: QuantizedNetwork
@@ -32,3 +49,5 @@ class Compressed:
     bias_corrected: bool = False
     scaling: InputScaling | None = None
     link: LogLink | None = None
+    ebops: float | None = None
+    front: tuple[FrontNetwork, ...] = ()

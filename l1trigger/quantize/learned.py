@@ -20,7 +20,7 @@ from l1trigger.compress_sections import CompressSection, LearnedSection
 from l1trigger.data.scaling import InputScaling
 from l1trigger.network import QuantizedNetwork, as_inputs
 from l1trigger.quantize import dense_layers
-from l1trigger.quantize.compressed import Compressed
+from l1trigger.quantize.compressed import Compressed, FrontNetwork
 from l1trigger.quantize.dense_layers import float_model
 from l1trigger.quantize.learned_export import exported
 from l1trigger.quantize.learned_network import LearnedNetwork, Layout
@@ -28,6 +28,43 @@ from l1trigger.quantize.training import read_history
 
 _RISE = math.log(200.0)
 """How much the strength of a penalty rises in all, as a logarithm."""
+OFF = -100.0
+"""Logarithm of a strength that is none."""
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How the strength of the penalty goes on from epoch to epoch.
+
+    A given strength is reached along a logarithmic ramp and then holds. With a target it follows the distance from it, no
+    faster than such a ramp.
+
+    Attributes:
+        section: of the design.
+        lut: the target; None where the section gives a strength.
+        epochs: of this training.
+    """
+
+    section: LearnedSection
+    lut: float | None
+    epochs: int
+
+    def after(self, done: int, before: float, loss: float, ebops: float) -> float:
+        """Logarithm of the strength in the next epoch.
+
+        Args:
+            done: epochs that are over.
+            before: that of the last of them.
+            loss, ebops: measured in it.
+        """
+        ramp = max(1.0, self.section.ramp * self.epochs)
+        if self.lut is None:
+            assert self.section.strength is not None
+            return math.log(self.section.strength) - _RISE * max(0.0, 1 - done / ramp)
+        if before <= OFF:
+            return math.log(max(loss, 1e-9) / self.lut) - _RISE / 2
+        distance = math.log(max(ebops, 1.0) / self.lut)
+        return before + _RISE / ramp * min(max(distance, -1.0), 1.0)
 
 
 def compressed(
@@ -35,7 +72,7 @@ def compressed(
     target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Callable[[str], None],
     examples: NDArray[np.float64] | None = None, learn_inputs: bool = True,
 ) -> Compressed:
-    """A network whose bit widths are trained with its weights.
+    """A network whose bit widths are trained with its weights, and those for other targets beside it.
 
     Args:
         network: the float network to begin with, as a Keras model or as a list of dense layers.
@@ -46,12 +83,31 @@ def compressed(
     layout = _layout(network)
     frameworks.seed_everything(seed)
     net = LearnedNetwork(layout, scaling, seen, learn_inputs)
-    history = _train(net, section.learned, x.astype(np.float32), target, loss, seed, work, progress)
-    made = exported(layout, net.widths(), scaling, section.quantization.score, seen)
-    quantized = QuantizedNetwork.from_keras(
-        made.model, made.scaling.network_type, dense_layers.output_type(made.model)
-    )
-    return Compressed(quantized, dense_layers.summarize(quantized), history, scaling=made.scaling)
+    training = _Training(net, section.learned, x.astype(np.float32), target, loss, seed, work, progress)
+    wanted, front, histories = section.learned, [], []
+    chosen: Compressed | None = None
+    for lut in sorted({wanted.lut, *wanted.front}, key=lambda v: -(v or 0)):
+        history = training.towards(lut)
+        histories.append(history)
+        made = exported(layout, net.widths(), scaling, section.quantization.score, seen)
+        quantized = QuantizedNetwork.from_keras(
+            made.model, made.scaling.network_type, dense_layers.output_type(made.model)
+        )
+        ebops = history["ebops"][-1]
+        if lut == wanted.lut:
+            if lut is not None and ebops > _CLOSE * lut:
+                progress(f"compress.learned.lut: {lut:g} was not reached, the network has {ebops:.0f} EBOPs. Remedy: "
+                         "more epochs, a smaller network or a higher target")
+            chosen = Compressed(quantized, dense_layers.summarize(quantized), {}, scaling=made.scaling, ebops=ebops)
+        else:
+            front.append(FrontNetwork(ebops, quantized, made.scaling))
+    assert chosen is not None  # the wanted target is one of them
+    joined = {name: [v for h in histories for v in h[name]] for name in histories[0]}
+    return replace(chosen, history=joined, front=tuple(front))
+
+
+_CLOSE = 1.1
+"""How far above its target a network may end without a word."""
 
 
 def _layout(network: Any) -> Layout:
@@ -61,38 +117,83 @@ def _layout(network: Any) -> Layout:
     return Layout(float_model([replace(layer, clipped=False) for layer in network]), clipped)
 
 
-def _train(
-    net: LearnedNetwork, section: LearnedSection, x: NDArray[np.float32], target: NDArray[np.float32],
-    loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Callable[[str], None],
-) -> dict[str, list[float]]:
-    """Trains a network in place, and gives the history of its losses, EBOPs and strengths."""
-    k = frameworks.keras()
-    model = _trained_model(net)
-    steps = -(-len(x) // section.batch_size)
-    rate = k.optimizers.schedules.CosineDecay(section.learning_rate, steps * section.epochs, alpha=0.01)
-    model.compile(
-        k.optimizers.Adam(rate, clipvalue=1.0), loss=loss, jit_compile=net.dense, steps_per_execution=min(steps, 16)
-    )
-    work.mkdir(parents=True, exist_ok=True)
-    log = work / "history.csv"
+@dataclass
+class _Training:
+    """The training of a network towards one target after the other.
 
-    def after(epoch: int, logs: dict[str, float]) -> None:
-        progress(
-            f"learned widths, epoch {epoch + 1}/{section.epochs}  loss {logs['loss']:.4g}  EBOPs {logs['ebops']:.0f}"
-        )
-        model.log_strength.assign(
-            _Strength.of(section, epoch + 1).next(float(model.log_strength.numpy()), logs["loss"], logs["ebops"])
-        )
+    Attributes:
+        net: trained in place.
+        section: of the design.
+        x, y, loss, seed, work, progress: see ``compressed``.
+        done: targets that are reached.
+        log_strength: logarithm of the penalty's strength at the end of the last one.
+    """
 
-    model.fit(
-        _batches(as_inputs(net.layout.model, x), target, section.batch_size, seed), steps_per_epoch=steps,
-        epochs=section.epochs, verbose=0,
-        callbacks=[
-            k.callbacks.LambdaCallback(on_epoch_end=after), k.callbacks.CSVLogger(str(log), append=True),
-            k.callbacks.BackupAndRestore(str(work / "backup"), delete_checkpoint=False),
-        ],
-    )
-    return read_history(log)
+    net: LearnedNetwork
+    section: LearnedSection
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+    loss: Callable[[Any, Any], Any]
+    seed: int
+    work: Path
+    progress: Callable[[str], None]
+    done: int = 0
+    log_strength: float = OFF
+
+    def towards(self, lut: float | None) -> dict[str, list[float]]:
+        """Trains towards a target, and gives the history of losses, EBOPs and strengths; what is done is read back.
+
+        Args:
+            lut: EBOPs that the network may have; None takes the strength that the section gives.
+        """
+        folder = self.work / f"target{self.done}"
+        finished = folder / "variables.npz"
+        if not finished.is_file():
+            self._train(folder, lut)
+            values = {str(i): v.numpy() for i, v in enumerate(self.net.variables)}
+            partial = folder / "partial.npz"
+            np.savez(partial, log_strength=self.log_strength, **values)
+            partial.replace(finished)
+        with np.load(finished) as z:
+            for i, variable in enumerate(self.net.variables):
+                variable.assign(z[str(i)])
+            self.log_strength = float(z["log_strength"])
+        self.done += 1
+        return read_history(folder / "history.csv")
+
+    def _train(self, folder: Path, lut: float | None) -> None:
+        k, section = frameworks.keras(), self.section
+        epochs = section.epochs if self.done == 0 else max(2, section.epochs // 2)
+        first_rate = section.learning_rate if self.done == 0 else section.learning_rate / 2
+        model = _trained_model(self.net, self.log_strength)
+        steps = -(-len(self.x) // section.batch_size)
+        rate = k.optimizers.schedules.CosineDecay(first_rate, steps * epochs, alpha=0.01)
+        model.compile(
+            k.optimizers.Adam(rate, clipvalue=1.0), loss=self.loss, jit_compile=self.net.dense,
+            steps_per_execution=min(steps, 16),
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        strength = Strength(section, lut, epochs)
+        name = "" if lut is None else f" for {lut:g} LUT"
+
+        def after(epoch: int, logs: dict[str, float]) -> None:
+            self.progress(
+                f"learned widths{name}, epoch {epoch + 1}/{epochs}  loss {logs['loss']:.4g}  "
+                f"EBOPs {logs['ebops']:.0f}"
+            )
+            before = float(model.log_strength.numpy())
+            model.log_strength.assign(strength.after(epoch + 1, before, logs["loss"], logs["ebops"]))
+
+        model.fit(
+            _batches(as_inputs(self.net.layout.model, self.x), self.y, section.batch_size, self.seed + self.done),
+            steps_per_epoch=steps, epochs=epochs, verbose=0,
+            callbacks=[
+                k.callbacks.LambdaCallback(on_epoch_end=after),
+                k.callbacks.CSVLogger(str(folder / "history.csv"), append=True),
+                k.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False),
+            ],
+        )
+        self.log_strength = float(model.log_strength.numpy())
 
 
 def _batches(x: Any, y: NDArray[np.float32], size: int, seed: int) -> Any:
@@ -107,55 +208,18 @@ def _batches(x: Any, y: NDArray[np.float32], size: int, seed: int) -> Any:
     return tf.data.Dataset.counter(dtype=tf.int32).map(drawn).prefetch(4)
 
 
-_OFF = -100.0
-"""Logarithm of a strength that is none."""
-
-
-@dataclass(frozen=True)
-class _Strength:
-    """How the strength of the penalty goes on after an epoch.
-
-    Attributes:
-        section: of the design.
-        done: epochs that are over.
-    """
-
-    section: LearnedSection
-    done: int
-
-    @classmethod
-    def of(cls, section: LearnedSection, done: int) -> _Strength:
-        return cls(section, done)
-
-    def next(self, before: float, loss: float, ebops: float) -> float:
-        """Logarithm of the strength in the next epoch.
-
-        Args:
-            before: that of the epoch that is over.
-            loss, ebops: measured in it.
-        """
-        rise = max(1.0, self.section.ramp * self.section.epochs)
-        if self.section.strength is not None:
-            return math.log(self.section.strength) - _RISE * max(0.0, 1 - self.done / rise)
-        assert self.section.lut is not None
-        if before <= _OFF:
-            return math.log(loss / self.section.lut) - _RISE / 2
-        # Integral control; the network follows the strength within about ten epochs.
-        distance = math.log(max(ebops, 1.0) / self.section.lut)
-        return before + _RISE / rise * min(max(distance, -1.0), 1.0)
-
-
-def _trained_model(net: LearnedNetwork) -> Any:
+def _trained_model(net: LearnedNetwork, log_strength: float) -> Any:
     """The Keras model that trains it: its loss is that of the outputs and the penalty."""
-    k, tf = frameworks.keras(), frameworks.tensorflow()
+    tf = frameworks.tensorflow()
+    keras_model: Any = frameworks.keras().Model
 
-    class Learned(k.Model):  # type: ignore[misc]
+    class Learned(keras_model):  # type: ignore[misc]
         """A network and the strength of its penalty."""
 
         def __init__(self) -> None:
             super().__init__()
             self.learned = net.variables
-            self.log_strength = tf.Variable(_OFF, trainable=False, name="log_strength")
+            self.log_strength = tf.Variable(log_strength, trainable=False, name="log_strength")
 
         def call(self, x: Any) -> Any:
             """Outputs of a batch."""

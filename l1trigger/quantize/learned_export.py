@@ -241,7 +241,7 @@ def _tie_free(bias: Values, fractions: Values, alive: NDArray[np.bool_], rounded
     whole = np.minimum(whole, _WEIGHT_BITS - 3 - np.maximum(np.ceil(np.log2(largest)), 0))
     step = 2.0**-whole
     rounds = alive & (whole > (np.inf if rounded_at is None else rounded_at))
-    return np.where(rounds, np.floor(bias / step) * step + step / 2, np.rint(bias / step) * step)
+    return np.asarray(np.where(rounds, np.floor(bias / step) * step + step / 2, np.rint(bias / step) * step))
 
 
 def _last_bits(values: Values) -> Values:
@@ -250,7 +250,7 @@ def _last_bits(values: Values) -> Values:
     whole = np.abs(mantissa * 2.0**_MANTISSA).astype(np.int64)
     with np.errstate(divide="ignore"):
         zeros = np.log2((whole & -whole).astype(np.float64))
-    return np.where(whole == 0, -np.inf, _MANTISSA - exponent - zeros)
+    return np.asarray(np.where(whole == 0, -np.inf, _MANTISSA - exponent - zeros))
 
 
 _MANTISSA = 53

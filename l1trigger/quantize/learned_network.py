@@ -353,7 +353,7 @@ class _Inputs:
     def dropped(self) -> NDArray[np.int64]:
         """Low bits that every input loses, flat."""
         parts = [(self._fraction[n] - self._fractions(n)).numpy().ravel() for n in self._names]
-        return np.rint(np.concatenate(parts)).astype(np.int64)
+        return np.asarray(np.rint(np.concatenate(parts)), np.int64)
 
 
 def _straight(v: Any) -> Any:
@@ -367,7 +367,7 @@ def _whole(bits: Any, least: int, most: int) -> Any:
 
 
 def _numbers(variable: Any, least: int, most: int) -> Values:
-    return np.clip(np.rint(variable.numpy()), least, most).astype(np.float64)
+    return np.asarray(np.clip(np.rint(variable.numpy()), least, most), np.float64)
 
 
 def on_grid(x: Any, fraction: Any, floor: bool = False) -> Any:
