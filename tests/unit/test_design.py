@@ -126,7 +126,7 @@ def test_bad_argument(good: Path, setting: str, message: str) -> None:
         ("- a", "is not a mapping of sections"),
         ("name: [", "is not YAML .line 1: "),
         ("name: a\nname: b", "line 2: the key 'name' is given twice"),
-        ("name: a", "data.source: is missing. Remedy: name one of: adc2021, arrays, calorimeter_images, cicada, clusters, "),
+        ("name: a", "data.source: is missing. Remedy: name one of: adc2021, arrays, calorimeter_images, cicada, "),
         (GOOD.replace("name: tiny", ""), "name: is missing. Remedy: add this key"),
         (GOOD.replace("  source: zerobias", "  sauce: zerobias"), "data.source: is missing"),
     ],
