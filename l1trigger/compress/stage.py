@@ -14,8 +14,10 @@ from l1trigger.compress.result import CompressResult, in_float_units
 from l1trigger.contracts.score import SCORES
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
+from l1trigger.data.scaling import InputScaling
 from l1trigger.design import CompressSection, Design, ThresholdSection
 from l1trigger.figures import Figure, FigureMaker, Source
+from l1trigger.network import QuantizedNetwork
 from l1trigger.physics import classification, measure, rates
 from l1trigger.physics.roc import Scored
 from l1trigger.quantize.compressed import Compressed
@@ -44,11 +46,7 @@ def compress(
             require(design, QUANTIZED_ALREADY)
         else:
             made = score.compress(data, trained, which, work / f"seed{training.seed}", named(name))
-        scaling = made.scaling or trained.scaling
-        trigger = TriggerFunction(
-            design.name, scaling, made.network, design.compress.score, score.kernel.score_type(scaling, made.network), 0
-        )
-        results[which] = (trigger, made)
+        results[which] = (trigger_function(design, trained, made.network, made.scaling), made)
     trigger, made = results[trained.best]
     progress("threshold")
     trigger = replace(trigger, threshold=find_threshold(design.compress.threshold, trigger, data))
@@ -63,10 +61,26 @@ def compress(
     return CompressResult(trigger, made.layers, made.history, float_threshold, figures, before, made.link)
 
 
+def trigger_function(
+    design: Design, trained: TrainResult, network: QuantizedNetwork, scaling: InputScaling | None
+) -> TriggerFunction:
+    """The trigger function around a network, with a threshold that is still to be found.
+
+    Args:
+        design: gives its name and score.
+        trained: the reference.
+        network: quantized.
+        scaling: of its inputs; None takes the reference's.
+    """
+    score, scaling = design.compress.score, scaling or trained.scaling
+    score_type = SCORES.get(score).kernel.score_type(scaling, network)
+    return TriggerFunction(design.name, scaling, network, score, score_type, 0)
+
+
 QUANTIZED_ALREADY = tuple(
     Unread(f"compress.{key}", "the model is quantized already, and goes to firmware as it is",
            "leave it out, or give the model without quantizers")
-    for key in ("method", "pruning.*", "quantization.*", "distillation", "student", "internal")
+    for key in ("method", "pruning.*", "quantization.*", "learned.*", "distillation", "student", "internal")
 )
 """What means nothing where the reference is quantized, which only its file tells."""
 

@@ -1,7 +1,7 @@
 """Training of learned bit widths: a penalty on effective bit operations that rises, then holds.
 
-With a target, the strength of the penalty follows how far the network is from it; networks for several targets come from
-one training, each from the one before it.
+With a target, the strength of the penalty follows how far the network is from it; networks for several targets come
+from one training, each from the one before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from l1trigger.quantize import dense_layers
 from l1trigger.quantize.compressed import Compressed, FrontNetwork
 from l1trigger.quantize.dense_layers import float_model
 from l1trigger.quantize.learned_export import exported
-from l1trigger.quantize.learned_network import LearnedNetwork, Layout
+from l1trigger.quantize.learned_network import Layout, LearnedNetwork
 from l1trigger.quantize.training import read_history
 
 _RISE = math.log(200.0)
@@ -36,8 +36,8 @@ OFF = -100.0
 class Strength:
     """How the strength of the penalty goes on from epoch to epoch.
 
-    A given strength is reached along a logarithmic ramp and then holds. With a target it follows the distance from it, no
-    faster than such a ramp.
+    A given strength is reached along a logarithmic ramp and then holds. With a target it follows the distance from it,
+    no faster than such a ramp.
 
     Attributes:
         section: of the design.
@@ -69,8 +69,8 @@ class Strength:
 
 def compressed(
     network: Any, scaling: InputScaling, section: CompressSection, x: NDArray[np.float64],
-    target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Callable[[str], None],
-    examples: NDArray[np.float64] | None = None, learn_inputs: bool = True,
+    target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path,
+    progress: Callable[[str], None], examples: NDArray[np.float64] | None = None, learn_inputs: bool = True,
 ) -> Compressed:
     """A network whose bit widths are trained with its weights, and those for other targets beside it.
 

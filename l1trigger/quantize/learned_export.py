@@ -1,8 +1,9 @@
 """From learned widths to plain QKeras layers: one type for the weights of a layer, and one for its results.
 
-A weight with fewer bits is a multiple of a larger power of two, so that one type holds weights of any widths. A ReLU lets
-powers of two pass: a channel with fewer fractional bits than its neighbours is made smaller by a power of two until its
-last bit is theirs, and the weights that read it are made larger by the same. Results get enough bits never to saturate.
+A weight with fewer bits is a multiple of a larger power of two, so that one type holds weights of any widths. A ReLU
+lets powers of two pass: a channel with fewer fractional bits than its neighbours is made smaller by a power of two
+until its last bit is theirs, and the weights that read it are made larger by the same. Results get enough bits never
+to saturate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A network that learns its bit widths: fractional bits of every weight, every channel and every input are trained.
 
-Values are rounded in the forward pass and passed straight through in the backward pass; a width learns from how much the
-rounding error shrinks with one bit more, ln 2 times the error (High Granularity Quantization, arXiv:2405.00645). What
-the network costs is counted in effective bit operations (EBOPs): the bits of every weight times those of what it
+Values are rounded in the forward pass and passed straight through in the backward pass; a width learns from how much
+the rounding error shrinks with one bit more, ln 2 times the error (High Granularity Quantization, arXiv:2405.00645).
+What the network costs is counted in effective bit operations (EBOPs): the bits of every weight times those of what it
 multiplies, plus the bits of every result.
 """
 
@@ -186,7 +186,8 @@ class LearnedNetwork:
         for name, point in layout.points.items():
             if point.weights is not None:
                 kernel, bias = point.weights
-                self.kernels[name], self.biases[name] = variable(kernel, f"{name}_kernel"), variable(bias, f"{name}_bias")
+                self.kernels[name] = variable(kernel, f"{name}_kernel")
+                self.biases[name] = variable(bias, f"{name}_bias")
                 first = FIRST_BITS - math.ceil(math.log2(max(float(np.abs(kernel).max()), 1e-6)))
                 self._weight_bits[name] = variable(np.full(kernel.shape, first), f"{name}_weight_bits")
                 self.dense &= type(point.layer).__name__ == "Dense"

@@ -1,7 +1,7 @@
 """A link between what a network gives and the score that it follows: a logarithm, while it is trained.
 
-A reconstruction error is a sum, and its logarithm is what spreads it out. A network of sums and ReLUs reaches the sum with
-fewer neurons than its logarithm; the order of events is the same, so that firmware needs no logarithm.
+A reconstruction error is a sum, and its logarithm is what spreads it out. A network of sums and ReLUs reaches the sum
+with fewer neurons than its logarithm; the order of events is the same, so that firmware needs no logarithm.
 """
 
 from __future__ import annotations
