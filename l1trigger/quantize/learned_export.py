@@ -53,8 +53,7 @@ def exported(layout: Layout, widths: Widths, scaling: InputScaling, score_bits: 
     """
     made = _Export(layout, widths, scaling, score_bits)
     scaling = made.scaling
-    few = scaling.network_type.quantize(_floored(x, scaling))
-    types = made.types(few)
+    types = made.types(_floored(x, scaling))
     model = rebuilt(layout.model, layout.points, types, scaling.network_type)
     for name, kernel in made.kernels.items():
         weights = [kernel.astype(np.float32), made.biases[name].astype(np.float32)]
@@ -156,7 +155,8 @@ class _Export:
 
     def _input(self, layer: Any) -> Any:
         numbers = self._layout.numbers[layer.name]
-        types = [self.scaling.types[int(n) - 1] for n in numbers.ravel()]
+        first = self._layout.first_input[layer.name]
+        types = self.scaling.types[first : first + numbers.size]
         self._scales |= dict.fromkeys((int(n) for n in numbers.ravel()), 1.0)
         values = [[t.range[0] for t in types], [t.range[1] for t in types], [float(t.fraction) for t in types]]
         return _tensor(np.array(values).reshape(3, *numbers.shape))
@@ -209,6 +209,7 @@ class _Export:
         found: dict[str, Values] = {}
 
         def of_point(name: str, point: Point, given: list[Any]) -> Any:
+            given = [tf.cast(g, "float64") for g in given]
             if name in self.kernels:
                 y = apply(point, given[0], tf.constant(self.kernels[name])) + self.biases[name]
             elif type(point.layer).__name__ == "ReLU":
@@ -258,7 +259,7 @@ _MANTISSA = 53
 
 
 def _rounded(kernel: Values, fraction: Values) -> Values:
-    return np.asarray(np.floor(kernel * 2.0**fraction + 0.5) * 2.0**-fraction)
+    return np.asarray(np.rint(kernel * 2.0**fraction) * 2.0**-fraction)
 
 
 def _is_depthwise(point: Point) -> bool:

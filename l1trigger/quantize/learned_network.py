@@ -61,6 +61,7 @@ class Layout:
         points: its typed layers by name, in order.
         clipped: names of those whose results are clipped to [-1, 1].
         last: names of those whose results are the network's outputs.
+        first_input: place of the first element of each input among all of them, by layer.
         numbers: of the channels of each typed result, and of the elements of each input, by layer.
         feeds: numbers of the channels that a layer with weights multiplies; None where they vary with the position.
         free: numbers of the channels that only layers with weights read, so that they may carry a scale.
@@ -73,6 +74,8 @@ class Layout:
         self.ends = {p.end.name: name for name, p in self.points.items()}
         self.numbers: dict[str, NDArray[np.int64]] = {}
         self.feeds: dict[str, NDArray[np.int64] | None] = {}
+        sizes = [math.prod(t.shape[1:]) for t in model.inputs]
+        self.first_input = dict(zip(model.input_names, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
         self._bound: set[int] = set()
         self._count = 1
         flow = self.walk(self._numbered_input, self._numbered)
@@ -105,10 +108,10 @@ class Layout:
         return values
 
     def has_scale(self, name: str) -> bool:
-        """Whether the channels of a result may each have bits of their own."""
+        """Whether the channels of a result may each have bits of their own: weights before and behind take the scale."""
         point = self.points[name]
         free = all(int(n) in self.free for n in self.numbers[name].ravel())
-        return free and point.limit is None and name not in self.clipped
+        return free and name in self.feeds and point.limit is None and name not in self.clipped
 
     def _numbered_input(self, layer: Any) -> Any:
         shape = layer.output.shape[1:]
@@ -308,13 +311,10 @@ class _Inputs:
         self._integer: dict[str, Any] = {}
         self._most: dict[str, Any] = {}
         self._dropped: dict[str, Any] = {}
-        first = 0
         names = layout.model.input_names
-        shapes = {layer.name: layer.output.shape[1:] for layer in layout.model.layers}
         for name in names:
-            shape = shapes[name]
-            types = scaling.types[first : first + math.prod(shape)]
-            first += len(types)
+            numbered, first = layout.numbers[name], layout.first_input[name]
+            shape, types = numbered.shape, scaling.types[first : first + numbered.size]
             fraction, integer = (np.array(v, np.float32).reshape(shape) for v in (
                 [t.fraction for t in types], [t.integer for t in types]
             ))
@@ -322,7 +322,7 @@ class _Inputs:
             least = np.maximum(0, np.array([float(t.signed) - t.integer for t in types]).reshape(shape))
             self._fraction[name], self._integer[name] = tf.constant(fraction), tf.constant(integer)
             most = np.maximum(fraction - least, 0)
-            numbers = set(layout.numbers[name].ravel().tolist())
+            numbers = set(numbered.ravel().tolist())
             own = all(f is not None for n, f in layout.feeds.items() if self._reads(layout, n, numbers))
             if not own:
                 most = np.broadcast_to(most.min(tuple(range(most.ndim - 1)), keepdims=True), most.shape)
@@ -372,7 +372,7 @@ def _numbers(variable: Any, least: int, most: int) -> Values:
 
 
 def on_grid(x: Any, fraction: Any, floor: bool = False) -> Any:
-    """``x`` in multiples of 2^-fraction, rounded half up or down; gradients of arXiv:2405.00645.
+    """``x`` in multiples of 2^-fraction, rounded to even or down; gradients of arXiv:2405.00645.
 
     Args:
         x: values.
@@ -381,7 +381,7 @@ def on_grid(x: Any, fraction: Any, floor: bool = False) -> Any:
     """
     tf = frameworks.tensorflow()
     scale = tf.stop_gradient(tf.pow(2.0, fraction))
-    y = tf.floor(x * scale + (0.0 if floor else 0.5)) / scale
+    y = (tf.floor(x * scale) if floor else tf.round(x * scale)) / scale
     error = tf.stop_gradient(x - y - (0.5 / scale if floor else 0.0))
     return tf.stop_gradient(y - x) + x + _LN2 * error * (fraction - tf.stop_gradient(fraction))
 
@@ -394,6 +394,6 @@ def significant_bits(weights: Any, fraction: Any) -> Any:
     tf = frameworks.tensorflow()
     multiples = tf.abs(weights) * tf.pow(2.0, fraction)
     smooth = tf.nn.relu(tf.math.log(multiples + 1e-6) / _LN2 + 1.0)
-    rounded = tf.floor(multiples + 0.5)
+    rounded = tf.round(multiples)
     exact = tf.floor(tf.math.log(tf.maximum(rounded, 1.0)) / _LN2 + 1e-4) + 1.0
     return smooth + tf.stop_gradient(tf.where(rounded > 0, exact, tf.zeros_like(exact)) - smooth)
