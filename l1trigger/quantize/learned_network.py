@@ -108,7 +108,7 @@ class Layout:
         return values
 
     def has_scale(self, name: str) -> bool:
-        """Whether the channels of a result may each have bits of their own: weights before and behind take the scale."""
+        """Whether the channels of a result may each have bits of their own: weights on both sides take the scale."""
         point = self.points[name]
         free = all(int(n) in self.free for n in self.numbers[name].ravel())
         return free and name in self.feeds and point.limit is None and name not in self.clipped

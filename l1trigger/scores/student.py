@@ -18,6 +18,7 @@ from l1trigger.contracts.architecture import Loss
 from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.electronics import REGIONS
 from l1trigger.data.events import DataSet
+from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.design import CompressSection, Design, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
@@ -40,6 +41,8 @@ class StudentOptions(CompressSection):
             mirrored in eta at random. A dense student has a weight for each region and learns the sample by heart
             where it sees each crossing once.
         distill: how the float student is trained before it is quantized.
+        fold: features of trigger objects that the student sees without their sign, the bits of negative ones inverted:
+            a reconstruction error depends on the size of an angle, and its sign costs neurons.
         link: ``log`` lets the student follow the exponential of the score, which ranks events alike and needs fewer
             neurons where the score is the logarithm of a sum; ``identity`` the score itself.
         tail: additional weight of an event in the loss for each standard deviation that its score lies above the mean.
@@ -52,6 +55,7 @@ class StudentOptions(CompressSection):
     outliers: float = Field(0.5, ge=0, le=20)
     copies: int | None = Field(None, ge=1, le=36)
     distill: TrainSection = TrainSection(epochs=20)
+    fold: tuple[Literal["eta", "phi"], ...] = ()
     link: Literal["identity", "log"] = "identity"
     tail: float = Field(0.0, ge=0)
 
@@ -86,6 +90,8 @@ class Student(Score[StudentOptions]):
         options, shape = self.options, data.train.inputs.shape[1:]
         if (options.copies or 1) > 1 and shape[:2] != REGIONS:
             raise DesignError(None, "compress.copies", "only images of 18 x 14 regions have such copies", "write 1")
+        if options.fold and shape != (OBJECTS, len(FEATURES)):
+            raise DesignError(None, "compress.fold", "only trigger objects have angles", "leave it out")
         try:
             model = self.build(options, shape)
         except ValueError as e:
@@ -121,10 +127,13 @@ class Student(Score[StudentOptions]):
         options = self.options
         seed = trained.trainings[which].seed
         events = base.with_outliers(data, options.outliers, seed, options.copies or 1)
-        x = trained.scaling.firmware(events)
+        scaling = trained.scaling
+        if options.fold:
+            scaling = scaling.folded([f in options.fold for f in FEATURES] * OBJECTS)
+        x = scaling.firmware(events)
         target = trained.float_score(events, which).astype(np.float32)
         validation = (
-            trained.scaling.firmware(data.validation.inputs).astype(np.float32),
+            scaling.firmware(data.validation.inputs).astype(np.float32),
             trained.float_score(data.validation.inputs, which).astype(np.float32),
         )
         frameworks.seed_everything(seed)
@@ -135,10 +144,10 @@ class Student(Score[StudentOptions]):
         # The exporter of dense layers fits binary points layer by layer, that of any other model tensor by tensor.
         network = model if options.layers else dense.folded_dense(model, linear=("output",))
         made = base.quantized(
-            network, trained.scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
+            network, scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
             examples=x[-len(x) // 3 :],
         )
-        return replace(made, link=link)
+        return replace(made, link=link, scaling=made.scaling or scaling)
 
     @staticmethod
     def _distill(

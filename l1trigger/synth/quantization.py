@@ -126,14 +126,19 @@ def _signed(v: Any, t: FixedPoint) -> Any:
 
 def _signed_by_bits(v: Any, t: FixedPoint) -> Any:
     """The same by the high bits, without a constant: exact for types of any width."""
-    sign = v.is_negative()
-    everywhere = -sign * t.lsb  # all bits of the sign
-    folded = (v ^ everywhere).quantize(0, int(v.kif[1]), t.fraction)  # v where v >= 0, else the bits inverted
-    inside = _filled(folded, t.integer - 1, t.fraction) ^ everywhere
+    everywhere = -v.is_negative() * t.lsb  # all bits of the sign
+    inside = _filled(folded(v, t.fraction), t.integer - 1, t.fraction) ^ everywhere
     saturated = inside.quantize(1, t.integer - 1, t.fraction)
     if t.overflow is not Overflow.SAT_SYM:
         return saturated
     return saturated + (saturated + 2.0 ** (t.integer - 1)).unary_bit_op("any") * -t.lsb + t.lsb
+
+
+def folded(v: Any, fraction: int) -> Any:
+    """One value where it is not negative, else with its bits inverted: -v - 1, in units of 2^-fraction."""
+    if v.low >= 0:
+        return v
+    return (v ^ (-v.is_negative() * 2.0**-fraction)).quantize(0, int(v.kif[1]), fraction)
 
 
 def _unsigned(v: Any, t: FixedPoint) -> Any:

@@ -1,5 +1,6 @@
 """Learned bit widths: what is trained, and the plain QKeras layers that it becomes, are one function."""
 
+import itertools
 import math
 
 import numpy as np
@@ -80,7 +81,7 @@ def dense_stack(seed: int, sizes=(6, 5, 4, 2), clipped: bool = False):
         dense_layers.DenseLayer(f"d{i}", rng.normal(0, 0.7, (a, b)).astype(np.float32),
                                 rng.normal(0, 0.3, b).astype(np.float32), relu=i < len(sizes) - 2 and not clipped,
                                 clipped=clipped and i == 0)
-        for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False))
+        for i, (a, b) in enumerate(itertools.pairwise(sizes))
     ]
 
 
@@ -100,7 +101,7 @@ def test_channels_that_nothing_but_weights_reads_have_bits_of_their_own():
     own = {name: layout.has_scale(name) for name in layout.points}
     assert any(own.values())
     assert not all(own.values())  # what is added to something else shares its last bit
-    for name, point in layout.points.items():
+    for point in layout.points.values():
         if type(point.layer).__name__ == "Add":
             assert all(not own[s.name] for s in point.layer.inbound_nodes[0].inbound_layers if s.name in own)
 
@@ -140,7 +141,7 @@ def test_a_given_strength_is_reached_along_a_ramp_and_holds():
     section = LearnedSection(strength=1e-4, epochs=10, ramp=0.4)
     strength = learned.Strength(section, None, 10)
     after = [strength.after(done, 0.0, 1.0, 1.0) for done in range(1, 10)]
-    assert all(b > a for a, b in zip(after[:3], after[1:4], strict=True))
+    assert all(b > a for a, b in itertools.pairwise(after[:4]))
     assert after[3:] == [math.log(1e-4)] * 6
 
 
