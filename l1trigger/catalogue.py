@@ -147,6 +147,8 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("tpr_interpolated", "signal efficiency at exactly a false positive rate", "", _HIGHER, printed=_EFFICIENCY,
           compared=_FOUR),
     Entry("tpr_at_rate", "signal efficiency at a trigger rate", "", _HIGHER, printed=_EFFICIENCY, compared=_FOUR),
+    Entry("tpr_over_baseline", "signal efficiency above that of the best baseline", "", _HIGHER, printed=_EFFICIENCY,
+          compared=_FOUR),
     Entry("threshold_for_rate", "threshold for a trigger rate", printed=_FIVE_DIGITS),
     Entry("pt_at_95_percent", "where the efficiency reaches 95 %", "GeV", _LOWER, printed=_THREE_DIGITS),
     Entry("resolution", "energy resolution", "", _LOWER, Group.ENERGY, printed=_FOUR, roles=("headline", "scan")),

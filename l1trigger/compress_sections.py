@@ -232,7 +232,7 @@ class LearnedSection(Section):
         front: other targets, from each of which a network is kept beside the one that goes to firmware; networks with
             more are passed on the way, smaller ones are trained on from it.
         epochs: of training towards one target; half of them for each further one.
-        ramp: fraction of the epochs in which the strength rises.
+        ramp: fraction of the epochs in which the strength rises, or EBOPs are led to their target; then it holds.
         batch_size, learning_rate: of Adam with a cosine schedule.
     """
 
@@ -240,7 +240,7 @@ class LearnedSection(Section):
     strength: float | None = Field(None, gt=0)
     front: tuple[Annotated[float, Field(gt=0)], ...] = ()
     epochs: int = Field(200, ge=2)
-    ramp: float = Field(0.4, ge=0, le=0.9)
+    ramp: float = Field(0.6, ge=0, le=0.9)
     batch_size: int = Field(2048, ge=1)
     learning_rate: float = Field(4e-3, gt=0)
 

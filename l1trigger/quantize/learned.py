@@ -28,6 +28,8 @@ from l1trigger.quantize.training import read_history
 
 _RISE = math.log(200.0)
 """How much the strength of a penalty rises in all, as a logarithm."""
+_GAIN, _FASTEST = 0.1, 0.15
+"""How much the logarithm of the strength follows the distance of EBOPs from where they should be, and at most."""
 OFF = -100.0
 """Logarithm of a strength that is none."""
 
@@ -36,8 +38,8 @@ OFF = -100.0
 class Strength:
     """How the strength of the penalty goes on from epoch to epoch.
 
-    A given strength is reached along a logarithmic ramp and then holds. With a target it follows the distance from it,
-    no faster than such a ramp.
+    A given strength is reached along a logarithmic ramp and then holds. With a target, EBOPs are led to it along a ramp
+    of theirs: a network that is pressed faster loses weights that it does not get back.
 
     Attributes:
         section: of the design.
@@ -49,22 +51,24 @@ class Strength:
     lut: float | None
     epochs: int
 
-    def after(self, done: int, before: float, loss: float, ebops: float) -> float:
+    def after(self, done: int, before: float, loss: float, ebops: float, first: float) -> float:
         """Logarithm of the strength in the next epoch.
 
         Args:
             done: epochs that are over.
             before: that of the last of them.
             loss, ebops: measured in it.
+            first: EBOPs in the first epoch.
         """
-        ramp = max(1.0, self.section.ramp * self.epochs)
+        left = max(0.0, 1 - done / max(1.0, self.section.ramp * self.epochs))
         if self.lut is None:
             assert self.section.strength is not None
-            return math.log(self.section.strength) - _RISE * max(0.0, 1 - done / ramp)
+            return math.log(self.section.strength) - _RISE * left
         if before <= OFF:
-            return math.log(max(loss, 1e-9) / self.lut) - _RISE / 2
-        distance = math.log(max(ebops, 1.0) / self.lut)
-        return before + _RISE / ramp * min(max(distance, -1.0), 1.0)
+            before = math.log(max(loss, 1e-9) / self.lut) - _RISE
+        wanted = math.log(self.lut) + left * max(0.0, math.log(max(first, 1.0) / self.lut))
+        distance = math.log(max(ebops, 1.0)) - wanted
+        return before + min(max(_GAIN * distance, -_FASTEST), _FASTEST)
 
 
 def compressed(
@@ -181,8 +185,10 @@ class _Training:
                 f"learned widths{name}, epoch {epoch + 1}/{epochs}  loss {logs['loss']:.4g}  "
                 f"EBOPs {logs['ebops']:.0f}"
             )
-            before = float(model.log_strength.numpy())
-            model.log_strength.assign(strength.after(epoch + 1, before, logs["loss"], logs["ebops"]))
+            if epoch == 0:
+                model.first_ebops.assign(logs["ebops"])
+            before, first = float(model.log_strength.numpy()), float(model.first_ebops.numpy())
+            model.log_strength.assign(strength.after(epoch + 1, before, logs["loss"], logs["ebops"], first))
 
         model.fit(
             _batches(as_inputs(self.net.layout.model, self.x), self.y, section.batch_size, self.seed + self.done),
@@ -210,7 +216,7 @@ def _batches(x: Any, y: NDArray[np.float32], size: int, seed: int) -> Any:
 
 def _trained_model(net: LearnedNetwork, log_strength: float) -> Any:
     """The Keras model that trains it: its loss is that of the outputs and the penalty."""
-    tf = frameworks.tensorflow()
+    tf, metrics = frameworks.tensorflow(), frameworks.keras().metrics
     keras_model: Any = frameworks.keras().Model
 
     class Learned(keras_model):  # type: ignore[misc]
@@ -220,19 +226,28 @@ def _trained_model(net: LearnedNetwork, log_strength: float) -> Any:
             super().__init__()
             self.learned = net.variables
             self.log_strength = tf.Variable(log_strength, trainable=False, name="log_strength")
+            self.first_ebops = tf.Variable(0.0, trainable=False, name="first_ebops")
+            self.means = [metrics.Mean("loss"), metrics.Mean("ebops")]
+
+        @property
+        def metrics(self) -> list[Any]:
+            """What begins anew with every epoch."""
+            return self.means
 
         def call(self, x: Any) -> Any:
             """Outputs of a batch."""
             return net.forward(x)[0]
 
         def train_step(self, data: Any) -> dict[str, Any]:
-            """One step of Adam."""
+            """One step of Adam; means over the epoch so far."""
             x, y = data
             with tf.GradientTape() as tape:
                 output, ebops = net.forward(x)
                 loss = self.compute_loss(x, y, output)
                 total = loss + tf.exp(self.log_strength) * ebops
             self.optimizer.minimize(total, self.trainable_variables, tape=tape)
-            return {"loss": loss, "ebops": ebops, "strength": tf.exp(self.log_strength)}
+            for mean, value in zip(self.means, (loss, ebops), strict=True):
+                mean.update_state(value)
+            return {m.name: m.result() for m in self.means} | {"strength": tf.exp(self.log_strength)}
 
     return Learned()

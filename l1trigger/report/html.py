@@ -21,6 +21,7 @@ from l1trigger.report import (
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
 from l1trigger.report.text import number
+from l1trigger.report.verdicts import verdicts
 
 Images = Mapping[str, tuple[str, bytes]]
 """Picture name to (MIME type, content)."""
@@ -57,29 +58,6 @@ def _absent_level(report: Report) -> str:
     """A sentence on the RTL where it is no level of the physics, with the reason."""
     events = report.figure("physics_events", "rtl")
     return f" Level rtl is not among them: {events.reason}." if events and events.reason else ""
-
-
-def verdicts(report: Report) -> list[tuple[str, str, str]]:
-    """(style, headline, sentence) of the questions that a reader has first."""
-    exact = report.exact
-    integers = sum(b.outputs for b in report.bit_exact)
-    wrong = sum(b.mismatches for b in report.bit_exact)
-    if exact is None:
-        first = ("unknown", "Not compared", "No levels were compared bit by bit.")
-    elif exact:
-        first = ("good", "Bit-exact", f"0 mismatches in {number(integers)} integers.")
-    else:
-        first = ("bad", "Not bit-exact", f"{number(wrong)} of {number(integers)} integers differ.")
-    met = [j.met for j in report.budget]
-    if not met:
-        second = ("unknown", "No budget", "The design sets no limits.")
-    elif False in met:
-        second = ("bad", "Over budget", f"{met.count(False)} of {len(met)} limits missed.")
-    elif None in met:
-        second = ("unknown", "Budget open", f"{met.count(None)} of {len(met)} limits not measured.")
-    else:
-        second = ("good", "Within budget", f"All {len(met)} limits met.")
-    return [first, second]
 
 
 def tiles(book: Book) -> list[tuple[str, Cell, str]]:

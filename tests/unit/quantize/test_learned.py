@@ -140,17 +140,18 @@ def test_gradients_of_a_width_follow_the_rounding_error():
 def test_a_given_strength_is_reached_along_a_ramp_and_holds():
     section = LearnedSection(strength=1e-4, epochs=10, ramp=0.4)
     strength = learned.Strength(section, None, 10)
-    after = [strength.after(done, 0.0, 1.0, 1.0) for done in range(1, 10)]
+    after = [strength.after(done, 0.0, 1.0, 1.0, 1.0) for done in range(1, 10)]
     assert all(b > a for a, b in itertools.pairwise(after[:4]))
     assert after[3:] == [math.log(1e-4)] * 6
 
 
 def test_a_target_moves_the_strength_towards_it():
-    strength = learned.Strength(LearnedSection(lut=100, epochs=10), 100, 10)
-    first = strength.after(1, learned.OFF, 0.5, 1000)
-    assert strength.after(2, first, 0.5, 1000) > first
-    assert strength.after(2, first, 0.5, 100) == first
-    assert strength.after(2, first, 0.5, 50) < first
+    strength = learned.Strength(LearnedSection(lut=100, epochs=10, ramp=0.5), 100, 10)
+    begun = strength.after(1, learned.OFF, 0.5, 1000, 1000)
+    assert strength.after(5, begun, 0.5, 1000, 1000) > begun
+    assert strength.after(5, begun, 0.5, 100, 1000) == begun
+    assert strength.after(5, begun, 0.5, 50, 1000) < begun
+    assert strength.after(1, begun, 0.5, 500, 1000) < begun  # ahead of the ramp
 
 
 def trained(work, told, epochs=60, lut=60.0, front=(30.0, 200.0)):
