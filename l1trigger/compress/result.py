@@ -38,6 +38,8 @@ class CompressResult:
         seed_figures: physics figures of each seed's float and quantized level (condition ``seed``); empty for one.
         post_training_figures: headline figures of the network before it was fine-tuned; empty where it was not.
         link: between the firmware's score and the float score that it follows; None where they are the same.
+        ebops: effective bit operations of the network, where its widths were learned.
+        front_figures: figures of the other networks of the same training (condition ``ebops``).
     """
 
     trigger: TriggerFunction
@@ -47,6 +49,8 @@ class CompressResult:
     seed_figures: tuple[Figure, ...] = ()
     post_training_figures: tuple[Figure, ...] = ()
     link: LogLink | None = None
+    ebops: float | None = None
+    front_figures: tuple[Figure, ...] = ()
 
     def float_value(self, value: NDArray[np.float64], trained: TrainResult) -> NDArray[np.float64]:
         """Firmware scores, as real numbers, in units of the float score.
@@ -65,6 +69,7 @@ class CompressResult:
             "float_threshold": self.float_threshold, "link": None if self.link is None else asdict(self.link),
             "seed_figures": [f.model_dump(mode="json") for f in self.seed_figures],
             "post_training_figures": [f.model_dump(mode="json") for f in self.post_training_figures],
+            "ebops": self.ebops, "front_figures": [f.model_dump(mode="json") for f in self.front_figures],
         }
         (folder / "compress.json").write_text(json.dumps(meta, indent=1))
 
@@ -79,5 +84,6 @@ class CompressResult:
             TriggerFunction.load(folder), tuple(LayerSummary(**layer) for layer in meta["layers"]), meta["history"],
             meta["float_threshold"], tuple(Figure(**f) for f in meta["seed_figures"]),
             tuple(Figure(**f) for f in meta.get("post_training_figures", ())),
-            LogLink(**meta["link"]) if meta.get("link") else None,
+            LogLink(**meta["link"]) if meta.get("link") else None, meta.get("ebops"),
+            tuple(Figure(**f) for f in meta.get("front_figures", ())),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from l1trigger.catalogue import POST_TRAINING
+from l1trigger.catalogue import FRONT, POST_TRAINING, names
 from l1trigger.compress.measured import quantized_figures
 from l1trigger.compress.result import CompressResult, in_float_units
 from l1trigger.contracts.score import SCORES
@@ -58,7 +58,10 @@ def compress(
             f for which, (t, _) in results.items() for f in seed_figures(t, data, trained, which)
         )
     before = post_training_figures(design.compress, trigger, made, data, trained, progress)
-    return CompressResult(trigger, made.layers, made.history, float_threshold, figures, before, made.link)
+    front = front_figures(design, made, data, trained, progress)
+    return CompressResult(
+        trigger, made.layers, made.history, float_threshold, figures, before, made.link, made.ebops, front
+    )
 
 
 def trigger_function(
@@ -131,6 +134,22 @@ def post_training_figures(
         f.model_copy(update={"name": POST_TRAINING + f.name, "conditions": {**f.conditions, **conditions}})
         for f in figures
     )
+
+
+def front_figures(
+    design: Design, made: Compressed, data: DataSet, trained: TrainResult, progress: Callable[[str], None]
+) -> tuple[Figure, ...]:
+    """Figures of the other networks of the same training, named ``front_...``, with their EBOPs as a condition."""
+    figures: list[Figure] = []
+    for other in made.front:
+        progress(f"figures of the network with {other.ebops:.0f} EBOPs")
+        trigger = trigger_function(design, trained, other.network, other.scaling)
+        figures += [
+            f.model_copy(update={"name": FRONT + f.name, "conditions": {"ebops": round(other.ebops, 1)}})
+            for f in seed_figures(trigger, data, trained, trained.best)
+            if f.level == "quantized" and f.name in names("front")
+        ]
+    return tuple(figures)
 
 
 _FLOAT = FigureMaker("float", Source.DATASET, None)

@@ -52,7 +52,8 @@ def build(design: Design, measured: Measurement) -> Report:
     figures = [
         *physics, *_against_baselines(design, measured, physics),
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
-        *_network_figures(compressed), *compressed.post_training_figures, *_speed_figures(simulated),
+        *_network_figures(compressed), *compressed.post_training_figures, *compressed.front_figures,
+        *_speed_figures(simulated),
         *hardware_figures(synthesized), *_rtl_level_figures(measured), *additions.figures(measured),
     ]
     return Report(
@@ -230,6 +231,7 @@ def _network_figures(compressed: CompressResult) -> list[Figure]:
     return [
         make("weights", weights), make("nonzero_weights", weights - zeros),
         make("sparsity", zeros / weights if weights else None, "the network has no weights"),
+        *([make("ebops", compressed.ebops)] if compressed.ebops is not None else []),
     ]
 
 
