@@ -113,13 +113,13 @@ def export(run_folder: Path, target: Path) -> Path:
     settings: dict[str, Any] = {}
     stages: dict[str, Any] = {}
     for name, record in records.items():
-        committed = name == "train" and record is not None and record.origin == "artefacts"
+        committed = name == "train" and (target / "card.json").is_file()
         if record is None or not (committed or record.origin == "run"):
             raise RunFolderError(f"{run_folder} holds no {name} of its own. Remedy: run the design up to compress")
         settings |= record.inputs.settings
         if name in STAGES:
             shutil.copytree(run.stage(name), part / name, ignore=shutil.ignore_patterns("stage.json"))
-            stages[name] = _card(target)["stages"][name] if committed else {
+            stages[name] = _card(target)["stages"][name] if record.origin == "artefacts" else {
                 "seconds": record.seconds, "finished_at": record.finished_at, "versions": record.inputs.versions
             }
     files = sorted(p for p in part.rglob("*") if p.is_file())

@@ -124,8 +124,8 @@ def _distillation(design: Design) -> Iterator[Unread]:
 
 def _learned(design: Design) -> Iterator[Unread]:
     if design.compress.method != "learned":
-        method = design.compress.method
-        yield Unread("compress.learned.*", f"method {method} learns no widths", "set compress.method: learned")
+        if "method" not in design.compress.model_fields_set:
+            yield Unread("compress.learned.*", "no bit widths are learned", "set compress.method: learned")
         return
     why = "bit widths are learned (compress.method: learned)"
     for key in ("weights", "biases", "activations", "per_channel", "layers.*"):

@@ -1,7 +1,8 @@
 """Trains shipped designs and writes their committed artefacts: ``tools/make_artefacts.py [--from STAGE] [DESIGN ...]``.
 
-``--from compress`` keeps the committed full-precision reference, and compresses it anew. Without arguments, all designs in ``models/``. Finished stages in the run folder are not redone; to train anew, remove
-``runs/artefacts``. The result goes to ``models/artefacts/<design>/`` with a card.
+``--from compress`` keeps the committed full-precision reference, and compresses it anew. Without designs, all of those
+in ``models/``. Finished stages in the run folder are not redone; to train anew, remove ``runs/artefacts``. The result
+goes to ``models/artefacts/<design>/`` with a card.
 """
 
 from __future__ import annotations
