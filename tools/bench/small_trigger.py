@@ -2,9 +2,9 @@
 
     .venv/bin/python tools/bench/small_trigger.py [--levers] [--quick] [--runs runs/bench]
 
-Both learn from the committed full-precision reference; everything behind is the same. ``--levers`` also takes each lever
-of the small one away, one at a time. What is finished in the run folders is not redone. Prints a table with the ratio to
-the first row; LUT and FF by Yosys, clock edges by Verilator, the longest stage by alkaid's delay model.
+Both learn from the committed full-precision reference; everything behind is the same. ``--levers`` also takes each
+lever of the small one away, one at a time. What is finished in the run folders is not redone. Prints a table with the
+ratio to the first row; LUT and FF by Yosys, clock edges by Verilator, the longest stage by alkaid's delay model.
 """
 
 import argparse
