@@ -70,7 +70,7 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         if figure is None:
             continue
         cell = book.cell(figure)
-        unit = f" {figure.unit}" if figure.unit not in {"", "1/s"} else ""
+        unit = f" {figure.unit or known.counted_in}" if figure.unit != "1/s" else ""
         n_eff = figure.conditions.get("n_eff")
         source = f"level {figure.level}, source {figure.source}" if figure.level else f"source {figure.source}"
         source += f", n_eff {number(float(n_eff), 3)}" if n_eff else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report import vendor_tables
 from l1trigger.report.against_baselines import NAME as OVER_BASELINE
 from l1trigger.report.model import Report
@@ -82,7 +83,9 @@ def _baselines(report: Report) -> Verdict | None:
         f"{number(float(at['rate_khz']))} kHz" if "rate_khz" in at
         else f"a false positive rate of {number(float(at['false_positive_rate']))}"
     )
-    names = ", ".join(f"{f.conditions['signal']}: {f.conditions['baseline']}" for f in below)
+    titles = {s.name: s.title for s in report.samples}
+    pairs = [(str(f.conditions["signal"]), str(f.conditions["baseline"])) for f in below]
+    names = ", ".join(f"{titles.get(s, s)}: {BASELINE_TITLES.get(b, b)}" for s, b in pairs)
     sentence = (
         f"At {where}, signal efficiency against the best baseline: above for {len(above)} of {len(figures)} signals, "
         f"equal within errors for {level}, below for {len(below)}{f' ({names})' if names else ''}."

@@ -56,7 +56,7 @@ def test_the_network_beside_the_best_baseline(made, value, headline, style):
     verdict = styles(made.model_copy(update={"figures": figures}))[headline]
     assert verdict.style == style
     assert "At 10 kHz" in verdict.sentence
-    assert ("leading_muon_pt" in verdict.sentence) == (style == "bad")
+    assert ("leading muon pT" in verdict.sentence) == (style == "bad")
 
 
 def test_no_baseline_no_verdict(made):
