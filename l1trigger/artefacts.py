@@ -33,8 +33,13 @@ def beside(design: Design) -> Path | None:
     return None if design.file is None else design.file.parent / "artefacts" / design.name
 
 
-def check(folder: Path, design: Design) -> None:
-    """Holds the artefacts against their card, and the card against the design.
+def check(folder: Path, design: Design, stage: str) -> None:
+    """Holds the artefacts against their card, and the card against what the result of a stage depends on.
+
+    Args:
+        folder: of the artefacts.
+        design: that they are to serve.
+        stage: ``train`` does not depend on how the network is compressed.
 
     Raises:
         DesignError: there are none, or they were made from another design; names the keys that differ.
@@ -53,13 +58,14 @@ def check(folder: Path, design: Design) -> None:
         raise DataError(card_path, f"is not a card of artefacts ({e})", "make them again") from e
     resolved = design.resolved()
     before = _with_defaults(made_from, design)
-    different = differences({s: before[s] for s in SECTIONS}, {s: resolved[s] for s in SECTIONS})
+    sections = [s for s in SECTIONS if s != "compress" or stage == "compress"]
+    different = differences({s: before[s] for s in sections}, {s: resolved[s] for s in sections})
     if different:
         raise DesignError(
             None, design.name,
             f"the committed weights in {folder} were made from another design: {'; '.join(different[:4])}"
             + (f" and {len(different) - 4} more" if len(different) > 4 else ""),
-            f"run without {argument('start')}, so that it is trained, or take back these settings",
+            f"give {argument('start')} {stage}, so that it is trained, or take back these settings",
         )
     for name, digest in files.items():
         path = folder / name
@@ -77,6 +83,11 @@ def _with_defaults(made_from: Mapping[str, Any], design: Design) -> Mapping[str,
         return made_from
 
 
+def _card(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text())
+    return card
+
+
 def copy_stage(folder: Path, stage: str, target: Path) -> None:
     """Copies the committed result of a stage into an existing folder."""
     shutil.copytree(folder / stage, target, dirs_exist_ok=True)
@@ -86,7 +97,7 @@ def export(run_folder: Path, target: Path) -> Path:
     """Writes the artefacts of a finished run.
 
     Args:
-        run_folder: of a run that finished the stages train and compress.
+        run_folder: of a run that finished the stages train and compress; its training may be the committed one.
         target: folder of this design's artefacts; replaced when the new ones are complete.
 
     Returns:
@@ -102,12 +113,13 @@ def export(run_folder: Path, target: Path) -> Path:
     settings: dict[str, Any] = {}
     stages: dict[str, Any] = {}
     for name, record in records.items():
-        if record is None or record.origin != "run":
+        committed = name == "train" and (target / "card.json").is_file()
+        if record is None or not (committed or record.origin == "run"):
             raise RunFolderError(f"{run_folder} holds no {name} of its own. Remedy: run the design up to compress")
         settings |= record.inputs.settings
         if name in STAGES:
             shutil.copytree(run.stage(name), part / name, ignore=shutil.ignore_patterns("stage.json"))
-            stages[name] = {
+            stages[name] = _card(target)["stages"][name] if record.origin == "artefacts" else {
                 "seconds": record.seconds, "finished_at": record.finished_at, "versions": record.inputs.versions
             }
     files = sorted(p for p in part.rglob("*") if p.is_file())

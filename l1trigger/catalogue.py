@@ -59,9 +59,10 @@ class Format:
     digits: int = 4
 
 
-Role = Literal["headline", "scan", "seeds", "card"]
+Role = Literal["headline", "scan", "seeds", "card", "front"]
 """Where else a figure is wanted: ``headline`` figures are measured without any C++, ``scan`` ones are drawn against bit
-widths, the page shows the spread of ``seeds`` ones, and ``card`` ones are remembered with committed weights."""
+widths, the page shows the spread of ``seeds`` ones, ``card`` ones are remembered with committed weights, and ``front``
+ones are measured for every network of a training that gives several."""
 
 
 @dataclass(frozen=True)
@@ -124,13 +125,13 @@ _THREE_DIGITS, _FIVE_DIGITS = Format(digits=3), Format(digits=5)
 SHIPPED: tuple[Entry, ...] = (
     # Physics.
     Entry("accuracy", "accuracy", "", _HIGHER, Group.CLASSES, printed=_FOUR, compared=_FOUR, tile="accuracy",
-          roles=("headline", "scan", "seeds")),
+          roles=("headline", "scan", "seeds", "front")),
     Entry("accuracy_loss", "loss of accuracy against float", "", _LOWER, Group.FIDELITY, printed=_FOUR, compared=_FOUR,
           tile="accuracy loss against float", roles=("seeds",)),
     Entry("efficiency", "efficiency of a class", "", _HIGHER, printed=_THREE, compared=_FOUR),
     Entry("purity", "purity of a class", "", _HIGHER, printed=_THREE),
     Entry("mean_auc", "mean area under the ROC", "", _HIGHER, Group.AREA, printed=_FOUR, compared=_FOUR,
-          tile="mean AUC", roles=("headline", "scan", "seeds")),
+          tile="mean AUC", roles=("headline", "scan", "seeds", "front")),
     Entry("auc", "area under the ROC", "", _HIGHER, Group.AREA, printed=_THREE, compared=_FOUR,
           roles=("headline", "seeds", "card")),
     Entry("auc_ratio", "AUC over that of float", "", _HIGHER, Group.FIDELITY, compared=_FOUR),
@@ -141,12 +142,14 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("worst_auc_loss", "worst loss of AUC against float", "", _LOWER, Group.FIDELITY, printed=_FOUR,
           compared=_FOUR, roles=("seeds",)),
     Entry("spearman_rho", "rank correlation with the float score", "", _HIGHER, Group.FIDELITY, printed=_FOUR,
-          compared=_FOUR, tile="rank correlation ρ with float", roles=("seeds", "card")),
+          compared=_FOUR, tile="rank correlation ρ with float", roles=("seeds", "card", "front")),
     Entry("tpr", "signal efficiency at a false positive rate", "", _HIGHER, Group.EFFICIENCY, printed=_EFFICIENCY,
           compared=_FOUR, roles=("seeds", "card")),
     Entry("tpr_interpolated", "signal efficiency at exactly a false positive rate", "", _HIGHER, printed=_EFFICIENCY,
           compared=_FOUR),
     Entry("tpr_at_rate", "signal efficiency at a trigger rate", "", _HIGHER, printed=_EFFICIENCY, compared=_FOUR),
+    Entry("tpr_over_baseline", "signal efficiency above that of the best baseline", "", _HIGHER, printed=_EFFICIENCY,
+          compared=_FOUR),
     Entry("threshold_for_rate", "threshold for a trigger rate", printed=_FIVE_DIGITS),
     Entry("pt_at_95_percent", "where the efficiency reaches 95 %", "GeV", _LOWER, printed=_THREE_DIGITS),
     Entry("resolution", "energy resolution", "", _LOWER, Group.ENERGY, printed=_FOUR, roles=("headline", "scan")),
@@ -196,6 +199,7 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("weights", "weights", "", _LOWER, Group.NETWORK, marks_best=False),
     Entry("nonzero_weights", "weights that are not zero", "", _LOWER, Group.NETWORK, tile="weights left"),
     Entry("sparsity", "sparsity", "", _HIGHER, Group.NETWORK, compared=_FOUR),
+    Entry("ebops", "effective bit operations", "", _LOWER, Group.NETWORK, "EBOPs", printed=Format(digits=5)),
     Entry("events_per_s", "events per second", "1/s", _HIGHER, printed=_THREE_DIGITS, tile="C-simulation [events/s]"),
     Entry("compile_s", "time to compile the C-simulation", "s", _LOWER, printed=_THREE_DIGITS),
 )
@@ -204,7 +208,7 @@ SHIPPED: tuple[Entry, ...] = (
 ENTRY_POINTS = "l1trigger.figures"
 """Group of the entry points with figures of other packages."""
 
-HLS, POST_TRAINING, PERCENT = "hls_", "post_training_", "_percent"
+HLS, POST_TRAINING, FRONT, PERCENT = "hls_", "post_training_", "front_", "_percent"
 
 
 def _with_family(e: Entry) -> Iterable[Entry]:
@@ -218,6 +222,8 @@ def _with_family(e: Entry) -> Iterable[Entry]:
         yield replace(plain, name=HLS + e.name)
     if "headline" in e.roles:
         yield replace(plain, name=POST_TRAINING + e.name, printed=_FOUR)
+    if "front" in e.roles:
+        yield replace(plain, name=FRONT + e.name, printed=_FOUR)
 
 
 def additions() -> list[Any]:

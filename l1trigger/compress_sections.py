@@ -220,6 +220,39 @@ class FineTuneSection(Section):
     learning_rate: float = Field(1e-3, gt=0)
 
 
+class LearnedSection(Section):
+    """Learned bit widths (High Granularity Quantization, arXiv:2405.00645): of every weight, channel and input.
+
+    A penalty on effective bit operations (EBOPs) takes bits away; its strength rises first, then the network learns at
+    that strength. In logic by distributed arithmetic, one EBOP is about one look-up table.
+
+    Attributes:
+        lut: EBOPs that the network may have, a target for its look-up tables; the strength is found on the way.
+        strength: of the penalty, per EBOP, in units of the loss; in place of ``lut``.
+        front: other targets, from each of which a network is kept beside the one that goes to firmware; networks with
+            more are passed on the way, smaller ones are trained on from it.
+        epochs: of training towards one target; half of them for each further one.
+        ramp: fraction of the epochs in which the strength rises, or EBOPs are led to their target; then it holds.
+        batch_size, learning_rate: of Adam with a cosine schedule.
+    """
+
+    lut: float | None = Field(None, gt=0)
+    strength: float | None = Field(None, gt=0)
+    front: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    epochs: int = Field(200, ge=2)
+    ramp: float = Field(0.6, ge=0, le=0.9)
+    batch_size: int = Field(2048, ge=1)
+    learning_rate: float = Field(4e-3, gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.lut is not None and self.strength is not None:
+            raise ValueError("give one of lut and strength: a target finds its strength")
+        if self.front and self.lut is None:
+            raise ValueError("front: has targets beside lut; give lut, too")
+        return self
+
+
 class ThresholdSection(Section):
     """Where the trigger cuts: a wanted rate (zero bias) or a false positive rate; exactly one of them.
 
@@ -244,18 +277,25 @@ class CompressSection(Section):
     Attributes:
         score: its name.
         method: ``qat`` fine-tunes the quantized network; ``ptq`` quantizes after training, and spends ``fine_tune`` on
-            the float network where that is pruned.
-        pruning, quantization, post_training, fine_tune, distillation, threshold: sections.
+            the float network where that is pruned; ``learned`` trains the bit widths with the weights.
+        pruning, quantization, post_training, fine_tune, learned, distillation, threshold: sections.
     """
 
     score: str
-    method: Literal["qat", "ptq"] = "qat"
+    method: Literal["qat", "ptq", "learned"] = "qat"
     pruning: PruningSection = PruningSection()
     quantization: QuantizationSection = QuantizationSection()
     post_training: PostTrainingSection = PostTrainingSection()
     fine_tune: FineTuneSection = FineTuneSection()
+    learned: LearnedSection = LearnedSection()
     distillation: DistillationSection | None = None
     threshold: ThresholdSection = ThresholdSection(false_positive_rate=1e-3)
+
+    @model_validator(mode="after")
+    def _target(self) -> Self:
+        if self.method == "learned" and self.learned.lut is None and self.learned.strength is None:
+            raise ValueError("learned: method learned needs a target; write learned: {lut: 2000}")
+        return self
 
     def unread(self, design: Design) -> Iterable[Unread]:
         """Settings that mean nothing with a score whose network does not learn from the truth."""

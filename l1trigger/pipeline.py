@@ -251,7 +251,7 @@ def _from_artefacts(
             f"the stage {stage.name} has no result in {folder.path} that fits this design, and there is none that "
             f"could stand in for it. Remedy: give {argument('start')} {stage.name} or an earlier stage"
         )
-    artefacts.check(committed, asked)
+    artefacts.check(committed, asked, stage.name)
     work, _ = folder.begin(stage.name, inputs.digest())
     artefacts.copy_stage(committed, stage.name, work)
     record = StageRecord(inputs, 0.0, origin="artefacts")

@@ -65,6 +65,7 @@ def rules(design: Design) -> Iterator[Unread]:
     yield from _quantization(design)
     yield from _pruning(design)
     yield from _distillation(design)
+    yield from _learned(design)
     yield from _synth(design)
 
 
@@ -119,6 +120,21 @@ def _distillation(design: Design) -> Iterator[Unread]:
     if design.task != "classification":
         yield Unread("compress.distillation.temperature", "only logits of classes are divided by it, which task "
                      f"{design.task} has not", "leave it out; compress.distillation.weight counts for all outputs")
+
+
+def _learned(design: Design) -> Iterator[Unread]:
+    if design.compress.method != "learned":
+        if "method" not in design.compress.model_fields_set:
+            yield Unread("compress.learned.*", "no bit widths are learned", "set compress.method: learned")
+        return
+    why = "bit widths are learned (compress.method: learned)"
+    for key in ("weights", "biases", "activations", "per_channel", "layers.*"):
+        yield Unread(f"compress.quantization.{key}", why, "leave it out; compress.learned.lut says how small")
+    for key in ("sparsity", "end", "prune_output", "layers.*"):
+        yield Unread(f"compress.pruning.{key}", f"{why}; a weight that ends with no bits is pruned",
+                     "leave it out; pruning.structured may stay")
+    for key in ("epochs", "batch_size", "learning_rate"):
+        yield Unread(f"compress.fine_tune.{key}", why, f"set compress.learned.{key}")
 
 
 def _synth(design: Design) -> Iterator[Unread]:

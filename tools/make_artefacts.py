@@ -1,12 +1,13 @@
-"""Trains shipped designs and writes their committed artefacts: ``tools/make_artefacts.py [DESIGN ...]``.
+"""Trains shipped designs and writes their committed artefacts: ``tools/make_artefacts.py [--from STAGE] [DESIGN ...]``.
 
-Without arguments, all designs in ``models/``. Finished stages in the run folder are not redone; to train anew, remove
-``runs/artefacts``. The result goes to ``models/artefacts/<design>/`` with a card.
+``--from compress`` keeps the committed full-precision reference, and compresses it anew. Without designs, all of those
+in ``models/``. Finished stages in the run folder are not redone; to train anew, remove ``runs/artefacts``. The result
+goes to ``models/artefacts/<design>/`` with a card.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from rich.console import Console
@@ -19,14 +20,14 @@ from l1trigger.design import load
 ROOT = Path(__file__).parent.parent
 
 
-def main(designs: list[Path]) -> None:
+def main(designs: list[Path], start: str | None) -> None:
     console = Console()
     for path in designs:
         design = load(path)
         display = RichDisplay(console)
         console.print(f"[bold]{design.name}[/]")
         try:
-            done = pipeline.run(design, ROOT / "runs" / "artefacts", display=display)
+            done = pipeline.run(design, ROOT / "runs" / "artefacts", start=start, display=display)
         finally:
             display.stop()
         pipeline.judge(done)
@@ -36,4 +37,8 @@ def main(designs: list[Path]) -> None:
 
 
 if __name__ == "__main__":
-    main([Path(a).resolve() for a in sys.argv[1:]] or sorted((ROOT / "models").glob("*.yaml")))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("designs", nargs="*", type=Path, metavar="DESIGN")
+    parser.add_argument("--from", dest="start", choices=("train", "compress"))
+    given = parser.parse_args()
+    main([d.resolve() for d in given.designs] or sorted((ROOT / "models").glob("*.yaml")), given.start)

@@ -24,12 +24,15 @@ template <int W, int I, ap_q_mode Q, ap_o_mode O, int N> ap_uint<W> raw(const ap
     return bits;
 }
 
-// Adds OFFSET, drops DROP low bits, saturates to [LOW, HIGH], and places the result UP bits above the last bit of
-// x_T. WIDE bits hold the sum of any hardware integer and OFFSET. All numbers are constants, so that in hardware a
-// dropped bit costs nothing and an input that cannot saturate has no comparator.
-template <class x_T, int WIDE, int OFFSET, int DROP, int LOW, int HIGH, int UP> x_T scale(hardware_t hardware) {
+// Adds OFFSET, inverts the bits of what is negative if FOLD, drops DROP low bits, saturates to [LOW, HIGH], and places
+// the result UP bits above the last bit of x_T. WIDE bits hold the sum of any hardware integer and OFFSET. All numbers
+// are constants, so that in hardware a dropped bit costs nothing and an input that cannot saturate has no comparator.
+template <class x_T, int WIDE, int OFFSET, bool FOLD, int DROP, int LOW, int HIGH, int UP>
+x_T scale(hardware_t hardware) {
     #pragma HLS INLINE
     ap_int<WIDE> v = hardware + ap_int<WIDE>(OFFSET);
+    if (FOLD && v < 0)
+        v = ~v;
     v = v >> DROP;
     if (v < LOW)
         v = LOW;

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from l1trigger.report import class_tables, run_tables, tables
 from l1trigger.report.model import Report
+from l1trigger.report.verdicts import verdicts
 
 _COLOURS = {"good": "green", "bad": "red", "unknown": "yellow", "withheld": "dim", "best": "bold"}
 
@@ -19,6 +20,9 @@ def print_report(report: Report, console: Console) -> None:
     """The figures that decide: signals, rates, bit-exactness, budget."""
     quick = "  [yellow]quick run: figures mean little[/]" if report.quick else ""
     console.print(f"\n[bold]{report.design.name}[/]  {report.created}{quick}", highlight=False)
+    for v in verdicts(report):
+        console.print(f"[{_COLOURS[v.style]}]{escape(v.headline)}[/]  {escape(v.sentence)}", highlight=False,
+                      soft_wrap=True)
     book = tables.Book(report)
     shown = {}
     if report.find("accuracy"):

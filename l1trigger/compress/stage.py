@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from l1trigger.catalogue import POST_TRAINING
+from l1trigger.catalogue import FRONT, POST_TRAINING, names
 from l1trigger.compress.measured import quantized_figures
-from l1trigger.compress.result import CompressResult
+from l1trigger.compress.result import CompressResult, in_float_units
 from l1trigger.contracts.score import SCORES
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import DataSet
+from l1trigger.data.scaling import InputScaling
 from l1trigger.design import CompressSection, Design, ThresholdSection
 from l1trigger.figures import Figure, FigureMaker, Source
+from l1trigger.network import QuantizedNetwork
 from l1trigger.physics import classification, measure, rates
 from l1trigger.physics.roc import Scored
 from l1trigger.quantize.compressed import Compressed
@@ -44,29 +46,44 @@ def compress(
             require(design, QUANTIZED_ALREADY)
         else:
             made = score.compress(data, trained, which, work / f"seed{training.seed}", named(name))
-        trigger = TriggerFunction(
-            design.name, trained.scaling, made.network, design.compress.score,
-            score.kernel.score_type(trained.scaling, made.network), 0,
-        )
-        results[which] = (trigger, made)
+        results[which] = (trigger_function(design, trained, made.network, made.scaling), made)
     trigger, made = results[trained.best]
     progress("threshold")
     trigger = replace(trigger, threshold=find_threshold(design.compress.threshold, trigger, data))
     value = np.array([trigger.threshold * trigger.score_type.lsb])
-    float_threshold = float(score.float_value(value, trained, trained.best)[0])
+    float_threshold = float(in_float_units(value, trigger, made.link, trained)[0])
     figures: tuple[Figure, ...] = ()
     if len(results) > 1:
         figures = tuple(
             f for which, (t, _) in results.items() for f in seed_figures(t, data, trained, which)
         )
     before = post_training_figures(design.compress, trigger, made, data, trained, progress)
-    return CompressResult(trigger, made.layers, made.history, float_threshold, figures, before)
+    front = front_figures(design, made, data, trained, progress)
+    return CompressResult(
+        trigger, made.layers, made.history, float_threshold, figures, before, made.link, made.ebops, front
+    )
+
+
+def trigger_function(
+    design: Design, trained: TrainResult, network: QuantizedNetwork, scaling: InputScaling | None
+) -> TriggerFunction:
+    """The trigger function around a network, with a threshold that is still to be found.
+
+    Args:
+        design: gives its name and score.
+        trained: the reference.
+        network: quantized.
+        scaling: of its inputs; None takes the reference's.
+    """
+    score, scaling = design.compress.score, scaling or trained.scaling
+    score_type = SCORES.get(score).kernel.score_type(scaling, network)
+    return TriggerFunction(design.name, scaling, network, score, score_type, 0)
 
 
 QUANTIZED_ALREADY = tuple(
     Unread(f"compress.{key}", "the model is quantized already, and goes to firmware as it is",
            "leave it out, or give the model without quantizers")
-    for key in ("method", "pruning.*", "quantization.*", "distillation", "student", "internal")
+    for key in ("method", "pruning.*", "quantization.*", "learned.*", "distillation", "student", "internal")
 )
 """What means nothing where the reference is quantized, which only its file tells."""
 
@@ -117,6 +134,22 @@ def post_training_figures(
         f.model_copy(update={"name": POST_TRAINING + f.name, "conditions": {**f.conditions, **conditions}})
         for f in figures
     )
+
+
+def front_figures(
+    design: Design, made: Compressed, data: DataSet, trained: TrainResult, progress: Callable[[str], None]
+) -> tuple[Figure, ...]:
+    """Figures of the other networks of the same training, named ``front_...``, with their EBOPs as a condition."""
+    figures: list[Figure] = []
+    for other in made.front:
+        progress(f"figures of the network with {other.ebops:.0f} EBOPs")
+        trigger = trigger_function(design, trained, other.network, other.scaling)
+        figures += [
+            f.model_copy(update={"name": FRONT + f.name, "conditions": {"ebops": round(other.ebops, 1)}})
+            for f in seed_figures(trigger, data, trained, trained.best)
+            if f.level == "quantized" and f.name in names("front")
+        ]
+    return tuple(figures)
 
 
 _FLOAT = FigureMaker("float", Source.DATASET, None)

@@ -121,18 +121,19 @@ def _inputs(network: HlsNetwork) -> list[dict[str, object]]:
     return [{**vars(port), "first": int(end) - port.size} for port, end in zip(network.inputs, ends, strict=True)]
 
 
-def _scales(trigger: TriggerFunction) -> list[dict[str, int]]:
+def _scales(trigger: TriggerFunction) -> list[dict[str, int | str]]:
     """Constants of ``l1trigger::scale`` for each input."""
     scaling = trigger.scaling
     fraction = scaling.network_type.fraction
-    scales = []
+    scales: list[dict[str, int | str]] = []
     for i, t in enumerate(scaling.types):
         offset, drop = scaling.offset[i], scaling.drop[i]
         low, high = t.raw_range
         wide = 1 + max(abs(h + offset).bit_length() for h in _HARDWARE)
         wide = max(wide, 1 + max(abs(low), high).bit_length(), 17)
         scales.append(
-            {"offset": offset, "drop": drop, "low": low, "high": high, "wide": wide, "up": fraction - t.fraction}
+            {"offset": offset, "fold": "true" if scaling.fold[i] else "false", "drop": drop, "low": low, "high": high,
+             "wide": wide, "up": fraction - t.fraction}
         )
     return scales
 

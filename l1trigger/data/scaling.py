@@ -4,12 +4,15 @@ Training, the C++ and the RTL all take their numbers from an ``InputScaling``:
 
     float level       x = (hw + offset) * 2^-shift
     firmware levels   v = clip((hw + offset) >> drop, range of `bits`) << drop,   x = v * 2^-shift
+
+An input may be folded: where hw + offset is negative, the network sees it with its bits inverted, -(hw + offset) - 1.
+That is an absolute value without an adder, for inputs whose sign says nothing, such as angles in an anomaly score.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -128,7 +131,8 @@ class InputScaling:
     Attributes:
         offset, shift, drop: see the module.
         magnitude_bits: bits that the firmware keeps after dropping, without the sign.
-        signed: whether the input can be negative.
+        signed: whether the network's input can be negative.
+        fold: whether the input is folded, so that it is never negative; nothing given folds none.
     """
 
     offset: tuple[int, ...]
@@ -136,6 +140,10 @@ class InputScaling:
     drop: tuple[int, ...]
     magnitude_bits: tuple[int, ...]
     signed: tuple[bool, ...]
+    fold: tuple[bool, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fold", self.fold or (False,) * len(self.shift))
 
     def __len__(self) -> int:
         return len(self.shift)
@@ -159,8 +167,14 @@ class InputScaling:
         integer = max(t.integer + (0 if t.signed else 1) for t in self.types)
         return FixedPoint(fraction + integer, integer, True, Rounding.RND_CONV, Overflow.SAT)
 
+    def folded(self, which: Sequence[bool]) -> InputScaling:
+        """The scaling with some signed inputs folded (inputs,)."""
+        signed = tuple(s and not w for s, w in zip(self.signed, which, strict=True))
+        return replace(self, signed=signed, fold=tuple(a or b for a, b in zip(self.fold, which, strict=True)))
+
     def _flat(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
-        return inputs.reshape(len(inputs), len(self)).astype(np.float64) + np.array(self.offset, np.float64)
+        v = inputs.reshape(len(inputs), len(self)).astype(np.float64) + np.array(self.offset, np.float64)
+        return np.where(np.array(self.fold) & (v < 0), -v - 1, v)
 
     def real(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
         """Inputs of the full-precision reference, shape (events, inputs)."""
@@ -175,13 +189,13 @@ class InputScaling:
         return v * 2.0 ** -np.array(self.shift, np.float64)
 
     def as_dict(self) -> dict[str, list[int]]:
-        """Plain values."""
-        return {k: [int(x) for x in v] for k, v in vars(self).items()}
+        """Plain values; those of ``fold`` only where an input is folded."""
+        return {k: [int(x) for x in v] for k, v in vars(self).items() if k != "fold" or any(v)}
 
     @classmethod
     def from_dict(cls, d: Mapping[str, Any]) -> InputScaling:
         """What ``as_dict`` gave."""
         return cls(
             tuple(d["offset"]), tuple(d["shift"]), tuple(d["drop"]), tuple(d["magnitude_bits"]),
-            tuple(bool(s) for s in d["signed"]),
+            tuple(bool(s) for s in d["signed"]), tuple(bool(f) for f in d.get("fold", ())),
         )

@@ -141,7 +141,7 @@ def quantized(
     typed_layers = points(model)
     require_layers(section, list(typed_layers))
     types = _types(model, typed_layers, section, x)
-    made = _rebuilt(model, typed_layers, types, network_type)
+    made = rebuilt(model, typed_layers, types, network_type)
     for name, point in typed_layers.items():
         if point.weights is not None:
             made.get_layer(name).set_weights(point.weights)
@@ -174,7 +174,7 @@ def require_names(section: CompressSection, model: Any) -> None:
 def _types(
     model: Any, typed_layers: Mapping[str, Point], section: QuantizationSection, x: NDArray[np.float64]
 ) -> dict[str, LayerTypes]:
-    last = _last(model, typed_layers)
+    last = last_points(model, typed_layers)
     types = {}
     for name, point in typed_layers.items():
         tensor = point.end.output
@@ -187,7 +187,7 @@ def _types(
     return types
 
 
-def _last(model: Any, typed_layers: Mapping[str, Point]) -> list[str]:
+def last_points(model: Any, typed_layers: Mapping[str, Point]) -> list[str]:
     """The typed layers whose results become the network's outputs as they are, moved at most."""
     ends = {p.end.name: name for name, p in typed_layers.items()}
     names, layers = [], [model.get_layer(model.output_names[0])]
@@ -199,7 +199,7 @@ def _last(model: Any, typed_layers: Mapping[str, Point]) -> list[str]:
     return names
 
 
-def _rebuilt(
+def rebuilt(
     model: Any, typed_layers: Mapping[str, Point], types: Mapping[str, LayerTypes], network_type: FixedPoint
 ) -> Any:
     """The same graph of QKeras layers."""
@@ -236,7 +236,7 @@ def _output_quantizer(
     model: Any, typed_layers: Mapping[str, Point], types: Mapping[str, LayerTypes], network_type: FixedPoint
 ) -> Any:
     """What holds every output of a network whose last layer has no type, such as pooling or a concatenation."""
-    last = _last(model, typed_layers)
+    last = last_points(model, typed_layers)
     found = {types[name].activation for name in last} or {network_type}
     if len(found) == 1 and all(typed_layers[name].relu for name in last):
         (t,) = found
@@ -275,6 +275,11 @@ def _typed(name: str, relu: bool, t: FixedPoint) -> Any:
 def type_of(t: FixedPoint) -> Any:
     """QKeras' quantizer of a signed type."""
     return frameworks.qkeras().quantized_bits(t.width, t.integer - 1, alpha=1)
+
+
+def is_moving(layer: Any) -> bool:
+    """Whether a layer only moves numbers, or takes the larger or smaller of some."""
+    return type(layer).__name__ in _MOVING
 
 
 def sources(layer: Any) -> Sequence[Any]:

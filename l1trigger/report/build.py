@@ -22,6 +22,7 @@ from l1trigger.physics import classification, response
 from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
 from l1trigger.physics.turn_on import turn_on_figures
 from l1trigger.report import additions
+from l1trigger.report.against_baselines import over_baselines
 from l1trigger.report.budget import judge
 from l1trigger.report.hls import hls_figures
 from l1trigger.report.measurement import Measurement, package_version
@@ -47,10 +48,12 @@ def build(design: Design, measured: Measurement) -> Report:
     """
     results = measured.results
     simulated, compressed, synthesized = results.csim, results.compress, results.synth
+    physics = physics_figures(measured, design.compress.threshold.rate_khz)
     figures = [
-        *physics_figures(measured, design.compress.threshold.rate_khz),
+        *physics, *_against_baselines(design, measured, physics),
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
-        *_network_figures(compressed), *compressed.post_training_figures, *_speed_figures(simulated),
+        *_network_figures(compressed), *compressed.post_training_figures, *compressed.front_figures,
+        *_speed_figures(simulated),
         *hardware_figures(synthesized), *_rtl_level_figures(measured), *additions.figures(measured),
     ]
     return Report(
@@ -72,6 +75,12 @@ def build(design: Design, measured: Measurement) -> Report:
         confusion=confusion(measured),
         remarks=synthesized.vendor.remarks if synthesized.vendor else [],
     )
+
+
+def _against_baselines(design: Design, measured: Measurement, physics: Sequence[Figure]) -> list[Figure]:
+    if not measured.levels:
+        return []
+    return over_baselines(physics, [*measured.levels], design.compress.threshold, measured.maker(measured.last))
 
 
 def physics_figures(measured: Measurement, design_rate_khz: float | None = None) -> list[Figure]:
@@ -222,6 +231,7 @@ def _network_figures(compressed: CompressResult) -> list[Figure]:
     return [
         make("weights", weights), make("nonzero_weights", weights - zeros),
         make("sparsity", zeros / weights if weights else None, "the network has no weights"),
+        *([make("ebops", compressed.ebops)] if compressed.ebops is not None else []),
     ]
 
 

@@ -21,6 +21,7 @@ from l1trigger.report import (
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
 from l1trigger.report.text import number
+from l1trigger.report.verdicts import verdicts
 
 Images = Mapping[str, tuple[str, bytes]]
 """Picture name to (MIME type, content)."""
@@ -59,29 +60,6 @@ def _absent_level(report: Report) -> str:
     return f" Level rtl is not among them: {events.reason}." if events and events.reason else ""
 
 
-def verdicts(report: Report) -> list[tuple[str, str, str]]:
-    """(style, headline, sentence) of the questions that a reader has first."""
-    exact = report.exact
-    integers = sum(b.outputs for b in report.bit_exact)
-    wrong = sum(b.mismatches for b in report.bit_exact)
-    if exact is None:
-        first = ("unknown", "Not compared", "No levels were compared bit by bit.")
-    elif exact:
-        first = ("good", "Bit-exact", f"0 mismatches in {number(integers)} integers.")
-    else:
-        first = ("bad", "Not bit-exact", f"{number(wrong)} of {number(integers)} integers differ.")
-    met = [j.met for j in report.budget]
-    if not met:
-        second = ("unknown", "No budget", "The design sets no limits.")
-    elif False in met:
-        second = ("bad", "Over budget", f"{met.count(False)} of {len(met)} limits missed.")
-    elif None in met:
-        second = ("unknown", "Budget open", f"{met.count(None)} of {len(met)} limits not measured.")
-    else:
-        second = ("good", "Within budget", f"All {len(met)} limits met.")
-    return [first, second]
-
-
 def tiles(book: Book) -> list[tuple[str, Cell, str]]:
     """The summary strip: (label, value, source)."""
     report = book.report
@@ -92,7 +70,7 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         if figure is None:
             continue
         cell = book.cell(figure)
-        unit = f" {figure.unit}" if figure.unit not in {"", "1/s"} else ""
+        unit = f" {figure.unit or known.counted_in}" if figure.unit != "1/s" else ""
         n_eff = figure.conditions.get("n_eff")
         source = f"level {figure.level}, source {figure.source}" if figure.level else f"source {figure.source}"
         source += f", n_eff {number(float(n_eff), 3)}" if n_eff else ""

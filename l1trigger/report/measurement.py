@@ -113,10 +113,9 @@ def measure(results: Results) -> Measurement:
     firmware = compressed.trigger.threshold * compressed.trigger.score_type.lsb
     thresholds = {lv: compressed.float_threshold if lv == "float" else firmware for lv in present}
     accepts = {n: accepts[n][:k] for n, k in counts.items()}
-    score = compressed.trigger.score_plugin
 
     def float_value(values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return score.float_value(values, trained, trained.best)
+        return compressed.float_value(values, trained)
 
     predictions = {what: levels | trivial_predictions.get(what, {}) for what, levels in predictions.items()}
     return Measurement(

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from l1trigger import catalogue
 from l1trigger.compress.measured import float_figures, quantized_figures
+from l1trigger.compress.stage import trigger_function
 from l1trigger.compress_sections import PruningSection, QuantizationSection, StructuredSection
 from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import DataSet
@@ -233,10 +234,7 @@ def _measure(
     if point.method == "ptq" and not score.keeps_outputs:
         work = work / digest[:16]  # what else such a score trains stops early, and would go on when it starts again
     made = score.compress(data, trained, trained.best, work, progress)
-    trigger = TriggerFunction(
-        design.name, trained.scaling, made.network, design.compress.score,
-        score.kernel.score_type(trained.scaling, made.network), 0,
-    )
+    trigger = trigger_function(design, trained, made.network, made.scaling)
     progress("measuring")
     figures = tuple(quantized_figures(trigger, data, trained))
     estimate = _estimated_lut(design, trigger, data) if lut else None

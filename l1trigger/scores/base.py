@@ -17,7 +17,7 @@ from l1trigger.design import CompressSection
 from l1trigger.errors import DesignError
 from l1trigger.layer_summary import Units
 from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
-from l1trigger.quantize import dense_layers, fine_tune, keras_graph, post_training, structured
+from l1trigger.quantize import dense_layers, fine_tune, keras_graph, learned, post_training, structured
 from l1trigger.quantize.compressed import Compressed
 from l1trigger.quantize.image_outliers import make_image_outliers, symmetric_copies
 from l1trigger.quantize.outliers import make_outliers
@@ -27,7 +27,7 @@ from l1trigger.train.result import TrainResult
 def quantized(
     network: Any, scaling: InputScaling, section: CompressSection, x: NDArray[np.float64],
     target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Progress,
-    examples: NDArray[np.float64] | None = None,
+    examples: NDArray[np.float64] | None = None, keep_inputs: bool = False,
 ) -> Compressed:
     """Quantizes a network, then trains and prunes it to reproduce ``target``.
 
@@ -42,9 +42,14 @@ def quantized(
         work: folder for checkpoints.
         progress: told what happens.
         examples: inputs on which the ranges of activations are seen; None takes ``x``.
+        keep_inputs: whether inputs keep all their bits where widths are learned: more than the network reads them.
     """
     seen = x if examples is None else examples
     network, units = shrunk(network, section)
+    if section.method == "learned":
+        return learned.compressed(
+            network, scaling, section, x, target, loss, seed, work, progress, seen, learn_inputs=not keep_inputs
+        )
     if section.method == "ptq":
         network, history = post_training.pruned_float(
             network, section, x.astype(np.float32), target, loss, seed, work / "pruned", progress

@@ -38,7 +38,7 @@ class ClassifierOptions(CompressSection):
         yield from one_seed("compress.student.train")
         pruning = self.pruning
         learns = self.method == "qat" or pruning.sparsity or any(pruning.layers.values()) or pruning.structured
-        if self.student is None and not (learns and self.fine_tune.epochs):
+        if self.student is None and self.method != "learned" and not (learns and self.fine_tune.epochs):
             yield Unread("compress.distillation", "nothing is trained that could learn from the reference",
                          "write method qat and give compress.fine_tune epochs, or leave it out")
 
@@ -139,7 +139,7 @@ def require_keras_layers(options: ClassifierOptions, architecture: str) -> None:
         DesignError: something is.
     """
     for key, asked in {
-        "pruning.structured": options.pruning.structured is not None, "method": options.method == "ptq",
+        "pruning.structured": options.pruning.structured is not None, "method": options.method != "qat",
         "student": options.student is not None,
     }.items():
         if asked:

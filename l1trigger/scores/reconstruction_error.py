@@ -63,7 +63,7 @@ class ReconstructionError(Score[ReconstructionErrorOptions]):
         weight = (there / (error + np.median(error))).astype(np.float32)
         return base.quantized(
             stack, trained.scaling, options, x, np.concatenate([target, weight], 1), _weighted_difference,
-            training.seed, work, progress, examples=x[-len(x) // 3 :],
+            training.seed, work, progress, examples=x[-len(x) // 3 :], keep_inputs=True,
         )
 
     @classmethod

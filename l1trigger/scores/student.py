@@ -5,22 +5,26 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Loss
 from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.electronics import REGIONS
 from l1trigger.data.events import DataSet
+from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.design import CompressSection, Design, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
 from l1trigger.network import as_inputs
 from l1trigger.quantize import compressed, keras_graph, lint, training
+from l1trigger.quantize.score_link import LogLink
 from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
 from l1trigger.unread import Unread, one_seed
@@ -37,6 +41,12 @@ class StudentOptions(CompressSection):
             mirrored in eta at random. A dense student has a weight for each region and learns the sample by heart
             where it sees each crossing once.
         distill: how the float student is trained before it is quantized.
+        fold: features of trigger objects that the student sees without their sign, the bits of negative ones inverted:
+            a reconstruction error depends on the size of an angle, and its sign costs neurons.
+        link: ``log`` lets the student follow the exponential of the score, which ranks events alike and needs fewer
+            neurons where the score is the logarithm of a sum; ``identity`` the score itself.
+        tail: additional weight of an event in the loss for each standard deviation that its score lies above the mean.
+            A trigger cuts far above the mean, where a mean squared error hardly looks.
     """
 
     score: str = "student"
@@ -45,6 +55,9 @@ class StudentOptions(CompressSection):
     outliers: float = Field(0.5, ge=0, le=20)
     copies: int | None = Field(None, ge=1, le=36)
     distill: TrainSection = TrainSection(epochs=20)
+    fold: tuple[Literal["eta", "phi"], ...] = ()
+    link: Literal["identity", "log"] = "identity"
+    tail: float = Field(0.0, ge=0)
 
     def unread(self, design: Design) -> Iterator[Unread]:
         """Settings that mean nothing with these."""
@@ -77,6 +90,8 @@ class Student(Score[StudentOptions]):
         options, shape = self.options, data.train.inputs.shape[1:]
         if (options.copies or 1) > 1 and shape[:2] != REGIONS:
             raise DesignError(None, "compress.copies", "only images of 18 x 14 regions have such copies", "write 1")
+        if options.fold and shape != (OBJECTS, len(FEATURES)):
+            raise DesignError(None, "compress.fold", "only trigger objects have angles", "leave it out")
         try:
             model = self.build(options, shape)
         except ValueError as e:
@@ -112,31 +127,56 @@ class Student(Score[StudentOptions]):
         options = self.options
         seed = trained.trainings[which].seed
         events = base.with_outliers(data, options.outliers, seed, options.copies or 1)
-        x = trained.scaling.firmware(events)
+        scaling = trained.scaling
+        if options.fold:
+            scaling = scaling.folded([f in options.fold for f in FEATURES] * OBJECTS)
+        x = scaling.firmware(events)
         target = trained.float_score(events, which).astype(np.float32)
         validation = (
-            trained.scaling.firmware(data.validation.inputs).astype(np.float32),
+            scaling.firmware(data.validation.inputs).astype(np.float32),
             trained.float_score(data.validation.inputs, which).astype(np.float32),
         )
         frameworks.seed_everything(seed)
         model = self.build(options, events.shape[1:])
-        self._distill(model, options, x, target, validation, work / "float", progress)
+        link = LogLink.of(target) if options.link == "log" else None
+        loss = _loss(target, options.tail, link)
+        self._distill(model, options, loss, x, target, validation, work / "float", progress)
         # The exporter of dense layers fits binary points layer by layer, that of any other model tensor by tensor.
         network = model if options.layers else dense.folded_dense(model, linear=("output",))
-        loss = frameworks.keras().losses.MeanSquaredError()
-        return base.quantized(
-            network, trained.scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
+        made = base.quantized(
+            network, scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
             examples=x[-len(x) // 3 :],
         )
+        return replace(made, link=link, scaling=made.scaling or scaling)
 
     @staticmethod
     def _distill(
-        model: Any, options: StudentOptions, x: NDArray[np.float64], target: NDArray[np.float32],
+        model: Any, options: StudentOptions, loss: Loss, x: NDArray[np.float64], target: NDArray[np.float32],
         validation: tuple[NDArray[np.float32], NDArray[np.float32]], work: Path, progress: Progress,
     ) -> None:
         """Trains the float student, in place."""
-        model.compile(training.cosine(options.distill, len(x)), loss="mse")
+        model.compile(training.cosine(options.distill, len(x)), loss=loss)
         training.fit(
             model, (as_inputs(model, x.astype(np.float32)), target), (as_inputs(model, validation[0]), validation[1]),
             options.distill, work, lambda m: progress(f"float student, {m}"),
         )
+
+
+def _loss(score: NDArray[np.float32], tail: float, link: LogLink | None) -> Loss:
+    """Of (score, output), per event: the squared difference, weighted by how far above the mean the score lies.
+
+    Args:
+        score: of training events.
+        tail: weight for each standard deviation above the mean.
+        link: between output and score.
+    """
+    tf = frameworks.tensorflow()
+    mean, deviation = float(score.mean()), max(float(score.std()), 1e-6)
+
+    def loss(target: Any, output: Any) -> Any:
+        target = tf.reshape(tf.cast(target, output.dtype), tf.shape(output))
+        difference = target - (output if link is None else link.tensor(output))
+        weight = 1.0 + tail * tf.nn.relu((target - mean) / deviation)
+        return tf.reduce_mean(weight * tf.square(difference), axis=-1)
+
+    return loss

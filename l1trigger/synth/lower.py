@@ -22,7 +22,7 @@ from l1trigger.sections import ConvertSection, SynthSection
 from l1trigger.synth import partial_logic
 from l1trigger.synth.layers import network, require_supported
 from l1trigger.synth.partial_logic import Ports, traced_inputs
-from l1trigger.synth.quantization import quantized
+from l1trigger.synth.quantization import folded, like, quantized
 from l1trigger.synth.tracing import combinational
 from l1trigger.trigger import TriggerFunction
 
@@ -97,8 +97,9 @@ def ports(scaling: InputScaling, samples: Sequence[NDArray[Any]] = ()) -> tuple[
 
 def kept(scaling: InputScaling) -> list[FixedPoint]:
     """Types of the hardware integers as wide as what the scaling keeps of them."""
-    bits = [m + d + s for m, d, s in zip(scaling.magnitude_bits, scaling.drop, scaling.signed, strict=True)]
-    return [FixedPoint(b, b, s) for b, s in zip(bits, scaling.signed, strict=True)]
+    signed = [s or f for s, f in zip(scaling.signed, scaling.fold, strict=True)]
+    bits = [m + d + s for m, d, s in zip(scaling.magnitude_bits, scaling.drop, signed, strict=True)]
+    return [FixedPoint(b, b, s) for b, s in zip(bits, signed, strict=True)]
 
 
 def repeated_ports(
@@ -187,8 +188,10 @@ def _score_type(trigger: TriggerFunction) -> FixedPoint:
 
 def scaled(hardware: Any, scaling: InputScaling) -> Any:
     """Network inputs of hardware integers; see ``data.scaling``."""
-    shifted = (hardware + np.array(scaling.offset, np.float64)) * 2.0 ** -np.array(scaling.shift, np.float64)
-    return quantized(shifted, scaling.types)
+    moved = hardware + np.array(scaling.offset, np.float64)
+    folds = zip(np.asarray(moved).ravel(), scaling.fold, strict=True)
+    moved = like(moved, [folded(v, 0) if fold else v for v, fold in folds]).reshape(moved.shape)
+    return quantized(moved * 2.0 ** -np.array(scaling.shift, np.float64), scaling.types)
 
 
 def tool() -> str:

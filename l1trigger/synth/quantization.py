@@ -6,7 +6,9 @@ value makes no logic. Rounding comes first and saturation after it, which gives 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,7 @@ def _one(v: Any, t: FixedPoint) -> Any:
     """One value brought into a type."""
     if v.low == v.high:
         return _constant(v, t)
+    v, t = _without_ties(v, t)
     if t.overflow is Overflow.WRAP and _native(v, t):
         return v.quantize(int(t.signed), t.integer - t.signed, t.fraction, "WRAP", str(t.rounding))
     v = _rounded(v, t)
@@ -42,6 +45,27 @@ def _one(v: Any, t: FixedPoint) -> Any:
         return _constant(v, t)
     inside = t.range[0] <= v.low and v.high <= t.range[1]
     return v if inside else _overflown(v, t)
+
+
+_NEAREST = (Rounding.RND, Rounding.RND_CONV, Rounding.RND_ZERO, Rounding.RND_INF, Rounding.RND_MIN_INF)
+
+
+def _without_ties(v: Any, t: FixedPoint) -> tuple[Any, FixedPoint]:
+    """A value and a type that cuts bits off where rounding to the nearest would do the same.
+
+    A sum with a constant, such as a bias, whose last bit lies below that of all else in it is never in the middle
+    between two results. The half that is to be added then goes into the constant, and costs nothing.
+    """
+    if t.rounding not in _NEAREST or v.opr != "cadd":
+        return v, t
+    (rest,) = v._from
+    rest = rest * (v._factor / rest._factor)
+    fraction = int(rest.kif[2])
+    if fraction <= t.fraction or int(v.kif[2]) <= fraction:
+        return v, t
+    step = 2.0**-fraction
+    constant = math.floor((float(v.low - rest.low) + t.lsb / 2) / step) * step
+    return rest + constant, replace(t, rounding=Rounding.TRN)
 
 
 def _overflown(v: Any, t: FixedPoint) -> Any:
@@ -102,14 +126,19 @@ def _signed(v: Any, t: FixedPoint) -> Any:
 
 def _signed_by_bits(v: Any, t: FixedPoint) -> Any:
     """The same by the high bits, without a constant: exact for types of any width."""
-    sign = v.is_negative()
-    everywhere = -sign * t.lsb  # all bits of the sign
-    folded = (v ^ everywhere).quantize(0, int(v.kif[1]), t.fraction)  # v where v >= 0, else the bits inverted
-    inside = _filled(folded, t.integer - 1, t.fraction) ^ everywhere
+    everywhere = -v.is_negative() * t.lsb  # all bits of the sign
+    inside = _filled(folded(v, t.fraction), t.integer - 1, t.fraction) ^ everywhere
     saturated = inside.quantize(1, t.integer - 1, t.fraction)
     if t.overflow is not Overflow.SAT_SYM:
         return saturated
     return saturated + (saturated + 2.0 ** (t.integer - 1)).unary_bit_op("any") * -t.lsb + t.lsb
+
+
+def folded(v: Any, fraction: int) -> Any:
+    """One value where it is not negative, else with its bits inverted: -v - 1, in units of 2^-fraction."""
+    if v.low >= 0:
+        return v
+    return (v ^ (-v.is_negative() * 2.0**-fraction)).quantize(0, int(v.kif[1]), fraction)
 
 
 def _unsigned(v: Any, t: FixedPoint) -> Any:

@@ -13,6 +13,13 @@ COARSE = {"average_pool": {"size": [6, 7]}}
 """Regions 18 x 14 to 3 x 2."""
 
 
+LEARNED = {
+    "score": "student", "hidden": [4], "distill": FEW, "fold": ["eta"], "link": "log", "tail": 1.0, "method": "learned",
+    "learned": {"lut": 60, "front": [30], "epochs": 4, "batch_size": 32}, "quantization": {"score": 6}, "fine_tune": {},
+}
+"""A student whose bit widths are learned, with everything that may go with it."""
+
+
 SYNTH = {"yosys": False, "per_layer": False, "events": 40}
 
 
@@ -55,8 +62,7 @@ def own_objects(folder):
         "signal_files": {"S": str(folder / "signal.h5")}, "units": "hardware", "unsorted": "sort",
     }
     return design(
-        "own_objects", data, {"architecture": "keras_model", "file": str(folder / "objects.keras")},
-        {"score": "student", "hidden": [4], "distill": FEW},
+        "own_objects", data, {"architecture": "keras_model", "file": str(folder / "objects.keras")}, LEARNED,
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 import stand_ins
 
 from l1trigger import artefacts, pipeline, plugins
-from l1trigger.design import CompressSection, DataSection, Design, ModelSection, TrainSection
+from l1trigger.design import CompressSection, DataSection, Design, ModelSection, ThresholdSection, TrainSection
 from l1trigger.errors import ArgumentError, BudgetError, DataError, DesignError, RunFolderError
 from l1trigger.figures import Judgement
 from l1trigger.report.model import DataCard, DesignRecord, Report
@@ -382,6 +382,22 @@ def test_export_refuses_what_is_not_its_own(tmp_path: Path, committed: Path) -> 
     run(tmp_path / "second", start="report", committed=committed)
     with pytest.raises(RunFolderError, match="holds no train of its own"):
         artefacts.export(tmp_path / "second/tiny", tmp_path / "other")
+    with pytest.raises(RunFolderError, match="holds no compress of its own"):
+        artefacts.export(tmp_path / "second/tiny", committed)
+
+
+def test_a_network_is_compressed_anew_from_the_committed_training(tmp_path: Path, committed: Path) -> None:
+    before = json.loads((committed / "card.json").read_text())
+    other = CompressSection(score="fake", threshold=ThresholdSection(false_positive_rate=0.5))
+    asked = design().model_copy(update={"compress": other})
+    seen = run(tmp_path / "second", asked, start="compress", stop="compress", committed=committed)
+    assert seen.did("begin") == ["data", "compress"] and seen.did("skip") == ["train"]
+    artefacts.export(tmp_path / "second/tiny", committed)
+    after = json.loads((committed / "card.json").read_text())
+    assert after["stages"]["train"] == before["stages"]["train"]
+    assert after["design"]["compress"]["threshold"]["false_positive_rate"] == 0.5
+    with pytest.raises(DesignError, match=r"train\.epochs was .* and is 7.*give `start=` train"):
+        run(tmp_path / "third", design(epochs=7), start="compress", committed=committed)
 
 
 def test_export_refuses_large_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def test_design_loads(path: Path) -> None:
 @pytest.mark.parametrize("path", DESIGNS, ids=lambda p: p.stem)
 def test_artefacts_fit_their_card_and_design(path: Path) -> None:
     folder = MODELS / "artefacts" / path.stem
-    artefacts.check(folder, design.load(path))
+    artefacts.check(folder, design.load(path), "compress")
     files = [f for f in folder.rglob("*") if f.is_file()]
     assert sum(f.stat().st_size for f in files) <= artefacts.LIMIT_BYTES
     card = json.loads((folder / "card.json").read_text())

@@ -36,6 +36,10 @@ CASES = {
         "kernel": "identity", "sizes": (4, 1), "seed": 6, "score_type": FixedPoint.parse("ap_fixed<6,3,TRN,SAT>"),
         "threshold": -3,
     },
+    "folded angles": {
+        "kernel": "masked_squared_error", "sizes": (4, 9), "seed": 3, "bits": Bits(output=(8, 3)),
+        "scaling": toy.small_scaling().folded([False, True, True] * 3),
+    },
     "threshold beyond every score": {"kernel": "masked_squared_error", "sizes": (3, 9), "seed": 7, "threshold": 2**60},
 }
 

@@ -40,6 +40,23 @@ def test_offset_comes_first():
     assert scaling.firmware(np.array([[80]]))[0, 0] == 1.0
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"), [(0, 0), (9, 2), (-1, 0), (-5, 1), (-9, 2), (-32768, 31), (32767, 31)]
+)
+def test_a_folded_input_has_the_bits_of_what_is_negative_inverted(value, expected):
+    scaling = InputScaling((0,), (2,), (2,), (5,), (True,)).folded([True])
+    assert scaling.types[0].signed is False
+    assert scaling.firmware(np.array([[value]]))[0, 0] == expected
+    assert scaling.real(np.array([[value]]))[0, 0] == (value if value >= 0 else -value - 1) / 4
+
+
+def test_folding_comes_after_the_offset_and_is_kept_in_plain_values():
+    scaling = InputScaling((-10,), (0,), (0,), (6,), (True,)).folded([True])
+    assert scaling.firmware(np.array([[7]]))[0, 0] == 2
+    assert InputScaling.from_dict(scaling.as_dict()) == scaling
+    assert "fold" not in ObjectInputs().scaling().as_dict()
+
+
 def test_round_trip_of_plain_values():
     scaling = ObjectInputs().scaling()
     assert InputScaling.from_dict(scaling.as_dict()) == scaling

@@ -34,6 +34,14 @@ def test_equal(kernel, options):
     assert differences(function, toy.events(4000), **options) == 0
 
 
+@pytest.mark.parametrize("which", [[False, True, True], [False, False, True]])
+def test_folded_inputs(which):
+    scaling = toy.small_scaling().folded(which * 3)
+    function = toy.trigger((8, 9), "masked_squared_error", seed=3, scaling=scaling)
+    assert differences(function, toy.events(4000)) == 0
+    assert lower.kept(scaling)[2].signed  # the hardware integer keeps its sign
+
+
 def test_narrow_score_saturates():
     function = toy.trigger((6, 2), score_type=FixedPoint.parse("ap_fixed<5,2,TRN,SAT>"))
     assert differences(function, toy.events(3000)) == 0
