@@ -107,7 +107,7 @@ class Entry:
 MEASURED_ALONG = frozenset({
     "threshold", "float_threshold", "float_rate_khz", "n_eff", "background_events", "integers", "processes", "ranks",
     "events", "stages", "stage", "works", "computed_as", "device_total", "report", "because", "uncorrected",
-    "loop_clocks",
+    "loop_clocks", "best_baseline", "best_baseline_value",
 })
 """Conditions that were measured with a figure and so differ from run to run; all others are part of what it is."""
 
@@ -127,6 +127,8 @@ SHIPPED: tuple[Entry, ...] = (
           roles=("headline", "scan", "seeds")),
     Entry("accuracy_loss", "loss of accuracy against float", "", _LOWER, Group.FIDELITY, printed=_FOUR, compared=_FOUR,
           tile="accuracy loss against float", roles=("seeds",)),
+    Entry("accuracy_above_best_baseline", "accuracy above the best baseline", "", _HIGHER, Group.CLASSES, printed=_FOUR,
+          compared=_FOUR),
     Entry("efficiency", "efficiency of a class", "", _HIGHER, printed=_THREE, compared=_FOUR),
     Entry("purity", "purity of a class", "", _HIGHER, printed=_THREE),
     Entry("mean_auc", "mean area under the ROC", "", _HIGHER, Group.AREA, printed=_FOUR, compared=_FOUR,
@@ -135,6 +137,8 @@ SHIPPED: tuple[Entry, ...] = (
           roles=("headline", "seeds", "card")),
     Entry("auc_ratio", "AUC over that of float", "", _HIGHER, Group.FIDELITY, compared=_FOUR),
     Entry("resolution_ratio", "resolution over that of float", "", _LOWER, Group.FIDELITY, printed=_THREE),
+    Entry("resolution_ratio_to_best_baseline", "resolution over that of the best baseline", "", _LOWER, Group.ENERGY,
+          printed=_THREE),
     Entry("auc_loss", "loss of AUC against float", "", _LOWER, printed=_FOUR, compared=_FOUR),
     Entry("mean_auc_loss", "mean loss of AUC against float", "", _LOWER, Group.FIDELITY, printed=_FOUR, compared=_FOUR,
           tile="mean AUC loss against float", roles=("seeds",)),
@@ -163,6 +167,10 @@ SHIPPED: tuple[Entry, ...] = (
           printed=_THREE_DIGITS, tile="false positive rate at threshold"),
     Entry("tpr_at_threshold", "signal efficiency at the design's threshold", "", _HIGHER, Group.THRESHOLD,
           printed=_THREE, compared=_FOUR),
+    Entry("tpr_above_best_baseline", "signal efficiency above that of the best baseline at the same rate", "", _HIGHER,
+          Group.THRESHOLD, printed=_EFFICIENCY, compared=_FOUR),
+    Entry("tpr_at_same_rate", "signal efficiency of the best baseline at the rate of the design's threshold", "",
+          _HIGHER, printed=_EFFICIENCY, compared=_FOUR),
     Entry("rate_shift_khz", "rate shift against float", "kHz", Better.NEARER_ZERO, Group.FIDELITY,
           printed=Format(decimals=2)),
     Entry("bit_mismatches", "integers that differ between levels", "", _LOWER, Group.FIDELITY),
@@ -181,7 +189,8 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("uram", "UltraRAM", "", _LOWER, Group.RESOURCES, "URAM", hardware=True),
     Entry("carry", "carry chains", "", _LOWER, Group.RESOURCES, "CARRY4", hardware=True),
     Entry("estimated_lut", "look-up tables, estimated", "", _LOWER, short="LUT", hardware=True),
-    Entry("estimated_stage_delay_ns", "longest stage", "ns", _LOWER, hardware=True),
+    Entry("estimated_stage_delay_ns", "longest stage", "ns", _LOWER, tile="longest stage, estimated", hardware=True),
+    Entry("estimated_slack_ns", "clock period minus longest stage", "ns", _HIGHER, hardware=True),
     Entry("estimated_delay_ns", "delay", "ns", _LOWER, printed=_THREE_DIGITS),
     Entry("register_bits", "register bits", "", _LOWER, hardware=True),
     Entry("estimated_clock_ns", "clock period, estimated", "ns", _LOWER, hardware=True),

@@ -17,6 +17,7 @@ from l1trigger.report import (
     tables,
     teacher,
     vendor_tables,
+    verdicts,
 )
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
@@ -48,8 +49,8 @@ def render(report: Report, images: Images) -> str:
             pictures.setdefault(p.section, []).append((p, uri))
     template = environment.get_template("report.html.j2")
     return template.render(
-        report=report, verdicts=verdicts(report), tiles=tiles(book), tables=all_tables(book), pictures=pictures,
-        number=number, seconds=_seconds, absent=_absent_level(report),
+        report=report, verdicts=verdicts.verdicts(report), against=verdicts.baseline_table(book), tiles=tiles(book),
+        tables=all_tables(book), pictures=pictures, number=number, seconds=_seconds, absent=_absent_level(report),
     )
 
 
@@ -57,29 +58,6 @@ def _absent_level(report: Report) -> str:
     """A sentence on the RTL where it is no level of the physics, with the reason."""
     events = report.figure("physics_events", "rtl")
     return f" Level rtl is not among them: {events.reason}." if events and events.reason else ""
-
-
-def verdicts(report: Report) -> list[tuple[str, str, str]]:
-    """(style, headline, sentence) of the questions that a reader has first."""
-    exact = report.exact
-    integers = sum(b.outputs for b in report.bit_exact)
-    wrong = sum(b.mismatches for b in report.bit_exact)
-    if exact is None:
-        first = ("unknown", "Not compared", "No levels were compared bit by bit.")
-    elif exact:
-        first = ("good", "Bit-exact", f"0 mismatches in {number(integers)} integers.")
-    else:
-        first = ("bad", "Not bit-exact", f"{number(wrong)} of {number(integers)} integers differ.")
-    met = [j.met for j in report.budget]
-    if not met:
-        second = ("unknown", "No budget", "The design sets no limits.")
-    elif False in met:
-        second = ("bad", "Over budget", f"{met.count(False)} of {len(met)} limits missed.")
-    elif None in met:
-        second = ("unknown", "Budget open", f"{met.count(None)} of {len(met)} limits not measured.")
-    else:
-        second = ("good", "Within budget", f"All {len(met)} limits met.")
-    return [first, second]
 
 
 def tiles(book: Book) -> list[tuple[str, Cell, str]]:
@@ -92,11 +70,13 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         if figure is None:
             continue
         cell = book.cell(figure)
-        unit = f" {figure.unit}" if figure.unit not in {"", "1/s"} else ""
+        unit = {"1/s": ""}.get(figure.unit, figure.unit or known.counted_in)
         n_eff = figure.conditions.get("n_eff")
         source = f"level {figure.level}, source {figure.source}" if figure.level else f"source {figure.source}"
         source += f", n_eff {number(float(n_eff), 3)}" if n_eff else ""
-        strip.append((known.tile, replace(cell, text=cell.text + unit * (figure.value is not None)), source))
+        source += f", clock {figure.clock_ns:g} ns" if figure.clock_ns and figure.unit == "ns" else ""
+        text = f"{cell.text} {unit}".strip() if figure.value is not None else cell.text
+        strip.append((known.tile, replace(cell, text=text), source))
     return strip
 
 
