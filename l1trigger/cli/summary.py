@@ -9,20 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from l1trigger.report import class_tables, run_tables, tables
+from l1trigger.report import class_tables, run_tables, tables, verdicts
 from l1trigger.report.model import Report
-from l1trigger.report.verdicts import verdicts
 
 _COLOURS = {"good": "green", "bad": "red", "unknown": "yellow", "withheld": "dim", "best": "bold"}
 
 
 def print_report(report: Report, console: Console) -> None:
-    """The figures that decide: signals, rates, bit-exactness, budget."""
+    """The figures that decide: signals, rates, hardware, budget; and last, where it stays in sight, what they say."""
     quick = "  [yellow]quick run: figures mean little[/]" if report.quick else ""
     console.print(f"\n[bold]{report.design.name}[/]  {report.created}{quick}", highlight=False)
-    for v in verdicts(report):
-        console.print(f"[{_COLOURS[v.style]}]{escape(v.headline)}[/]  {escape(v.sentence)}", highlight=False,
-                      soft_wrap=True)
     book = tables.Book(report)
     shown = {}
     if report.find("accuracy"):
@@ -31,6 +27,8 @@ def print_report(report: Report, console: Console) -> None:
         shown |= {"Area under the ROC": tables.auc_table(book), "Signal efficiency": tables.tpr_table(book)}
     if report.zero_bias:
         shown["At the design's threshold"] = run_tables.rate_table(book)
+    if against := verdicts.baseline_table(book):
+        shown[against.title] = against
     if any(f.part for f in report.figures):
         shown["Latency and resources"] = run_tables.hardware_table(book)
     if report.exact is False:
@@ -41,10 +39,9 @@ def print_report(report: Report, console: Console) -> None:
         console.print(_on_terminal(title, table), highlight=False)
     for remark in report.remarks:
         console.print(f"[yellow]note[/]  {escape(remark)}", highlight=False, soft_wrap=True)
-    if report.exact:
-        integers = sum(b.outputs for b in report.bit_exact)
-        pairs = ", ".join(dict.fromkeys(" = ".join(b.between) for b in report.bit_exact))
-        console.print(f"[green]bit-exact[/] {pairs}: {integers:,} integers compared, no mismatch", highlight=False)
+    for verdict in verdicts.verdicts(report):
+        console.print(f"[bold {_COLOURS[verdict.style]}]{escape(verdict.headline)}[/]  {escape(verdict.sentence)}",
+                      highlight=False)
 
 
 def _on_terminal(title: str, table: tables.Table) -> Table:

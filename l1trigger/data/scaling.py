@@ -168,9 +168,10 @@ class InputScaling:
         return FixedPoint(fraction + integer, integer, True, Rounding.RND_CONV, Overflow.SAT)
 
     def folded(self, which: Sequence[bool]) -> InputScaling:
-        """The scaling with some signed inputs folded (inputs,)."""
+        """The scaling with some inputs folded (inputs,); those that are never negative need no folding."""
         signed = tuple(s and not w for s, w in zip(self.signed, which, strict=True))
-        return replace(self, signed=signed, fold=tuple(a or b for a, b in zip(self.fold, which, strict=True)))
+        new = zip(self.fold, self.signed, which, strict=True)
+        return replace(self, signed=signed, fold=tuple(f or (s and w) for f, s, w in new))
 
     def _flat(self, inputs: NDArray[Any]) -> NDArray[np.float64]:
         v = inputs.reshape(len(inputs), len(self)).astype(np.float64) + np.array(self.offset, np.float64)

@@ -4,6 +4,8 @@
 | --- | --- | --- |
 | ``accuracy`` | fraction of events whose predicted class is the true one | classes, events |
 | ``accuracy_loss`` | accuracy of the float level minus that of this level, on the same events | classes |
+| ``accuracy_above_best_baseline`` | accuracy of this level minus that of the best baseline, on the same events | |
+| | | best_baseline, best_baseline_value |
 | ``efficiency`` | fraction of a true class that is found (recall) | class, events |
 | ``purity`` | fraction of what is taken for a class that is of it (precision) | class, events |
 
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from l1trigger.data.classes import CLASS
 from l1trigger.data.events import UNKNOWN, DataSet, Events
-from l1trigger.figures import Conditions, Figure, FigureMaker
+from l1trigger.figures import Conditions, Estimate, Figure, FigureMaker
 from l1trigger.physics.estimate import Groups
 from l1trigger.physics.roc import INTERVAL_METHOD, efficiency
 
@@ -109,7 +111,35 @@ def loss_figure(labelled: Labelled, reference: Predicted, other: Predicted, make
         other: at the level in question.
         make: of that level.
     """
-    right = [(labelled.joined(p) == labelled.true).astype(np.float64) for p in (reference, other)]
-    difference = Groups.of(labelled.events, by_block=False).mean(right[0] - right[1])
-    paired = replace(difference, method=f"paired difference, {difference.method}")
-    return make("accuracy_loss", paired, classes=len(labelled.classes))
+    loss = _paired_difference(labelled, reference, other)
+    return make("accuracy_loss", loss, classes=len(labelled.classes))
+
+
+def above_baselines_figure(
+    labelled: Labelled, level: Predicted, baselines: Mapping[str, Predicted], make: FigureMaker
+) -> Figure:
+    """Accuracy above that of the best baseline, with the error of the paired difference.
+
+    Args:
+        labelled: the events.
+        level: classes at the level in question.
+        baselines: name to its classes; at least one.
+        make: of the level.
+    """
+    groups = Groups.of(labelled.events, by_block=False)
+    accuracy = {name: groups.mean(_right(labelled, p)).value for name, p in baselines.items()}
+    best = max(accuracy, key=accuracy.__getitem__)
+    gain = _paired_difference(labelled, level, baselines[best])
+    return make("accuracy_above_best_baseline", gain, best_baseline=best, best_baseline_value=accuracy[best])
+
+
+def _paired_difference(labelled: Labelled, first: Predicted, second: Predicted) -> Estimate:
+    """Accuracy of the first classes minus that of the second, on the same events."""
+    groups = Groups.of(labelled.events, by_block=False)
+    difference = groups.mean(_right(labelled, first) - _right(labelled, second))
+    return replace(difference, method=f"paired difference, {difference.method}")
+
+
+def _right(labelled: Labelled, predicted: Predicted) -> NDArray[np.float64]:
+    """1 for each event whose predicted class is the true one, else 0 (events,)."""
+    return np.asarray(labelled.joined(predicted) == labelled.true, np.float64)

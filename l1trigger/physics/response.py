@@ -8,6 +8,8 @@
 | ``resolution_noise`` | b [GeV] | sample, bins |
 | ``resolution_constant`` | c | sample, bins |
 | ``resolution_ratio`` | resolution of this level over that of float, on the same events | sample |
+| ``resolution_ratio_to_best_baseline`` | resolution of this level over that of the best baseline, likewise | sample, |
+| | | best_baseline, best_baseline_value |
 | ``auc_ratio`` | AUC of this level over that of float | signal |
 | ``efficiency_at_purity`` | largest true positive rate with at least this purity, both classes equally | signal, |
 | | abundant | purity, threshold |
@@ -206,22 +208,54 @@ def ratio_figures(
         data: the events, with true energies.
         make: of the level.
     """
+    return [
+        make("resolution_ratio", _ratio(reference[name], other[name], true), _few(true), sample=name)
+        for name, true in _with_truth(data, other)
+    ]
+
+
+def baseline_ratio_figures(
+    baselines: Mapping[str, Mapping[str, Array]], level: Mapping[str, Array], data: DataSet, make: FigureMaker
+) -> list[Figure]:
+    """Resolution of a level over that of the baseline whose resolution is best, likewise.
+
+    Args:
+        baselines: name, then sample name, to energies [GeV]; at least one.
+        level: sample name to energies [GeV].
+        data: the events, with true energies.
+        make: of the level.
+    """
     figures = []
-    for sample in data.evaluated:
-        true = true_energy(sample)
-        if true is None or sample.name not in other:
-            continue
-        n = len(true)
-        few = f"{n} events; {MINIMUM_EVENTS} are needed"
-        value = None
-        if n >= MINIMUM_EVENTS:
-            ratios = np.stack([reference[sample.name] / true, other[sample.name] / true])
-            draws = np.random.default_rng(n).integers(0, n, (_DRAWS, n))
-            widths = [_middle_and_width(r[draws])[1] for r in ratios]
-            whole = _middle_and_width(ratios)[1]
-            value = Estimate(float(whole[1] / whole[0]), float((widths[1] / widths[0]).std(ddof=1)), _METHOD)
-        figures.append(make("resolution_ratio", value, few, sample=sample.name))
+    for name, true in _with_truth(data, level):
+        widths = {b: float(_middle_and_width((e[name] / true)[None])[1][0]) for b, e in baselines.items()}
+        best = min(widths, key=lambda b: np.nan_to_num(widths[b], nan=np.inf))
+        figures.append(make(
+            "resolution_ratio_to_best_baseline", _ratio(baselines[best][name], level[name], true), _few(true),
+            sample=name, best_baseline=best, best_baseline_value=widths[best],
+        ))
     return figures
+
+
+def _with_truth(data: DataSet, energies: Mapping[str, Array]) -> list[tuple[str, Array]]:
+    """Names and true energies [GeV] of the samples that have them."""
+    pairs = [(e.name, true_energy(e)) for e in data.evaluated]
+    return [(name, true) for name, true in pairs if true is not None and name in energies]
+
+
+def _few(true: Array) -> str:
+    return f"{len(true)} events; {MINIMUM_EVENTS} are needed"
+
+
+def _ratio(reference: Array, other: Array, true: Array) -> Estimate | None:
+    """Resolution of the second measured energies over that of the first; None for too few events."""
+    n = len(true)
+    if n < MINIMUM_EVENTS:
+        return None
+    ratios = np.stack([reference / true, other / true])
+    draws = np.random.default_rng(n).integers(0, n, (_DRAWS, n))
+    widths = [_middle_and_width(r[draws])[1] for r in ratios]
+    whole = _middle_and_width(ratios)[1]
+    return Estimate(float(whole[1] / whole[0]), float((widths[1] / widths[0]).std(ddof=1)), _METHOD)
 
 
 def auc_ratio_figures(

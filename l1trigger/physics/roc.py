@@ -146,8 +146,8 @@ def binomial_interval(
     return np.where(trials > 0, low, 0.0), np.where(trials > 0, high, 1.0)
 
 
-def efficiency(accept: NDArray[np.bool_], groups: Groups) -> Efficiency:
-    """Accepted fraction of a sample.
+def efficiency(accept: NDArray[Any], groups: Groups) -> Efficiency:
+    """Accepted fraction of a sample, from yes or no, or a probability, for each event.
 
     The trials behind the interval are the events where they are equal and independent, and otherwise as many as
     reproduce the variance between groups.
@@ -167,20 +167,43 @@ def true_positive_rate(signal: Scored, threshold: float) -> Efficiency:
     return efficiency(signal.scores > threshold, signal.groups)
 
 
-def interpolated_true_positive_rate(background: Spectrum, signal: Spectrum, false_positive_rate: float) -> float:
-    """TPR when the events at the threshold value itself are accepted with the probability that meets the FPR exactly.
+@dataclass(frozen=True)
+class Cut:
+    """A threshold that accepts a share of the events right at it, too, so that any false positive rate is met exactly.
 
     This is the straight line between two points of the ROC, or a prescale on the last step of the score; it takes
     away the handicap of coarse scores at a fixed false positive rate.
+
+    Attributes:
+        threshold: events with a greater score are accepted.
+        share: of the events at the threshold that is accepted.
     """
-    t = background.threshold(false_positive_rate)
-    k = int(np.searchsorted(background.values, t))
-    left, step = false_positive_rate - float(background.above[k]), float(background.at[k])
-    share = min(max(left / step, 0.0), 1.0) if step > 0 else 0.0
-    above = float(signal.fraction_above(t))
-    i = int(np.searchsorted(signal.values, t))
-    tied = float(signal.at[i]) if i < len(signal.values) and signal.values[i] == t else 0.0
-    return above + share * tied
+
+    threshold: float
+    share: float = 0.0
+
+    @classmethod
+    def at(cls, background: Spectrum, false_positive_rate: float) -> Cut:
+        """The cut that accepts this fraction of a background."""
+        t = background.threshold(false_positive_rate)
+        k = int(np.searchsorted(background.values, t))
+        left, step = false_positive_rate - float(background.above[k]), float(background.at[k])
+        return cls(t, min(max(left / step, 0.0), 1.0) if step > 0 else 0.0)
+
+    def accepted(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """With what probability each event is accepted (events,)."""
+        return np.asarray((scores > self.threshold) + self.share * (scores == self.threshold), np.float64)
+
+    def fraction(self, sample: Spectrum) -> float:
+        """Fraction of the weight of a sample that is accepted."""
+        i = int(np.searchsorted(sample.values, self.threshold))
+        tied = float(sample.at[i]) if i < len(sample.values) and sample.values[i] == self.threshold else 0.0
+        return float(sample.fraction_above(self.threshold)) + self.share * tied
+
+
+def interpolated_true_positive_rate(background: Spectrum, signal: Spectrum, false_positive_rate: float) -> float:
+    """TPR when events right at the threshold are accepted with the probability that meets the FPR exactly."""
+    return Cut.at(background, false_positive_rate).fraction(signal)
 
 
 def auc(background: Scored, signal: Scored) -> Estimate:

@@ -18,11 +18,10 @@ from l1trigger.data.events import DataSet, Events
 from l1trigger.data.titles import SIGNAL_TITLES
 from l1trigger.design import Design
 from l1trigger.figures import Figure, FigureMaker, Source
-from l1trigger.physics import classification, response
+from l1trigger.physics import best_baseline, classification, response
 from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
 from l1trigger.physics.turn_on import turn_on_figures
 from l1trigger.report import additions
-from l1trigger.report.against_baselines import over_baselines
 from l1trigger.report.budget import judge
 from l1trigger.report.hls import hls_figures
 from l1trigger.report.measurement import Measurement, package_version
@@ -48,9 +47,8 @@ def build(design: Design, measured: Measurement) -> Report:
     """
     results = measured.results
     simulated, compressed, synthesized = results.csim, results.compress, results.synth
-    physics = physics_figures(measured, design.compress.threshold.rate_khz)
     figures = [
-        *physics, *_against_baselines(design, measured, physics),
+        *physics_figures(measured, design.compress.threshold.rate_khz),
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
         *_network_figures(compressed), *compressed.post_training_figures, *compressed.front_figures,
         *_speed_figures(simulated),
@@ -77,12 +75,6 @@ def build(design: Design, measured: Measurement) -> Report:
     )
 
 
-def _against_baselines(design: Design, measured: Measurement, physics: Sequence[Figure]) -> list[Figure]:
-    if not measured.levels:
-        return []
-    return over_baselines(physics, [*measured.levels], design.compress.threshold, measured.maker(measured.last))
-
-
 def physics_figures(measured: Measurement, design_rate_khz: float | None = None) -> list[Figure]:
     """Every physics figure of every level, and of the baselines beside them."""
     data, figures, thresholds = measured.data, list[Figure](), measured.thresholds
@@ -100,6 +92,7 @@ def physics_figures(measured: Measurement, design_rate_khz: float | None = None)
             figures += comparison_figures(reference, scores, data, make)
     figures += energy_figures(measured)
     figures += class_figures(measured)
+    figures += baseline_figures(measured)
     return figures + turn_on_figures(measured.accepts, data.signals, measured.maker(measured.last))
 
 
@@ -126,6 +119,24 @@ def class_figures(measured: Measurement) -> list[Figure]:
         figures += classification.class_figures(labelled, classes, make)
         if name != "float":
             figures.append(classification.loss_figure(labelled, measured.classes["float"], classes, make))
+    return figures
+
+
+def baseline_figures(measured: Measurement) -> list[Figure]:
+    """By how much the level nearest to hardware is better than the best baseline, for everything that has baselines."""
+    level, data, figures = measured.last, measured.data, list[Figure]()
+    make = measured.maker(level)
+    if measured.baselines:
+        figures += best_baseline.tpr_figures(
+            measured.levels[level], measured.baselines, data, measured.thresholds[level], measured.maker, level
+        )
+    classes = {name: c for name, c in measured.classes.items() if name not in measured.levels}
+    if classes and level in measured.classes:
+        labelled = classification.Labelled.of(data)
+        figures.append(classification.above_baselines_figure(labelled, measured.classes[level], classes, make))
+    energies = {name: e for name, e in measured.energies.items() if name not in measured.levels}
+    if energies and level in measured.energies:
+        figures += response.baseline_ratio_figures(energies, measured.energies[level], data, make)
     return figures
 
 
@@ -195,10 +206,12 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
             figures.append(counted(name + PERCENT, share, absent or "synth.yosys is off", device_total=holds))
     guess = FigureMaker("rtl", Source.ESTIMATE, result.tools.get("estimate"))
     if result.stage_delays_ns:
+        longest = max(result.stage_delays_ns)
         figures += [
             guess("estimated_lut", result.estimated_lut),
-            guess("estimated_stage_delay_ns", max(result.stage_delays_ns), stage=result.longest_stage,
+            guess("estimated_stage_delay_ns", longest, stage=result.longest_stage,
                   works=", ".join(result.longest_stage_layers)),
+            guess("estimated_slack_ns", round(clock - longest, 3), stage=result.longest_stage),
             guess("register_bits", result.register_bits),
         ]
     figures += [f for layer in result.layers for f in _layer_figures(layer, counted, guess)]

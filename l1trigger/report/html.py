@@ -17,11 +17,11 @@ from l1trigger.report import (
     tables,
     teacher,
     vendor_tables,
+    verdicts,
 )
 from l1trigger.report.model import Report
 from l1trigger.report.tables import Book, Cell, Table
 from l1trigger.report.text import number
-from l1trigger.report.verdicts import verdicts
 
 Images = Mapping[str, tuple[str, bytes]]
 """Picture name to (MIME type, content)."""
@@ -49,8 +49,8 @@ def render(report: Report, images: Images) -> str:
             pictures.setdefault(p.section, []).append((p, uri))
     template = environment.get_template("report.html.j2")
     return template.render(
-        report=report, verdicts=verdicts(report), tiles=tiles(book), tables=all_tables(book), pictures=pictures,
-        number=number, seconds=_seconds, absent=_absent_level(report),
+        report=report, verdicts=verdicts.verdicts(report), against=verdicts.baseline_table(book), tiles=tiles(book),
+        tables=all_tables(book), pictures=pictures, number=number, seconds=_seconds, absent=_absent_level(report),
     )
 
 
@@ -70,11 +70,13 @@ def tiles(book: Book) -> list[tuple[str, Cell, str]]:
         if figure is None:
             continue
         cell = book.cell(figure)
-        unit = f" {figure.unit or known.counted_in}" if figure.unit != "1/s" else ""
+        unit = {"1/s": ""}.get(figure.unit, figure.unit or known.counted_in)
         n_eff = figure.conditions.get("n_eff")
         source = f"level {figure.level}, source {figure.source}" if figure.level else f"source {figure.source}"
         source += f", n_eff {number(float(n_eff), 3)}" if n_eff else ""
-        strip.append((known.tile, replace(cell, text=cell.text + unit * (figure.value is not None)), source))
+        source += f", clock {figure.clock_ns:g} ns" if figure.clock_ns and figure.unit == "ns" else ""
+        text = f"{cell.text} {unit}".strip() if figure.value is not None else cell.text
+        strip.append((known.tile, replace(cell, text=text), source))
     return strip
 
 

@@ -44,7 +44,7 @@ def test_altered_weight_is_found_and_its_layer_named(function, copied, tmp_path)
 @pytest.mark.parametrize(
     ("file", "pattern", "replacement", "layer"),
     [
-        ("toy_trigger.cpp", r"scaled_t, 17, 0, 1,", "scaled_t, 17, 1, 1,", "input scaling"),
+        ("toy_trigger.cpp", r"scaled_t, 17, 0, false, 1,", "scaled_t, 17, 1, false, 1,", "input scaling"),
         ("scores.h", r"return score_T\(exact_T\(y\[0\]\)\);", "return score_T(-exact_T(y[0]));", "score student"),
     ],
 )

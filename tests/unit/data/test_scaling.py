@@ -50,6 +50,11 @@ def test_a_folded_input_has_the_bits_of_what_is_negative_inverted(value, expecte
     assert scaling.real(np.array([[value]]))[0, 0] == (value if value >= 0 else -value - 1) / 4
 
 
+def test_an_input_that_is_never_negative_needs_no_folding():
+    scaling = InputScaling((0, 0), (0, 0), (0, 0), (6, 6), (False, True)).folded([True, True])
+    assert scaling.fold == (False, True) and scaling.signed == (False, False)
+
+
 def test_folding_comes_after_the_offset_and_is_kept_in_plain_values():
     scaling = InputScaling((-10,), (0,), (0,), (6,), (True,)).folded([True])
     assert scaling.firmware(np.array([[7]]))[0, 0] == 2

@@ -84,6 +84,20 @@ def test_loss_is_paired():
     assert loss.interval[1] - loss.value == pytest.approx(np.std([1] + [0] * 9, ddof=1) / 10**0.5)
 
 
+def test_the_best_baseline_is_the_most_accurate_one():
+    labelled = Labelled.of(data_set(TEST, SIGNAL))
+    worse, worst = ({**FOUND, "across": np.array([0] * n + [2] * (4 - n))} for n in (2, 1))
+    above = classification.above_baselines_figure(labelled, FOUND, {"discriminant": worst, "class_mean": worse}, MAKE)
+    assert above.name == "accuracy_above_best_baseline" and above.value == pytest.approx(0.1)
+    assert above.conditions == {"best_baseline": "class_mean", "best_baseline_value": pytest.approx(0.6)}
+    # Of the ten events one is right here only; the error is that of the paired difference.
+    difference = (FOUND["across"] == 0) * 1.0 - (worse["across"] == 0)
+    paired = np.append(difference, np.zeros(6))
+    assert above.interval[1] - above.value == pytest.approx(np.std(paired, ddof=1) / 10**0.5)
+    itself = classification.above_baselines_figure(labelled, FOUND, {"class_mean": FOUND}, MAKE)
+    assert itself.value == 0 and itself.interval == (0, 0)
+
+
 def test_events_that_share_a_row_are_one():
     data = data_set(TEST, SIGNAL)
     rows = replace(data.test, row=np.array([0, 0, 0, 1, 1, 1], np.int32))

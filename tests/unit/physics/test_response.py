@@ -145,6 +145,24 @@ def test_equal_levels_have_a_ratio_of_one(data):
         assert f.value == pytest.approx(2**0.5, rel=0.25) and f.interval[0] < f.value < f.interval[1]
 
 
+def test_the_best_baseline_is_the_narrowest(data):
+    rng = np.random.default_rng(6)
+
+    def measured(width):
+        return {e.name: e.truth["energy"] * rng.normal(1, width, len(e)) for e in data.evaluated if "energy" in e.truth}
+
+    baselines = {"wide": measured(0.4), "hit_sum": measured(0.2)}
+    figures = response.baseline_ratio_figures(baselines, measured(0.1), data, MAKE)
+    assert [f.conditions["sample"] for f in figures] == ["pion", "egamma"]
+    for f in figures:
+        assert f.name == "resolution_ratio_to_best_baseline" and f.conditions["best_baseline"] == "hit_sum"
+        # Spreads of some 200 events.
+        assert f.value == pytest.approx(0.5, rel=0.25) and f.interval[0] < f.value < f.interval[1]
+        assert f.conditions["best_baseline_value"] == pytest.approx(0.2, rel=0.2)
+    same = response.baseline_ratio_figures(baselines, baselines["hit_sum"], data, MAKE)
+    assert [(f.value, f.interval) for f in same] == [(1.0, (1.0, 1.0))] * 2
+
+
 def scored(data, scores):
     return {e.name: Scored.of(np.asarray(scores[e.name], float), e) for e in data.evaluated}
 
