@@ -318,8 +318,8 @@ class _Inputs:
             fraction, integer = (np.array(v, np.float32).reshape(shape) for v in (
                 [t.fraction for t in types], [t.integer for t in types]
             ))
-            # A signed input keeps its sign, which is a bit that costs; a type begins left of its binary point.
-            least = np.maximum(0, np.array([float(t.signed) - t.integer for t in types]).reshape(shape))
+            # One bit stays, of a signed input its sign, which costs; a type begins left of its binary point.
+            least = np.maximum(0, np.array([1.0 - t.integer for t in types]).reshape(shape))
             self._fraction[name], self._integer[name] = tf.constant(fraction), tf.constant(integer)
             most = np.maximum(fraction - least, 0)
             numbers = set(numbered.ravel().tolist())
@@ -343,7 +343,9 @@ class _Inputs:
         tf = frameworks.tensorflow()
         if name not in self._dropped:
             return self._fraction[name]
-        return self._fraction[name] - tf.minimum(tf.nn.relu(_straight(self._dropped[name])), self._most[name])
+        # Unlike tf.nn.relu, tf.maximum passes the gradient at 0, where every input begins.
+        dropped = tf.maximum(_straight(self._dropped[name]), 0.0)
+        return self._fraction[name] - tf.minimum(dropped, self._most[name])
 
     def quantized(self, name: str, x: Any) -> tuple[Any, Any]:
         """Values of an input, floored to the bits that are kept, and how many these are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,10 @@ def quantized(
     seen = x if examples is None else examples
     network, units = shrunk(network, section)
     if section.method == "learned":
-        return learned.compressed(
+        made = learned.compressed(
             network, scaling, section, x, target, loss, seed, work, progress, seen, learn_inputs=not keep_inputs
         )
+        return replace(made, layers=dense_layers.summarize(made.network, units))
     if section.method == "ptq":
         network, history = post_training.pruned_float(
             network, section, x.astype(np.float32), target, loss, seed, work / "pruned", progress

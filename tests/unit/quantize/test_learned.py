@@ -125,6 +125,23 @@ def test_effective_bit_operations_of_a_dense_layer_by_hand():
     assert float(ebops) == 6 * (2 + 0 + 2 + 4)
 
 
+@pytest.mark.parametrize("shift", [4, 9])
+@pytest.mark.parametrize("signed", [False, True])
+def test_an_input_that_costs_too_much_loses_bits_and_keeps_one(shift, signed):
+    tf = frameworks.tensorflow()
+    scaling = uniform(FeatureScaling(shift=shift, bits=6), 6, signed=signed)
+    x = scaling.firmware(np.random.default_rng(1).integers(0, 32, (100, 6)))
+    layout = learned._layout(dense_stack(0))
+    net = LearnedNetwork(layout, scaling, x)
+    with tf.GradientTape() as tape:
+        _, ebops = net.forward(tf.constant(x, tf.float32))
+    (dropped,) = [v for v in net.variables if "dropped" in v.name]
+    assert (tape.gradient(ebops, dropped).numpy() < 0).all()  # a bit less costs less, from the beginning on
+    dropped.assign(np.full(6, 20.0))
+    made = exported(layout, net.widths(), scaling, 12, x)
+    assert all(t.width >= 1 for t in made.scaling.types)
+
+
 def test_gradients_of_a_width_follow_the_rounding_error():
     tf = frameworks.tensorflow()
     x, fraction = tf.Variable([0.3, 0.25]), tf.Variable([2.0, 2.0])
