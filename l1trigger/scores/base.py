@@ -48,10 +48,10 @@ def quantized(
     seen = x if examples is None else examples
     network, units = shrunk(network, section)
     if section.method == "learned":
-        made = learned.compressed(
+        small = learned.compressed(
             network, scaling, section, x, target, loss, seed, work, progress, seen, learn_inputs=not keep_inputs
         )
-        return replace(made, layers=dense_layers.summarize(made.network, units))
+        return replace(small, layers=dense_layers.summarize(small.network, units))
     if section.method == "ptq":
         network, history = post_training.pruned_float(
             network, section, x.astype(np.float32), target, loss, seed, work / "pruned", progress
