@@ -35,8 +35,8 @@ OTHER_QKERAS = ("qkeras-v3", "hgq2", "hgq")
 UNDECLARED = {"pyparsing": "qkeras", "setuptools": "qkeras"}
 """Packages that another one imports without declaring it."""
 
-EXTRAS = {"gen": ("pythia8mc", "fastjet"), "calo": ("geant4-pybind", "xraylib")}
-MADE_WITH = {"gen": "collisions", "calo": "calorimeter showers"}
+EXTRAS = {"gen": ("pythia8mc", "fastjet"), "calo": ("geant4-pybind", "xraylib"), "onnx": ("onnx",)}
+NEEDED_FOR = {"gen": "make new collisions", "calo": "make new calorimeter showers", "onnx": "read models in ONNX"}
 VENDOR_TOOLS = ("vitis_hls", "vitis-run", "vivado", "vivado_hls")
 MEMORY_GIB = 4.0
 """Memory below which training on the shipped samples gets tight [GiB]."""
@@ -196,7 +196,7 @@ def _extras(facts: Facts) -> list[Finding]:
     for extra, packages in EXTRAS.items():
         there = [f"{p} {facts.packages[p]}" for p in packages if p in facts.packages]
         whole = len(there) == len(packages)
-        remedy = "" if whole else f"pip install 'l1trigger[{extra}]', only to make new {MADE_WITH[extra]}"
+        remedy = "" if whole else f"pip install 'l1trigger[{extra}]', only to {NEEDED_FOR[extra]}"
         findings.append(Finding(f"extra {extra}", ", ".join(there), State.OK if whole else State.ABSENT, remedy))
     return findings
 

@@ -39,6 +39,7 @@ from l1trigger.convert import hls4ml
 from l1trigger.csim import compile, simulate
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DataError, L1TriggerError
+from l1trigger.keras_import import onnx_file
 from l1trigger.keras_import.files import architecture
 from l1trigger.keras_import.model import TOLERANCE, spreads
 from l1trigger.keras_import.rewrite import ENDS, end_of
@@ -62,10 +63,9 @@ EVENTS = 500
 MOST_LOGIC, MOST_SIMULATED = 50_000, 1_100_000
 """Multiplications of a network whose logic is traced, and of one that is simulated."""
 SCALING = {"shift": 6, "bits": 10, "signed": True}
-PACKAGES = ("tf-keras", "keras", "qkeras", "hls4ml", "alkaid")
+PACKAGES = ("tf-keras", "keras", "qkeras", "onnx", "hls4ml", "alkaid")
 OTHERS: Mapping[str, str] = {
-    ".onnx": "ONNX, no file of Keras; save the Keras model that it was made of",
-    ".pt": "PyTorch, no file of Keras; write its layers in Keras, and copy the weights",
+    ".pt": "PyTorch's own format; export it with torch.onnx.export",
     ".pb": "TensorFlow without Keras' configuration; save the Keras model that it was made of",
 }
 """Files that are not read, and what to do about them."""
@@ -143,13 +143,22 @@ def _short(message: str, *paths: Path | None) -> str:
 
 def described(file: Path, weights: Path | None) -> dict[str, Any]:
     """Inputs, layers and number of weights, as a file tells them."""
+    if file.suffix in onnx_file.SUFFIXES:
+        graph = keras_import.imported(file.read_bytes(), str(file)).walked
+        layers = [(node.kind, node.config) for node in graph.nodes]
+        return {"layers": _described([graph.shapes[n] for n in graph.inputs], layers),
+                "weights": sum(w.size for n in graph.nodes for w in n.weights)}
     config, _ = architecture(file.read_bytes(), file.name)
     inner = config["config"]
     layers = [(la["class_name"], la["config"]) for la in (inner if isinstance(inner, list) else inner["layers"])]
     shapes = [c.get("batch_input_shape") or c.get("batch_shape") for kind, c in layers if kind == "InputLayer"]
     shapes = shapes or [layers[0][1]["batch_input_shape"]]
-    written = " and ".join(" x ".join(map(str, s[1:])) for s in shapes)
-    return {"layers": f"{written}: {', '.join(_sizes(layers))}", "weights": _weights(weights or file)}
+    return {"layers": _described([s[1:] for s in shapes], layers), "weights": _weights(weights or file)}
+
+
+def _described(shapes: Sequence[Sequence[int]], layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    written = " and ".join(" x ".join(map(str, s)) for s in shapes)
+    return f"{written}: {', '.join(_sizes(layers))}"
 
 
 def _sizes(layers: Sequence[tuple[str, Mapping[str, Any]]]) -> Iterator[str]:
@@ -174,7 +183,7 @@ def _weights(file: Path) -> int:
 
 
 def _keras(row: Tried, file: Path, weights: Path | None, folder: Path) -> Tried:
-    """What becomes of a model of Keras or QKeras, by the architecture ``keras_model``."""
+    """What becomes of a model of Keras, QKeras or ONNX, by the architecture ``keras_model``."""
     more = None if weights is None else weights.read_bytes()
     whole = keras_import.imported(file.read_bytes(), str(file), more)
     logits = bool({end_of(whole.walked[n]) for n in whole.walked.outputs} & set(ENDS))
@@ -289,7 +298,8 @@ def _logic(
     if any("GarNet" in layer.kind for layer in layers):
         return None
     comb = network_logic(layers, SynthSection())
-    y = np.asarray(comb.predict(np.ascontiguousarray(scaling.firmware(x))), np.float64).reshape(len(x), -1)
+    given = np.ascontiguousarray(network.input_type.quantize(scaling.firmware(x)))  # as the ports of the RTL have it
+    y = np.asarray(comb.predict(given), np.float64).reshape(len(x), -1)
     return np.rint(y / network.output_type.lsb).astype(np.int64)
 
 
@@ -344,7 +354,7 @@ def results_of(clone: Path, names: Sequence[str] = ()) -> dict[str, Any]:
         if not names or (weights or file).stem.startswith(tuple(names)):
             rows.append(tried(clone, file, weights))
             print(" | ".join(_cells(rows[-1])), flush=True)
-    suffixes = (".h5", ".keras", *OTHERS)
+    suffixes = (".h5", ".keras", *onnx_file.SUFFIXES, *OTHERS)
     return {
         "repository": "https://github.com/fastmachinelearning/example-models",
         "commit": _git(clone, "rev-parse", "HEAD"),

@@ -121,11 +121,11 @@ def _without(graph: Graph, one: Node) -> Graph:
     scale, offset = one.weights[:2]
     before = graph[one.inputs[0]]
     if before.kind in (*_LINEAR, KIND) and graph.only_consumer(before.name) is not None:
-        return _replaced(graph, {before.name: _behind(before, scale, offset), one.name: None})
-    behind = list(_takers(graph, one))
-    if behind and one.name not in graph.outputs and all(_can_take(n, offset) for n in behind):
-        repeated = {n.name: graph.shapes[n.inputs[0]][-1] // len(scale) for n in behind}
-        new = {n.name: _before(n, np.tile(scale, repeated[n.name]), np.tile(offset, repeated[n.name])) for n in behind}
+        return _replaced(graph, {before.name: behind(before, scale, offset), one.name: None})
+    takers = list(_takers(graph, one))
+    if takers and one.name not in graph.outputs and all(_can_take(n, offset) for n in takers):
+        repeated = {n.name: graph.shapes[n.inputs[0]][-1] // len(scale) for n in takers}
+        new = {n.name: _before(n, np.tile(scale, repeated[n.name]), np.tile(offset, repeated[n.name])) for n in takers}
         return _replaced(graph, {**new, one.name: None})
     return graph.rewritten(lambda n: _depthwise(graph, n) if n.name == one.name else (n,))
 
@@ -139,7 +139,7 @@ def _replaced(graph: Graph, new: dict[str, Node | None]) -> Graph:
     return graph.rewritten(rule)
 
 
-def _behind(layer: Node, scale: Vector, offset: Vector) -> Node:
+def behind(layer: Node, scale: Vector, offset: Vector) -> Node:
     """A layer with a scale and an offset of its results folded in."""
     if layer.kind == KIND:
         return _affine(layer.name, layer.inputs, layer.weights[0] * scale, layer.weights[1] * scale + offset)

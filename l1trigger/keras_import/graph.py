@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,6 +163,24 @@ def _tensor(node: Node, given: Any) -> Any:
     config = {key: value for key, value in node.config.items() if key != "dtype"}
     with k.utils.custom_object_scope(objects):
         return made.from_config({**config, "name": node.name})(given)
+
+
+class Loaded(Protocol):
+    """A user's model as its file has it, whatever the format; what a reader gives beside the graph."""
+
+    def has_once(self, name: str) -> bool:
+        """Whether a node of the graph stands for one result of the file, which ``outputs`` knows by this name."""
+
+    def outputs(
+        self, inputs: Sequence[NDArray[np.float64]], layers: Sequence[str] = (), logits: bool = False
+    ) -> list[NDArray[np.float64]]:
+        """What the model itself gives, computed in float64, one array for each of its outputs.
+
+        Args:
+            inputs: one array for each of its inputs, first axis events.
+            layers: names of the results that are wanted; none takes the model's own outputs.
+            logits: whether results are taken before a softmax or sigmoid.
+        """
 
 
 def unique(names: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from scipy import special
 from l1trigger import frameworks
 from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DataError
-from l1trigger.keras_import import ports
-from l1trigger.keras_import.files import LoadedModel, load
-from l1trigger.keras_import.graph import Graph
+from l1trigger.keras_import import onnx_file, onnx_walk, ports
+from l1trigger.keras_import.files import load
+from l1trigger.keras_import.graph import Graph, Loaded
 from l1trigger.keras_import.rewrite import canonical, end_of
 from l1trigger.keras_import.walk import graph_of
 from l1trigger.network import QuantizedNetwork, as_inputs, batch_size
@@ -42,7 +43,7 @@ class ImportedModel:
     """
 
     name: str
-    loaded: LoadedModel
+    loaded: Loaded
     walked: Graph
     graph: Graph
     selected: tuple[str, ...]
@@ -201,11 +202,21 @@ def imported(
 
     Raises:
         DataError: the file cannot be read.
+        MissingExtraError: its format needs a package that is not installed.
         UnsupportedLayerError: a layer is called in a way, or has options, that cannot be brought to firmware.
     """
-    loaded = load(content, name, weights)
-    walked = graph_of(loaded, outputs)
+    loaded, walked = _read(content, name, weights, outputs)
     graph = canonical(walked, logits)
     # A selected layer's own end is left out with it.
     ends = tuple(end_of(walked[n]) for n in walked.outputs) if logits else ()
     return ImportedModel(name, loaded, walked, graph, outputs, ends)
+
+
+def _read(
+    content: bytes, name: str, weights: bytes | None, outputs: tuple[str, ...]
+) -> tuple[Loaded, Graph]:
+    """What a file computes, and its graph, by the reader of its format."""
+    if Path(name).suffix.lower() in onnx_file.SUFFIXES:
+        return onnx_walk.read(content, name, outputs)
+    loaded = load(content, name, weights)
+    return loaded, graph_of(loaded, outputs)

@@ -1,4 +1,4 @@
-"""A user's own trained model in place of training: a file of Keras or QKeras, of any graph and any input shape."""
+"""A user's own trained model in place of training: a file of Keras, QKeras, ONNX or QONNX, of any graph and shape."""
 
 from __future__ import annotations
 
@@ -62,12 +62,13 @@ class KerasModelOptions(ModelSection):
     """Options of the architecture ``keras_model``.
 
     Attributes:
-        file: the model, ``.keras`` or ``.h5``, trained on inputs scaled as ``inputs`` says; or its architecture alone,
-            ``.json``.
+        file: the model, ``.keras``, ``.h5`` or ``.onnx``, trained on inputs scaled as ``inputs`` says; or its
+            architecture alone, ``.json``.
         weights_file: weights, ``.h5``, for an architecture in JSON.
         output: what its outputs are: the anomaly ``score`` itself (the first of them, or logits of ``classes``), the
             ``reconstruction`` of its inputs, or ``latent`` means.
-        outputs: layers whose results are the outputs, one behind the other; none takes the model's own.
+        outputs: layers whose results are the outputs, one behind the other (in ONNX, names of results); none takes the
+            model's own.
         classes: number of classes, one output each; None takes the first output for the score.
         logits: leaves out a softmax or sigmoid at the end. Logits rank events as probabilities do, and firmware has no
             exact softmax.
@@ -91,7 +92,7 @@ class KerasModelOptions(ModelSection):
         if file is None:
             return None
         if info.context != STORED and not file.is_file():
-            raise ValueError(f"there is no file {file}; give a .keras or .h5 file, relative to the design file")
+            raise ValueError(f"there is no file {file}; give a .keras, .h5 or .onnx file, relative to the design file")
         if file.suffix.lower() not in keras_import.SUFFIXES:
             raise ValueError(f"{file} is none of {', '.join(keras_import.SUFFIXES)}")
         return file
@@ -160,8 +161,9 @@ class OwnOutputs(Truth):
 class KerasModel(SupervisedArchitecture[KerasModelOptions]):
     """Any graph of layers that firmware can have, with any number of inputs and outputs.
 
-    A QKeras model goes to firmware as it is. A Keras model is quantized by the stage ``compress`` like one that was
-    trained here, and learns its classes, or its own outputs, again. Either is held against the file's own outputs.
+    A QKeras or QONNX model goes to firmware as it is. A model of floats is quantized by the stage ``compress`` like one
+    that was trained here, and learns its classes, or its own outputs, again. Either is held against the file's own
+    outputs.
     """
 
     Options = KerasModelOptions

@@ -39,7 +39,7 @@ def test_healthy() -> None:
     assert doctor.healthy(findings)
     assert {f.state for f in findings} == {State.OK, State.ABSENT}
     assert {f.name for f in findings if f.state is State.ABSENT} == {
-        "extra gen", "extra calo", *doctor.VENDOR_TOOLS,
+        "extra gen", "extra calo", "extra onnx", *doctor.VENDOR_TOOLS,
     }
     assert found(HEALTHY, "other packages").value == "1 of 1"
 
@@ -65,6 +65,7 @@ def test_healthy() -> None:
         (replace(HEALTHY, system="Darwin arm64"), "system", State.WARN, "only Linux is tested"),
         (having(pythia8mc="8.317.2"), "extra gen", State.ABSENT, r"pip install 'l1trigger\[gen\]'.*collisions"),
         (having(xraylib="4.3.0"), "extra calo", State.ABSENT, r"pip install 'l1trigger\[calo\]'.*showers"),
+    (having(), "extra onnx", State.ABSENT, r"pip install 'l1trigger\[onnx\]', only to read models in ONNX"),
     ],
 )
 def test_fault(facts: Facts, name: str, state: State, remedy: str) -> None:

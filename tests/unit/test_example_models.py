@@ -7,6 +7,7 @@ import runpy
 
 import numpy as np
 import pytest
+from onnx_files import Network
 from readmes import ROOT
 
 from l1trigger import frameworks
@@ -55,9 +56,20 @@ def test_what_is_taken_is_compared_at_every_level(clone, monkeypatch):
     assert (row.differences, row.not_compared) == (500, {"C-simulation": "32 multiplications"})
 
 
+def test_a_quantized_onnx_model_is_compared_at_every_level(tmp_path):
+    n = Network((5,))
+    x = n.node("Gemm", n.quant("x1", 2.0**-3, 7), n.quant(n.random(4, 5), 2.0**-3, 5), transB=1)
+    x = n.quant(n.node("Relu", x), 2.0**-2, 6, signed=0)
+    y = n.node("Gemm", x, n.quant(n.random(4, 3), 2.0**-3, 5), n.quant(n.random(3), 2.0**-4, 6))
+    (tmp_path / "small.onnx").write_bytes(n.content(y))
+    row = TOOL["tried"](tmp_path, tmp_path / "small.onnx", None)
+    assert (row.layers, row.weights, row.refused) == ("5: QDense 4, 3", 35, "")
+    assert (row.compared, row.differences) == ({"file": 2000, "logic": 500, "C-simulation": 500}, 0)
+
+
 @pytest.mark.parametrize(("file", "weights", "reason"), [
     ("small_bent.json", "small_bent_weights.h5", r"_activation \(activation tanh\)"),
-    ("broken.h5", None, "cannot be read as a Keras model"), ("other.onnx", None, "ONNX, no file of Keras"),
+    ("broken.h5", None, "cannot be read as a Keras model"), ("other.onnx", None, "holds no network"),
 ])
 def test_what_is_refused_says_why(clone, file, weights, reason):
     row = TOOL["tried"](clone, clone / "keras" / file, weights and clone / "keras" / weights)

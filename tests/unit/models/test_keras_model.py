@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import toy_cnn
 import toy_images
+from onnx_files import Network
 
 from l1trigger import compress, design, frameworks, train
 from l1trigger.data.scaling import uniform
@@ -42,6 +43,27 @@ def test_a_float_graph_is_quantized_and_fine_tuned(tmp_path):
                                   model.predict(x, verbose=0).argmax(1))
     done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
     assert [layer.name for layer in done.layers] == ["conv0", "conv1", "dense0"]
+    assert len(np.unique(done.trigger.evaluate(data.test.inputs).score)) > 10
+
+
+def onnx_network(quantized):
+    """A convolution, a ReLU and a dense layer as PyTorch or Brevitas exports them."""
+    n = Network((1, 6, 6))
+    bits = (lambda x: n.quant(x, 2.0**-4, 6)) if quantized else (lambda x: x)
+    x = n.quant("x1", 2.0**-6, 8) if quantized else "x1"
+    x = n.node("Relu", n.node("Conv", x, bits(n.random(2, 1, 3, 3)), bits(n.random(2)), pads=[1, 1, 1, 1]))
+    x = n.quant(x, 0.25, 6, signed=0) if quantized else x
+    x = n.node("Flatten", n.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2]))
+    return n.content(n.node("Softmax", n.node("Gemm", x, bits(n.random(3, 18)), bits(n.random(3)), transB=1), axis=1))
+
+
+@pytest.mark.parametrize("quantized", [False, True])
+def test_an_onnx_model_goes_the_same_way(quantized, tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(onnx_network(quantized))
+    sections = {"compress": {"quantization": {}}} if quantized else {}
+    d, trained = made(tmp_path, tmp_path / "mine.onnx", logits=True, sections=sections)
+    data = toy_images.data_set(300)
+    done = compress.run(d, Results(data=data, train=trained), tmp_path / "compress")
     assert len(np.unique(done.trigger.evaluate(data.test.inputs).score)) > 10
 
 
