@@ -83,7 +83,7 @@ def trigger_function(
 QUANTIZED_ALREADY = tuple(
     Unread(f"compress.{key}", "the model is quantized already, and goes to firmware as it is",
            "leave it out, or give the model without quantizers")
-    for key in ("method", "pruning.*", "quantization.*", "learned.*", "distillation", "student", "internal", "fold",
+    for key in ("method", "pruning.*", "quantization.*", "distillation", "student", "internal", "fold",
                 "link", "tail")
 )
 """What means nothing where the reference is quantized, which only its file tells."""

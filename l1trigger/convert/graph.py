@@ -122,12 +122,15 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _weights(node: Any, types: Mapping[str, FixedPoint], unknown: dict[str, str]) -> dict[str, NDArray[np.float64]]:
+def _weights(node: Any, types: dict[str, FixedPoint], unknown: dict[str, str]) -> dict[str, NDArray[np.float64]]:
     weights = {}
     for role, variable in node.weights.items():
         data = np.asarray(variable.data, np.float64)
         if node.get_attr("_weights_transposed", False):
             data = _untransposed(role, data)
+        if role in unknown and (wider := _down_to_point(node.types[f"{role}_t"].precision, data)) is not None:
+            types[role] = wider
+            del unknown[role]
         if role in types:
             data = types[role].quantize(data)
         elif not data.any():
@@ -136,6 +139,16 @@ def _weights(node: Any, types: Mapping[str, FixedPoint], unknown: dict[str, str]
     if (mask := getattr(node, "mask_kbi", None)) is not None:
         weights |= dict(zip(("signed", "width", "integer"), (np.asarray(m, np.float64)[0] for m in mask), strict=True))
     return weights
+
+
+def _down_to_point(kind: Any, data: NDArray[np.float64]) -> FixedPoint | None:
+    """The type that reaches down to the binary point, where hls4ml's own ends left of it, as for weights that are all
+    multiples of 8; None where the numbers are no such multiples.
+    """
+    width, integer = getattr(kind, "width", 0), getattr(kind, "integer", 0)
+    if not 0 < width < integer <= 64 or (data % 2.0 ** (integer - width)).any():
+        return None
+    return FixedPoint(integer, integer, kind.signed)
 
 
 def _untransposed(role: str, data: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,14 +37,12 @@ def node(name: str, before: str, scale: Vector, offset: Vector) -> Node:
     return Node(name, "Rescaling", (before,), {"scale": scale, "offset": offset})
 
 
-def named(graph: Graph) -> Graph:
-    """All layers that only scale and shift in one form; graphs of QKeras layers are left as they are.
+def _named(graph: Graph) -> Graph:
+    """All layers that only scale and shift in one form.
 
     Raises:
         UnsupportedLayerError: another axis than the channels is normalized.
     """
-    if graph.is_quantized:
-        return graph
     of_kind: dict[str, Callable[[Node], tuple[Any, Any]]] = {
         KIND: _of_batch, "Normalization": _of_inputs, "Rescaling": lambda n: (n.config["scale"], n.config["offset"]),
     }
@@ -109,10 +107,14 @@ def clipped_at_powers_of_two(graph: Graph) -> Graph:
 
 
 def folded(graph: Graph) -> Graph:
-    """The graph with every layer that only scales and shifts folded into others, or as a layer with weights."""
-    if graph.is_quantized:
-        return graph
-    for name in [n.name for n in graph.nodes if n.kind == KIND]:
+    """The graph with every layer that only scales and shifts folded into others, or as a layer with weights.
+
+    Raises:
+        UnsupportedLayerError: another axis than the channels is normalized.
+    """
+    graph = _named(graph)
+    # From the last on, for one behind another goes into it.
+    for name in [n.name for n in reversed(graph.nodes) if n.kind == KIND]:
         graph = _without(graph, graph[name])
     return graph
 

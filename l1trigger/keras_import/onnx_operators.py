@@ -271,27 +271,33 @@ def _quant(nodes: Nodes, one: Operation) -> Value:
     scale, zero, widths = (nodes.constant(one, i) for i in (1, 2, 3))
     assert scale is not None and zero is not None and widths is not None  # all inputs are required
     signed, narrow = bool(one.attributes.get("signed", 1)), bool(one.attributes.get("narrow", 0))
-    if np.unique(scale).size != 1 or np.unique(widths).size != 1:
-        raise one.refused("has scales or widths of channels", "use one for all numbers of a result")
-    lsb, width = float(scale.flat[0]), float(widths.flat[0])
-    if not lsb > 0 or not math.log2(lsb).is_integer():
-        raise one.refused(f"its scale {lsb:g} is no power of two", POWERS_OF_TWO)
+    if np.unique(widths).size != 1:
+        raise one.refused("has widths of channels", "use one for all numbers of a result; scales may be of channels")
+    width = float(widths.flat[0])
+    if wrong := [s for s in np.unique(scale) if not s > 0 or not math.log2(s).is_integer()]:
+        raise one.refused(f"its scale {wrong[0]:g} is no power of two", POWERS_OF_TWO)
     if np.any(zero) or not width.is_integer() or width < 1 + signed or (narrow and not signed):
         raise one.refused(f"has zero point {np.ravel(zero)[0]:g}, {width:g} bits, signed {int(signed)}, narrow "
                           f"{int(narrow)}", "use zero point 0, whole bits, at least 2 with a sign, and narrow with a "
                           "sign only")
-    integer = int(width) - signed + int(math.log2(lsb))
-    if not 0 <= integer <= width - signed:
-        raise one.refused(f"its largest number is about 2^{integer}, and the binary point outside of its "
-                          f"{width:g} bits", "scale it to 1 or more, and to steps of 1 or less")
     value, q = nodes.value(one), frameworks.qkeras()
     before = nodes.nodes[value.node]
     if positive := before.kind == "ReLU" and before.config["max_value"] is None:
         value = replace(value, node=before.inputs[0])
+    same, none = np.unique(scale).size == 1, np.zeros(())
+    # Channels with scales of their own are brought to whole numbers, and back behind the quantizer.
+    lsb = float(scale.flat[0]) if same else 1.0
+    integer = int(width) - signed + int(math.log2(lsb))
+    if not 0 <= integer <= width - signed:
+        raise one.refused(f"its largest number is about 2^{integer}, and the binary point outside of its "
+                          f"{width:g} bits", "scale it to 1 or more, and to steps of 1 or less")
+    if not same:
+        value = nodes.affine(one, value, 1 / scale, none)
     bits = int(width) - (signed and positive)  # of a sign that is never there
     made = q.quantized_bits(bits, integer, symmetric=int(narrow), alpha=1) if signed and not positive else (
         q.quantized_relu(bits, integer))
-    return _on_each(nodes, one, value, "QActivation", activation=made)
+    value = _on_each(nodes, one, value, "QActivation", activation=made)
+    return value if same else nodes.affine(one, value, scale, none)
 
 
 RULES: Mapping[str, Rule] = {

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.errors import UnsupportedLayerError
-from l1trigger.keras_import import onnx_file
+from l1trigger.keras_import import affine, onnx_file
 from l1trigger.keras_import.graph import Graph, Node
 from l1trigger.keras_import.onnx_file import OnnxModel, Operation
 from l1trigger.keras_import.onnx_nodes import WEIGHTED, Nodes
@@ -112,15 +112,12 @@ def _quantized(graph: Graph) -> Graph:
     """A graph whose results have quantizers, with its weights in the types that hold them; any other as it is.
 
     Raises:
-        UnsupportedLayerError: weights have no such type, or something is scaled that no weights stand before.
+        UnsupportedLayerError: weights have no such type.
     """
     if not graph.is_quantized:
         return graph
 
     def rule(node: Node) -> list[Node]:
-        if node.kind == "Rescaling":
-            raise UnsupportedLayerError(f"{node.name}: scales or shifts a quantized result. Remedy: merge it into "
-                                        "the layer before (in Brevitas: brevitas.nn.utils.merge_bn)")
         if node.kind not in WEIGHTED:
             return [node]
         kernel, *bias = node.weights
@@ -130,7 +127,7 @@ def _quantized(graph: Graph) -> Graph:
             types["bias_quantizer"] = _type(node, "biases", bias[0])
         return [replace(node, kind=f"Q{node.kind}", config={**node.config, **types})]
 
-    return graph.rewritten(rule)
+    return affine.folded(graph).rewritten(rule)
 
 
 def _type(node: Node, what: str, values: NDArray[Any]) -> Any:
@@ -138,4 +135,6 @@ def _type(node: Node, what: str, values: NDArray[Any]) -> Any:
     if t is None:
         raise UnsupportedLayerError(f"{node.name} ({node.kind}): no type of up to 24 bits holds its {what}. Remedy: "
                                     f"quantize them (Quant), and {POWERS_OF_TWO}; merge batch normalization before")
+    if t.fraction < 0:  # a type of RTL reaches down to the binary point
+        t = replace(t, width=t.integer)
     return type_of(t)

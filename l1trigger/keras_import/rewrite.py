@@ -33,9 +33,10 @@ def canonical(graph: Graph, logits: bool = False) -> Graph:
         UnsupportedLayerError: a layer has options that no rule knows.
     """
     for rule in (activations_apart, without_end if logits else _same, plain_activations, separated, pointwise, averages,
-                 pairs, without_padding_before, pooled_flat, affine.named):
+                 pairs, without_padding_before, pooled_flat):
         graph = rule(graph)
-    graph = affine.folded(graph)
+    if not graph.is_quantized:  # QKeras' layers keep the weights that their quantizers round
+        graph = affine.folded(graph)
     for rule in (without_repeats, one_output, valid_names):
         graph = rule(graph)
     return graph

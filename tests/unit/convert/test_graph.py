@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import toy_trigger as toy
 
+from l1trigger import frameworks
 from l1trigger.convert import graph, hls4ml
 from l1trigger.design import ConvertSection
 from l1trigger.fixed_point import FixedPoint
+from l1trigger.network import QuantizedNetwork
 
 
 @pytest.mark.parametrize("strategy", ["Latency", "Resource"])
@@ -40,3 +42,19 @@ def test_types_that_are_no_numbers_are_refused():
     with pytest.raises(ValueError, match="keeps bits when it wraps"):
         graph.precision(Kept(saturation_bits=2))
     assert graph.precision("fixed<8,4,TRN,WRAP,0>") == FixedPoint(8, 4)
+
+
+def test_weights_whose_type_ends_left_of_the_binary_point_are_read():
+    """hls4ml gives weights that are all multiples of 8 such a type, as ufixed<2,5>."""
+    k, q = frameworks.keras(), frameworks.qkeras()
+    model = k.Sequential([
+        k.Input((3,)), q.QActivation("quantized_bits(6,2,alpha=1)"),
+        q.QDense(2, kernel_quantizer=q.quantized_bits(6, 5, alpha=1), bias_quantizer=q.quantized_bits(6, 5, alpha=1)),
+        q.QActivation("quantized_bits(16,9,alpha=1)"),
+    ])
+    model.set_weights([np.array([[8, 16], [16, 8], [24, 0]]), np.array([1, 0])])
+    network = QuantizedNetwork.from_keras(
+        model, FixedPoint.from_quantized_bits(6, 2), FixedPoint.from_quantized_bits(16, 9))
+    _, dense, *_ = hls4ml.graph_layers(network, ConvertSection())
+    assert not dense.unknown and dense.types["weight"].fraction >= 0
+    np.testing.assert_array_equal(dense.weights["weight"], network.weights[0])

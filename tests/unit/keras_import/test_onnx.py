@@ -212,12 +212,18 @@ QUANTIZED = {
     "twice": {"twice": True},
     "without biases": {"bias": False},
     "quantized output": {"last": True},
+    "activations with scales of channels": {"step": 2.0 ** -np.arange(5)},
+    "the same without a ReLU": {"step": 2.0 ** -np.arange(1, 6), "relu": False, "signed": 1},
+    "the same twice": {"step": 2.0 ** -np.arange(5), "twice": True},
+    "inputs with scales of their own": {"first": 2.0 ** -np.arange(6)},
 }
 
 
 def quantized(first=True, relu=True, signed=0, narrow=0, step=0.25, twice=False, last=False, scale=2.0**-3, **options):
     n = Network((6,))
-    x = n.quant("x1", 2.0**-3, 7) if first else "x1"
+    x = n.quant("x1", 2.0**-3, 7) if first is not False else "x1"
+    if np.ndim(first):
+        x = n.quant(x, first, 6)
     y = dense(n, x, 6, 5, scale, **options)
     for _ in range(1 + twice):
         y = n.quant(n.node("Relu", y) if relu else y, step, 5, signed, narrow, domain="onnx.brevitas")
@@ -292,11 +298,11 @@ REFUSED = {
     r"^/act \(Quant\): has zero point 1,": quantized_by(zero=1),
     r"^/act \(Quant\): has zero point 0, 1 bits": quantized_by(bits=1),
     r"^/act \(Quant\): has zero point 0, 4 bits, signed 0, narrow 1": quantized_by(bits=4, signed=0, narrow=1),
-    r"^/act \(Quant\): has scales or widths of channels": quantized_by(scale=[0.5, 0.25] * 3),
+    r"^/act \(Quant\): has widths of channels": quantized_by(bits=[7, 6] * 3),
     r"^/act \(Quant\): its largest number is about 2\^-4": quantized_by(scale=2.0**-10),
     r"^/act \(Quant\): rounds by FLOOR, which QKeras does not. Remedy": quantized_by(rounding_mode="FLOOR"),
     r"^t\d+ \(Dense\): no type of up to 24 bits holds its weights. Remedy: quantize": odd_weights(),
-    r"^t\d+: scales or shifts a quantized result. Remedy: merge it": scaled_behind_a_quantizer(),
+    r"^t\d+_scaled \(DepthwiseConv2D\): no type of .* holds its weights. Remedy: .*merge": scaled_behind_a_quantizer(),
     r"^/one \(BipolarQuant\): the operator of the domain .* Remedy: quantize with at least 2 bits": made(
         "BipolarQuant", 1.0, domain=QONNX),
     r"^/one \(Trunc\): the operator of the domain": made("Trunc", 1.0, 0.0, 8.0, 4.0, domain=QONNX),

@@ -6,7 +6,7 @@ import toy_cnn
 import toy_images
 from onnx_files import Network
 
-from l1trigger import compress, design, frameworks, train
+from l1trigger import compress, design, frameworks, pipeline, rehearsal, train
 from l1trigger.data.scaling import uniform
 from l1trigger.errors import DesignError, UnsupportedLayerError
 from l1trigger.quantize import keras_graph
@@ -97,6 +97,13 @@ def test_a_qkeras_graph_goes_to_firmware_as_it_is(tmp_path):
     np.testing.assert_array_equal(got, model.predict(given, verbose=0))  # float32 is exact at these widths
     close = trained.float_score(data.test.inputs) - done.trigger.value(done.trigger.evaluate(data.test.inputs).score)
     assert np.abs(close).mean() < 0.5 * np.abs(trained.float_score(data.test.inputs)).mean()
+
+
+@pytest.mark.parametrize("limited", [pipeline.quick_design, lambda d: pipeline.at_most(d, rehearsal.LIMITS)])
+def test_fewer_epochs_ask_for_nothing_that_a_quantized_file_cannot_have(limited, tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(onnx_network(quantized=True))
+    d, trained = made(tmp_path, tmp_path / "mine.onnx", logits=True, sections={"compress": {"quantization": {}}})
+    compress.run(limited(d), Results(data=toy_images.data_set(300), train=trained), tmp_path / "compress")
 
 
 def test_what_firmware_cannot_have_is_named_before_training(tmp_path):
