@@ -14,6 +14,9 @@ from l1trigger.cores import cores
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder of the sample files.", show_default=False)]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores by default.")]
 Scale = Annotated[float, typer.Option("--scale", min=0.001, help="Multiplies the number of generated collisions.")]
+Part = Annotated[int, typer.Option(
+    "--part", min=0, help="Which of the pools of this scale, in a folder of its own; no two of them share a collision.",
+)]
 Pool = Annotated[Path | None, typer.Option(
     "--pool", metavar="DIR", help="Generated collisions, which later calls use again; DIR/pool by default.",
 )]
@@ -56,7 +59,7 @@ def make_zerobias(
     regions: Annotated[int, typer.Option(min=0, help="Crossings as 18 x 14 region images.")] = 0,
     pileup: Annotated[float, typer.Option(min=0, help="Mean collisions per crossing.")] = 50.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the random numbers.")] = 1,
-    workers: Workers = None,
+    part: Part = 0, workers: Workers = None,
 ) -> None:
     """Makes zero-bias crossings with exact weights, and signals with the same pile-up."""
     from l1trigger.cli.display import bar
@@ -66,7 +69,7 @@ def make_zerobias(
     folder, processes = pool or out / "pool", workers or cores()
     with _writable(out):
         with bar("pool") as progress:
-            make_pool(folder, scale=scale, workers=processes, progress=progress)
+            make_pool(folder, scale=scale, workers=processes, progress=progress, part=part)
         with bar("crossings") as progress:
             wanted = specs(natural, weighted, signal, regions)
             files = make_samples(out, folder, wanted, pileup, seed, processes, progress)

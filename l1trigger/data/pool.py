@@ -277,6 +277,7 @@ def make_pool(
     scale: float = 1.0,
     workers: int = 1,
     progress: parallel.Progress = lambda done, total: None,
+    part: int = 0,
 ) -> None:
     """Makes the chunks of a pool that are not there yet, in parallel processes.
 
@@ -286,7 +287,8 @@ def make_pool(
         scale: multiplies the collisions of every process.
         workers: processes.
         progress: called with (chunks done, chunks in all).
+        part: which of the pools of this scale; no two of them share a collision.
     """
-    todo = parallel.round_robin(plan, scale)
+    todo = [(p, c + part * p.chunks(scale)) for p, c in parallel.round_robin(plan, scale)]
     missing = [(p, c, folder) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
     parallel.run(_make_and_save, missing, len(todo), workers, progress)

@@ -4,6 +4,7 @@ import synthetic_pool
 from scipy import stats
 
 from l1trigger.data import crossings
+from l1trigger.data import pool as pools
 from l1trigger.data.crossings import BLOCKS, TEST_BLOCKS, TRAIN_BLOCKS, Pool, allocate, generate, natural
 from l1trigger.data.pool import chunk_path
 from l1trigger.errors import DataError
@@ -90,3 +91,14 @@ def test_damaged_chunk_is_named(tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match=r"chunk_0000\.npz: is not a pool chunk"):
         Pool.load(folder)
+
+
+def test_parts_of_a_pool_share_no_collision(tmp_path, monkeypatch):
+    jobs = []
+    monkeypatch.setattr(pools.parallel, "run", lambda _, todo, *rest: jobs.append({(p.name, c) for p, c, _ in todo}))
+    for scale, part in ((1.0, 0), (0.25, 4), (0.25, 5)):
+        pools.make_pool(tmp_path, scale=scale, part=part)
+    whole, first, second = jobs
+    assert ("soft", 0) in whole and ("soft", 100) in first
+    assert {name for name, _ in first} == {name for name, _ in whole}
+    assert not whole & first and not first & second
