@@ -180,6 +180,7 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("latency_ns", "latency", "ns", _LOWER, Group.LATENCY, tile="latency", hardware=True),
     Entry("initiation_interval", "initiation interval", "", _LOWER, Group.LATENCY, counted_in="cycles", hardware=True),
     Entry("input_bits", "input port", counted_in="bits", hardware=True),
+    Entry("unread_inputs", "inputs that nothing reads", hardware=True),
     Entry("output_bits", "output port", counted_in="bits", hardware=True),
     Entry("lut", "look-up tables", "", _LOWER, Group.RESOURCES, "LUT", tile="look-up tables", hardware=True),
     Entry("hls_csynth_lut", "LUT that the HLS tool itself reports", "", _LOWER),

@@ -116,3 +116,9 @@ def present(inputs: NDArray[Any]) -> NDArray[np.bool_]:
     """
     there = np.broadcast_to(inputs[..., :1] != 0, inputs.shape)
     return np.ascontiguousarray(there.reshape(len(inputs), -1))
+
+
+def input_names() -> tuple[str, ...]:
+    """Names of the numbers of an event, flat: ``met pt``, ``egamma 1 eta``, ``jet 10 phi`` ..."""
+    rows = [c.name if c.count == 1 else f"{c.name} {i}" for c in CLASSES for i in range(1, c.count + 1)]
+    return tuple(f"{row} {feature}" for row in rows for feature in FEATURES)

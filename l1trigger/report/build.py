@@ -192,6 +192,8 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
             computed_as="measured cycles times the clock of the design, which is not proven to be met"),
         rtl("initiation_interval", result.initiation_interval, absent, events=result.events),
         rtl("input_bits", result.ports[0] or None, absent),
+        *([rtl("unread_inputs", len(result.unread_inputs), names=", ".join(result.unread_inputs))]
+          if result.unread_inputs else []),
         rtl("output_bits", result.ports[1] or None, absent, network_outputs=result.network_outputs),
     ]
     synthesizer, cells = result.synthesis_source, result.cells

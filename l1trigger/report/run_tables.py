@@ -279,6 +279,8 @@ def _remark(figure: Figure) -> str:
     if figure.name == "estimated_stage_delay_ns":
         works = figure.conditions.get("works")
         return f"stage {figure.conditions['stage']}" + (f": {works}" if works else "")
+    if figure.name == "unread_inputs":
+        return str(figure.conditions["names"])
     if figure.name == "output_bits" and figure.value is not None:
         outputs = int(figure.conditions["network_outputs"])
         return "score, decision" + (f", {outputs} outputs" if outputs else "")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.convert.graph import GraphLayer
-from l1trigger.data.objects import INPUTS, maximum_table
+from l1trigger.data.objects import INPUTS, input_names, maximum_table
 from l1trigger.data.scaling import InputScaling
 from l1trigger.fixed_point import FixedPoint, Overflow
 from l1trigger.sections import ConvertSection, SynthSection
@@ -29,6 +29,8 @@ from l1trigger.trigger import TriggerFunction
 SCALING, SCORE = "input_scaling", "score"
 """Names of what the trigger function does around its network."""
 
+_READ = -1
+"""Alkaid's code of the operation that reads an input."""
 WIDEST = FixedPoint(16, 16)
 """Type of a hardware integer in the C++, for inputs whose range is not known."""
 
@@ -56,6 +58,13 @@ class Logic:
     def lut(self) -> float:
         """Look-up tables by alkaid's cost model."""
         return float(self.comb.cost)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Names of the inputs that nothing reads: numbers without weights."""
+        read = {op.data[0] for op in self.comb.ops if op.opcode == _READ}
+        names = input_names() if len(self.ports) == INPUTS else [f"input {i}" for i in range(1, len(self.ports) + 1)]
+        return tuple(name for i, name in enumerate(names) if i not in read)
 
     @property
     def delay_ns(self) -> float:

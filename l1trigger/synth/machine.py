@@ -130,6 +130,11 @@ class Machine(ABC, Generic[Observed]):
     optimized: ClassVar[bool] = False
     """Whether the simulation is compiled with optimization, which pays where an event takes many clocks."""
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Names of the inputs that nothing reads, as far as that is known."""
+        return ()
+
     def drives(self, samples: Samples) -> list[Drive]:
         """What is driven through the RTL: each sample, with events as fast as they may follow each other."""
         return [Drive(name, inputs) for name, inputs in samples.items()]

@@ -39,6 +39,11 @@ class ParallelMachine(Machine[Columns]):
 
     logic: Logic
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Names of the inputs that nothing reads."""
+        return self.logic.unread
+
     def observe(self, simulator: Simulator, drive: Drive) -> Columns:
         """Outputs before every clock edge."""
         types = self.logic.output_types

@@ -64,6 +64,7 @@ class SynthResult:
         stage_delays_ns: estimated delay of each stage [ns].
         ports: input and output bits.
         register_bits: of all pipeline registers, before synthesis.
+        unread_inputs: names of the inputs that nothing reads; synthesizers leave their bits of the port unconnected.
         cells: resources counted by the synthesizer; None when it was not run.
         estimated_lut: by alkaid's cost model.
         estimated_delay_ns: of the whole logic [ns].
@@ -100,6 +101,7 @@ class SynthResult:
     estimated_delay_ns: float | None = None
     layers: tuple[LayerResources, ...] = ()
     longest_stage_layers: tuple[str, ...] = ()
+    unread_inputs: tuple[str, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     hls: HlsEstimate | None = None
@@ -138,7 +140,8 @@ class SynthResult:
             first = c["first_mismatch"]
             c |= {"between": tuple(c["between"]), "first_mismatch": Mismatch(**first) if first else None}
             comparisons.append(Comparison(**c))
-        meta |= {k: tuple(meta[k]) for k in ("stage_delays_ns", "ports", "longest_stage_layers")}
+        lists = ("stage_delays_ns", "ports", "longest_stage_layers", "unread_inputs")
+        meta |= {k: tuple(meta.get(k, ())) for k in lists}
         meta["layers"] = tuple(LayerResources(**layer) for layer in meta["layers"])
         meta["corrections"] = {k: Correction(**c) for k, c in meta["corrections"].items()}
         meta["synthesis_source"] = Source(meta.get("synthesis_source", Source.YOSYS))

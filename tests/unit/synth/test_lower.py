@@ -10,7 +10,7 @@ import toy_trigger as toy
 
 from l1trigger import frameworks
 from l1trigger.convert import hls4ml
-from l1trigger.data.objects import maximum_table
+from l1trigger.data.objects import INPUTS, input_names, maximum_table
 from l1trigger.data.scaling import ObjectInputs
 from l1trigger.design import ConvertSection, SynthSection
 from l1trigger.errors import UnsupportedLayerError
@@ -71,6 +71,22 @@ def test_ports_are_as_wide_as_trigger_objects():
     beyond[0, 0, 0] = 5000
     assert lower.ports(scaling, [beyond])[0] == lower.WIDEST
     assert lower.ports(toy.small_scaling()) == (lower.WIDEST,) * 9
+
+
+def test_inputs_without_weights_are_named():
+    function = toy.trigger(seed=3)
+    kernel, *rest = function.network.weights
+    kernel = kernel.copy()
+    kernel[[2, 7]] = 0
+    silent = replace(function, network=replace(function.network, weights=(kernel, *rest)))
+    for one, unread in ((function, ()), (silent, ("input 3", "input 8"))):
+        logic = lower.lower(one, SynthSection(), lower.ports(one.scaling))
+        assert logic.unread == unread
+
+
+def test_numbers_of_an_event_have_names():
+    names = input_names()
+    assert (names[0], names[3], names[-1], len(names)) == ("met pt", "egamma 1 pt", "jet 10 phi", INPUTS)
 
 
 def test_unsupported_layers_are_all_named():
