@@ -28,7 +28,7 @@ from l1trigger.quantize.training import read_history
 
 _RISE = math.log(200.0)
 """How much the strength of a penalty rises in all, as a logarithm."""
-_GAIN, _FASTEST = 0.1, 0.15
+_GAIN, _FASTEST = 0.2, 0.15
 """How much the logarithm of the strength follows the distance of EBOPs from where they should be, and at most."""
 OFF = -100.0
 """Logarithm of a strength that is none."""
@@ -39,7 +39,8 @@ class Strength:
     """How the strength of the penalty goes on from epoch to epoch.
 
     A given strength is reached along a logarithmic ramp and then holds. With a target, EBOPs are led to it along a ramp
-    of theirs: a network that is pressed faster loses weights that it does not get back.
+    of theirs, which flattens out: the first bits cost nothing, and a network that is pressed fast at the end loses
+    weights that it does not get back.
 
     Attributes:
         section: of the design.
@@ -66,7 +67,7 @@ class Strength:
             return math.log(self.section.strength) - _RISE * left
         if before <= OFF:
             before = math.log(max(loss, 1e-9) / self.lut) - _RISE
-        wanted = math.log(self.lut) + left * max(0.0, math.log(max(first, 1.0) / self.lut))
+        wanted = math.log(self.lut) + left**2 * max(0.0, math.log(max(first, 1.0) / self.lut))
         distance = math.log(max(ebops, 1.0)) - wanted
         return before + min(max(_GAIN * distance, -_FASTEST), _FASTEST)
 

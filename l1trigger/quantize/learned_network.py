@@ -24,7 +24,7 @@ from l1trigger.quantize.keras_graph import Point, is_moving, last_points, points
 Values = NDArray[np.float64]
 Applied = Callable[[Any, Any], Any]
 
-FIRST_BITS = 6
+FIRST_BITS = 8
 """Bits that the largest weight of a layer, and the largest usual result, begin with."""
 _MOST, _LEAST = 14, -8
 """Range of fractional bits that are learned."""

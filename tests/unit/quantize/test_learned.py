@@ -168,7 +168,7 @@ def test_a_target_moves_the_strength_towards_it():
     assert strength.after(5, begun, 0.5, 1000, 1000) > begun
     assert strength.after(5, begun, 0.5, 100, 1000) == begun
     assert strength.after(5, begun, 0.5, 50, 1000) < begun
-    assert strength.after(1, begun, 0.5, 500, 1000) < begun  # ahead of the ramp
+    assert strength.after(1, begun, 0.5, 300, 1000) < begun  # ahead of the ramp
 
 
 def trained(work, told, epochs=60, lut=60.0, front=(30.0, 200.0)):
