@@ -27,7 +27,7 @@ import numpy as np
 DESIGN = Path(__file__).parents[1] / "models" / "anomaly.yaml"
 TARGETS = (3000.0, 2200.0, 1600.0, 1100.0)
 """EBOPs of this project's networks."""
-BETAS = (2e-6, 5e-6, 1e-5, 2e-5)
+BETAS = (2e-5, 6e-5, 1.5e-4, 4e-4)
 """Strengths of HGQ2's penalty, one after the other."""
 
 
