@@ -15,6 +15,7 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.plugins import Group, OptionsT, Plugin
 
 if TYPE_CHECKING:
+    from l1trigger.engine.program import Numbers
     from l1trigger.data.events import DataSet
     from l1trigger.data.scaling import InputScaling
     from l1trigger.design import Design
@@ -38,6 +39,8 @@ class ScoreKernel:
         needs_inputs: whether it looks at the inputs, too. A streaming engine does not keep them; its logic is given
             None in their place.
         compares_classes: whether the outputs stand for classes.
+        engine: the same on the numbers of an engine's program: hardware integers, network inputs and network outputs,
+            flat. None leaves the score to csim.
     """
 
     cpp: str
@@ -46,6 +49,7 @@ class ScoreKernel:
     logic: Callable[[Any, Any, Any], Any]
     needs_inputs: bool = False
     compares_classes: bool = False
+    engine: Callable[[Numbers, Numbers, Numbers], Numbers] | None = None
 
 
 class Score(Plugin[OptionsT]):

@@ -8,7 +8,7 @@ twins lie in ``firmware/hls/scores.h``; the twins in RTL, named ``..._logic``, t
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.network import QuantizedNetwork
+
+if TYPE_CHECKING:
+    from l1trigger.engine.program import Numbers
 
 _CHUNK = 65_536
 _EXACT_BITS = 53
@@ -150,18 +153,45 @@ def _squared_error_logic(hardware: Any, x: Any, output: Any) -> Any:
     return np.sum((x - output) ** 2, keepdims=True)
 
 
-IDENTITY = ScoreKernel("identity", identity, identity_type, _identity_logic)
+def _identity_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+    return output[:1]
+
+
+def _margin_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+    return output[:1] - output.program.extremes([output[1:]])
+
+
+def _sum_of_squares_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+    return output.program.products(np.array([0, output.size]), output, output)
+
+
+def _masked_squared_error_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+    there = x.program.presence(hardware[::3]).view(lambda a: np.repeat(a, 3))
+    return _sum_of_squares_engine(hardware, x, (x - output) * there)
+
+
+def _squared_error_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+    return _sum_of_squares_engine(hardware, x, x - output)
+
+
+IDENTITY = ScoreKernel("identity", identity, identity_type, _identity_logic, engine=_identity_engine)
 """The first network output."""
-MARGIN = ScoreKernel("margin", margin, margin_type, _margin_logic, compares_classes=True)
+MARGIN = ScoreKernel(
+    "margin", margin, margin_type, _margin_logic, compares_classes=True, engine=_margin_engine
+)
 """The first network output minus the largest of the others."""
-SUM_OF_SQUARES = ScoreKernel("sum_of_squares", sum_of_squares, sum_of_squares_type, _sum_of_squares_logic)
+SUM_OF_SQUARES = ScoreKernel(
+    "sum_of_squares", sum_of_squares, sum_of_squares_type, _sum_of_squares_logic, engine=_sum_of_squares_engine
+)
 """The sum of the squared network outputs."""
 MASKED_SQUARED_ERROR = ScoreKernel(
-    "masked_squared_error", masked_squared_error, squared_error_type, _masked_squared_error_logic, needs_inputs=True
+    "masked_squared_error", masked_squared_error, squared_error_type, _masked_squared_error_logic, needs_inputs=True,
+    engine=_masked_squared_error_engine,
 )
 """The squared error of the objects that are there."""
 SQUARED_ERROR = ScoreKernel(
-    "squared_error", squared_error, squared_error_type, _squared_error_logic, needs_inputs=True
+    "squared_error", squared_error, squared_error_type, _squared_error_logic, needs_inputs=True,
+    engine=_squared_error_engine,
 )
 """The squared error of all inputs."""
 

@@ -1,7 +1,4 @@
-"""Logic of functions that hls4ml computes from tables: sigmoid, tanh, elu, softmax.
-
-The tables are filled here as hls4ml's C++ fills them: arguments and values in float32, then its table's type.
-"""
+"""Logic of functions that hls4ml computes from tables: sigmoid, tanh, elu, softmax."""
 
 from __future__ import annotations
 
@@ -12,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.convert import functions
 from l1trigger.convert.graph import GraphLayer
-from l1trigger.fixed_point import FixedPoint, Overflow
+from l1trigger.fixed_point import FixedPoint
 from l1trigger.synth.quantization import like, quantized
 
 Array = NDArray[np.float64]
@@ -24,9 +22,6 @@ LARGEST = 2**16
 _EXACT_BITS = 24
 """Of a table's values: alkaid finds their last bit in float32, and keeps them as integers of 32 bits."""
 
-# Of G. Klambauer et al., arXiv:1706.02515; the slope in the type that the C++ has it in.
-_SELU_SCALE, _SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-_SELU_SLOPE = FixedPoint(16, 1, False).quantize(_SELU_SCALE)
 
 
 def problem(layer: GraphLayer) -> str:
@@ -70,56 +65,8 @@ def _each(function: Callable[[GraphLayer, Array], Array]) -> Callable[[GraphLaye
     return layer_function
 
 
-def _filled(layer: GraphLayer, x: Array, reach: float, function: Callable[[Array], Array]) -> Array:
-    """Values of a table over -reach to reach at some arguments; beyond its ends it stays at its last values."""
-    size = layer.number("table_size")
-    argument = (2 * reach * (np.arange(size) - size / 2) / size).astype(np.float32)
-    table = layer.types["table"].quantize(function(argument.astype(np.float64)).astype(np.float32))
-    index = np.trunc(x * size / (2 * reach)) + size // 2
-    return np.asarray(table[np.clip(index, 0, size - 1).astype(int)])
-
-
-def _sigmoid(layer: GraphLayer, x: Array) -> Array:
-    return _filled(layer, x, 8.0, lambda v: 1 / (1 + _exp(-v)))
-
-
-def _tanh(layer: GraphLayer, x: Array) -> Array:
-    return _filled(layer, x, 4.0, np.tanh)
-
-
-def _softplus(layer: GraphLayer, x: Array) -> Array:
-    return _filled(layer, x, 8.0, lambda v: np.log(_exp(v) + 1))
-
-
-def _softsign(layer: GraphLayer, x: Array) -> Array:
-    return _filled(layer, x, 8.0, lambda v: v / (np.abs(v) + 1))
-
-
-def _elu(layer: GraphLayer, x: Array) -> Array:
-    alpha = layer.types["param"].quantize(float(layer.attributes.get("activ_param", 1.0)))
-    return np.where(x >= 0, x, alpha * _left(layer, x, lambda v: _exp(v) - 1))
-
-
-def _selu(layer: GraphLayer, x: Array) -> Array:
-    return np.where(x >= 0, _SELU_SLOPE * x, _left(layer, x, lambda v: _SELU_SCALE * (_SELU_ALPHA * (_exp(v) - 1))))
-
-
-def _left(layer: GraphLayer, x: Array, function: Callable[[Array], Array]) -> Array:
-    """Values of a table over 0 to -8."""
-    size = layer.number("table_size")
-    argument = (-8.0 * np.arange(size) / size).astype(np.float32).astype(np.float64)
-    table = layer.types["table"].quantize(function(argument).astype(np.float32))
-    return np.asarray(table[np.clip(np.trunc(x * size / -8), 0, size - 1).astype(int)])
-
-
-def _exp(x: Array) -> Array:
-    """Exponentials rounded to float32, as the C++ function of float gives them."""
-    return np.exp(x).astype(np.float32).astype(np.float64)
-
-
 ACTIVATIONS: Mapping[str, Callable[[GraphLayer, Sequence[Any]], Any]] = {
-    "sigmoid": _each(_sigmoid), "tanh": _each(_tanh), "softplus": _each(_softplus),
-    "softsign": _each(_softsign), "elu": _each(_elu), "selu": _each(_selu),
+    name: _each(function) for name, function in functions.TABLES.items()
 }
 
 
@@ -152,12 +99,8 @@ def _stable(layer: GraphLayer, x: Any) -> Any:
     """Softmax of the distances to the largest value, which keeps the exponentials from overflowing."""
     values = list(np.asarray(x))
     largest = reduce(lambda a, b: a.max_of(b), values)
-    distance = layer.types.get("inp_norm", _positive(layer.types["input"]))
+    distance = functions.distance_type(layer)
     return _normalized(layer, quantized(like(x, [largest - v for v in values]), distance), distance, -1.0)
-
-
-def _positive(t: FixedPoint) -> FixedPoint:
-    return FixedPoint(t.width - t.signed, t.integer - t.signed, False)
 
 
 _SOFTMAX: Mapping[str, Callable[[GraphLayer, Any], Any]] = {
@@ -167,26 +110,13 @@ _SOFTMAX: Mapping[str, Callable[[GraphLayer, Any], Any]] = {
 
 def _normalized(layer: GraphLayer, x: Any, address: FixedPoint, sign: float) -> Any:
     """Exponentials of ``x`` of type ``address``, times the reciprocal of their sum."""
-    types, attributes = layer.types, layer.attributes
-    accumulator = types["accum"]
-    scale = sign * float(attributes.get("exp_scale", 1.0))
-
-    def exponential(v: Array) -> Array:
-        argument = (_top_bits(v, address, attributes["exp_table_size"]) * scale).astype(np.float32)
-        return accumulator.quantize(types["exp_table"].quantize(_exp(argument.astype(np.float64))))
-
-    def reciprocal(v: Array) -> Array:
-        t = types["inv_table"]
-        argument = _top_bits(v, types["inv_inp"], attributes["inv_table_size"])
-        whole = t.range[1] if t.overflow is Overflow.SAT else 0.0
-        safe = np.where(argument == 0, 1.0, argument)
-        return np.where(argument == 0, whole, t.quantize((1 / safe).astype(np.float32)))
-
+    exponential = functions.exponential(layer, address, sign)
     exponentials = like(x, [looked_up(v, exponential) for v in np.asarray(x)])
-    total = _tree_sum(exponentials, accumulator)
-    (address_of_sum,) = np.asarray(quantized(like(x, [total]), types["inv_inp"]))
-    inverse = looked_up(_addressed(address_of_sum, types["inv_inp"], attributes["inv_table_size"]), reciprocal)
-    return exponentials * inverse
+    total = _tree_sum(exponentials, layer.types["accum"])
+    t = layer.types["inv_inp"]
+    (address_of_sum,) = np.asarray(quantized(like(x, [total]), t))
+    addressed = _addressed(address_of_sum, t, layer.attributes["inv_table_size"])
+    return exponentials * looked_up(addressed, functions.reciprocal(layer))
 
 
 def _tree_sum(x: Any, accumulator: FixedPoint) -> Any:
@@ -199,16 +129,6 @@ def _tree_sum(x: Any, accumulator: FixedPoint) -> Any:
     return np.asarray(quantized(like(x, [left + right]), accumulator))[0]
 
 
-def _top_bits(v: Array, t: FixedPoint, size: float) -> Array:
-    """Values cut to the bits that address a table of some size."""
-    step = _step(t, size)
-    return np.floor(v / step) * step
-
-
 def _addressed(v: Any, t: FixedPoint, size: float) -> Any:
-    """The same as logic."""
-    return v.quantize(int(t.signed), t.integer - t.signed, -round(np.log2(_step(t, size))))
-
-
-def _step(t: FixedPoint, size: float) -> float:
-    return float(2.0 ** (t.integer - (int(size) - 1).bit_length()))
+    """The bits that address a table of some size."""
+    return v.quantize(int(t.signed), t.integer - t.signed, -round(np.log2(functions.address_step(t, size))))

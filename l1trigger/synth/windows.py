@@ -5,46 +5,18 @@ Images are (height, width, channels); a row of a time series is an image of heig
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 import numpy as np
 
+from l1trigger.convert.geometry import CONVOLUTIONS, below_everything, nearest, of
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.fixed_point import Overflow
 from l1trigger.synth.products import weighted_sums
 from l1trigger.synth.quantization import like, quantized
 from l1trigger.synth.tables import looked_up
-
-CONVOLUTIONS = (
-    "Conv1D", "Conv2D", "PointwiseConv1D", "PointwiseConv2D", "DepthwiseConv1D", "DepthwiseConv2D",
-)
-
-
-@dataclass(frozen=True)
-class Windows:
-    """Where the windows of a layer lie; height first, then width."""
-
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    before: tuple[int, int]
-    image: tuple[int, int]
-    out: tuple[int, int]
-
-    def __iter__(self) -> Iterator[tuple[list[int], list[tuple[int, int]]]]:
-        """For each window in turn: which of its places lie inside the image, and where in the image those are."""
-        for row in range(self.out[0]):
-            for column in range(self.out[1]):
-                top, left = row * self.stride[0] - self.before[0], column * self.stride[1] - self.before[1]
-                places, pixels = [], []
-                for k in range(self.size[0] * self.size[1]):
-                    y, x = top + k // self.size[1], left + k % self.size[1]
-                    if 0 <= y < self.image[0] and 0 <= x < self.image[1]:
-                        places.append(k)
-                        pixels.append((y, x))
-                yield places, pixels
 
 
 def problem(layer: GraphLayer) -> str:
@@ -58,23 +30,6 @@ def problem(layer: GraphLayer) -> str:
         if accumulator.overflow is not Overflow.WRAP:
             return f"averages in {accumulator}"
     return ""
-
-
-def of(layer: GraphLayer) -> Windows:
-    """Windows of a convolution or a pooling layer."""
-    kind = "pool" if "Pooling" in layer.kind else "filt"
-    if layer.kind.endswith("1D"):
-        image, out = layer.number("in_width") or layer.number("n_in"), layer.shape[0]
-        return Windows(
-            (1, layer.number(f"{kind}_width")), (1, layer.number("stride_width")), (0, layer.number("pad_left")),
-            (1, image), (1, out),
-        )
-    return Windows(
-        (layer.number(f"{kind}_height"), layer.number(f"{kind}_width")),
-        (layer.number("stride_height"), layer.number("stride_width")),
-        (layer.number("pad_top"), layer.number("pad_left")), (layer.number("in_height"), layer.number("in_width")),
-        (layer.shape[0], layer.shape[1]),
-    )
 
 
 def _convolution(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
@@ -133,12 +88,6 @@ def _pool(layer: GraphLayer, x: Any, window: list[Any], count: int, at_border: b
     return result
 
 
-def below_everything(layer: GraphLayer) -> float:
-    """What the C++ pads with before it takes the largest: only the top bit, which in an unsigned type is no minimum."""
-    t = layer.types["input"]
-    return float(-(2.0 ** (t.integer - 1)) if t.signed else 2.0 ** (t.integer - 1))
-
-
 def _average(layer: GraphLayer, x: Any, window: list[Any], count: int) -> Any:
     """Sum in the accumulator, divided there: what lies below its last bit is cut towards zero."""
     accumulator, result = layer.types["accum"], layer.types["result"]
@@ -170,13 +119,8 @@ def _resized(layer: GraphLayer, inputs: Sequence[Any]) -> Any:
     """Nearest neighbours; which one is nearest is settled by fixed-point arithmetic of 16 bits, as in the C++."""
     image = _as_image(inputs[0])
     *rows, width, _ = layer.shape
-    y, x = (_nearest(old, new) for old, new in zip(image.shape, (rows[0] if rows else 1, width), strict=False))
+    y, x = (nearest(old, new) for old, new in zip(image.shape, (rows[0] if rows else 1, width), strict=False))
     return image[y][:, x]
-
-
-def _nearest(old: int, new: int) -> list[int]:
-    ratio = (old << 16) // new + 1
-    return [(i * ratio) >> 16 for i in range(new)]
 
 
 def _as_image(x: Any) -> Any:

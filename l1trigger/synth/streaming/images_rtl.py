@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.convert.geometry import below_everything
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint
@@ -26,7 +27,6 @@ from l1trigger.synth.rtl import Field
 from l1trigger.synth.streaming import template
 from l1trigger.synth.streaming.plan import Part, Plan, one_pixel
 from l1trigger.synth.streaming.rasters import Narrowing, Raster, Sweep, Tap, narrowing, sweep
-from l1trigger.synth.windows import below_everything
 
 Arrays = Callable[[Any], Any]
 """From alkaid's array of what a block is given to what it gives."""

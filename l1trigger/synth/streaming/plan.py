@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from l1trigger.convert.geometry import CONVOLUTIONS, Windows, of
 from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.synth.layers import ACTIVATED
-from l1trigger.synth.windows import CONVOLUTIONS, Windows, of
 
 _BY_VALUE = (*ACTIVATED, "BatchNormalization", "ApplyAlpha", "FixedPointQuantizer")
 _WINDOWED = (*CONVOLUTIONS, "Pooling1D", "Pooling2D")

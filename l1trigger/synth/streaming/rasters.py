@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from l1trigger.convert.geometry import Windows
 from l1trigger.errors import DesignError
 from l1trigger.synth.rtl import Field
-from l1trigger.synth.windows import Windows
 
 Span = tuple[int, int]
 """First and last, both included."""

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from l1trigger.convert.geometry import Windows
 from l1trigger.errors import DesignError
 from l1trigger.synth.streaming.rasters import Raster, narrowing, sweep
-from l1trigger.synth.windows import Windows
 
 
 def clock(image, y, x):

@@ -1,0 +1,126 @@
+"""A trigger function as a program of the engine, and its results for many events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from l1trigger.convert.graph import GraphLayer
+from l1trigger.cores import cores
+from l1trigger.data.scaling import InputScaling
+from l1trigger.engine import layers as network_layers
+from l1trigger.engine import library
+from l1trigger.engine.program import Code, Ints, Numbers, Program, joined
+from l1trigger.errors import DataError, UnsupportedLayerError
+from l1trigger.graph import hls
+from l1trigger.graph.stack import Stack
+from l1trigger.sections import ConvertSection
+from l1trigger.trigger import TriggerFunction, TriggerOutputs
+
+_CHUNK = 64 * library.BLOCK
+"""Events that a thread takes at a time."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A trigger function over many events.
+
+    Attributes:
+        code: gives score and network outputs.
+        score: gives the score alone.
+        threshold: an event is accepted when its score, as an integer, is greater than this.
+    """
+
+    code: Code
+    score: Code
+    threshold: int
+
+    @classmethod
+    def of(cls, trigger: TriggerFunction, layers: Sequence[GraphLayer] | None = None) -> Engine:
+        """The engine of a trigger function.
+
+        Args:
+            trigger: the function.
+            layers: of its network in hls4ml's graph; None makes the graph with the default section ``convert``.
+
+        Raises:
+            UnsupportedLayerError: the network or the score has something that the engine does not.
+        """
+        if layers is None:
+            from l1trigger.convert import hls4ml
+
+            layers = hls4ml.graph_layers(trigger.network, ConvertSection())
+        kernel = trigger.score_plugin.kernel
+        if kernel.engine is None:
+            raise UnsupportedLayerError(
+                f"The engine has no operations for the score {trigger.score}. Remedy: give its ScoreKernel the form "
+                "'engine'; csim simulates it as it is"
+            )
+        stacks = {layer.name: Stack.of(layer) for layer in hls.stacks(trigger.network.build(exact=False))}
+        program = Program(len(trigger.scaling))
+        x = scaled(program, trigger.scaling)
+        *_, output = network_layers.network(program, layers, stacks, x).values()
+        output = program.exactly(output.ravel(), trigger.network.output_type)
+        score = program.cast(kernel.engine(program.hardware, x, output), trigger.score_type)
+        score = program.exactly(score, trigger.score_type)
+        return cls(program.finished(joined([score, output])), program.finished(score), trigger.threshold)
+
+    def evaluate(self, inputs: NDArray[Any], threads: int | None = None) -> TriggerOutputs:
+        """Outputs of the trigger function.
+
+        Args:
+            inputs: hardware integers, first axis events.
+            threads: at once; None takes all processor cores.
+
+        Raises:
+            DataError: an input does not fit 16 bits, or there are too many or too few of them.
+        """
+        results = self._run(self.code, inputs, threads)
+        return TriggerOutputs(results[:, 1:], results[:, 0], results[:, 0] > self.threshold)
+
+    def scores(self, inputs: NDArray[Any], threads: int | None = None) -> NDArray[np.int64]:
+        """Scores as integers (events,); see ``evaluate``."""
+        return self._run(self.score, inputs, threads)[:, 0]
+
+    @staticmethod
+    def _run(code: Code, inputs: NDArray[Any], threads: int | None) -> Ints:
+        kernels = library.load()
+        events = _hardware(inputs, code.inputs)
+        workers = threads or cores()
+        starts = range(0, len(events), max(_CHUNK, -(-len(events) // (8 * workers) // _CHUNK) * _CHUNK))
+        parts = [events[a:b] for a, b in zip(starts, [*starts[1:], len(events)], strict=True)] or [events]
+        if workers == 1 or len(parts) == 1:
+            return np.concatenate([kernels.run(code, part) for part in parts])
+        with ThreadPoolExecutor(workers) as pool:
+            return np.concatenate(list(pool.map(lambda part: kernels.run(code, part), parts)))
+
+
+def _hardware(inputs: NDArray[Any], wanted: int) -> NDArray[np.int16]:
+    """Hardware integers (events, inputs) of 16 bits."""
+    flat = inputs.reshape(len(inputs), -1)
+    if len(flat) and flat.shape[1] != wanted:
+        raise DataError("inputs", f"an event has {flat.shape[1]} numbers, the trigger function takes {wanted}",
+                        "give events of the shape that the design was made for")
+    flat = flat.reshape(-1, wanted)
+    if flat.dtype != np.int16:
+        limits = np.iinfo(np.int16)
+        if flat.size and (flat.min() < limits.min or flat.max() > limits.max):
+            raise DataError("inputs", f"holds {int(flat.min())} to {int(flat.max())}, hardware integers have 16 bits",
+                            "saturate them as the hardware does")
+    return np.ascontiguousarray(flat, np.int16)
+
+
+def scaled(program: Program, scaling: InputScaling) -> Numbers:
+    """Network inputs of hardware integers; see ``data.scaling``."""
+    magnitude, signed = np.array(scaling.magnitude_bits), np.array(scaling.signed)
+    high = 2**magnitude - 1
+    settings = np.stack([
+        np.array(scaling.offset), np.array(scaling.drop), np.array(scaling.fold, np.int64),
+        np.where(signed, -high - 1, 0), high,
+    ], 1)
+    return program.scaling(program.hardware, settings, np.array(scaling.shift) - np.array(scaling.drop))
