@@ -19,6 +19,7 @@ class Source(StrEnum):
     ESTIMATE = "estimate"
     DATASET = "dataset"
     CSIM = "csim"
+    ENGINE = "engine"
     VERILATOR = "verilator"
     YOSYS = "yosys"
     SYNTHESIS = "synthesis"

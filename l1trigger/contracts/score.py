@@ -15,7 +15,6 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.plugins import Group, OptionsT, Plugin
 
 if TYPE_CHECKING:
-    from l1trigger.engine.program import Numbers
     from l1trigger.data.events import DataSet
     from l1trigger.data.scaling import InputScaling
     from l1trigger.design import Design
@@ -49,7 +48,7 @@ class ScoreKernel:
     logic: Callable[[Any, Any, Any], Any]
     needs_inputs: bool = False
     compares_classes: bool = False
-    engine: Callable[[Numbers, Numbers, Numbers], Numbers] | None = None
+    engine: Callable[[Any, Any, Any], Any] | None = None
 
 
 class Score(Plugin[OptionsT]):

@@ -64,6 +64,6 @@ def below_everything(layer: GraphLayer) -> float:
 
 
 def nearest(old: int, new: int) -> list[int]:
-    """Which pixel of a row of ``old`` stands at each of ``new`` when it is enlarged; settled in 16 bits, as in the C++."""
+    """Which pixel of a row of ``old`` stands at each of ``new`` in an enlarged one, by arithmetic of 16 bits."""
     ratio = (old << 16) // new + 1
     return [(i * ratio) >> 16 for i in range(new)]

@@ -1,4 +1,4 @@
-"""Stage ``csim``: the HLS project's C++ over all test events, compared bit for bit with the quantized network."""
+"""Stage ``csim``: the HLS project's C++ over all test events, held against the quantized network and the engine."""
 
 from __future__ import annotations
 
@@ -46,11 +46,12 @@ def run(
         ToolNotFoundError: there is no C++ compiler.
         ToolFailedError: the compiler or the program failed or ran past its time limit.
     """
-    from l1trigger.csim import compile, simulate
+    from l1trigger.csim import compile, simulate, witness
 
     section, trigger, reference, converted = design.csim, results.compress.trigger, results.train, results.convert
     work = checkpoints(folder)
     executable = compile.build(converted, section, work)
+    engine = witness.of(trigger, design.convert)
     chunks = work / "chunks"
 
     def count(what: str, done: int, total: int) -> None:
@@ -62,8 +63,9 @@ def run(
     predicts = reference.predicts and trigger.keeps_outputs
     accepts: dict[str, NDArray[np.bool_]] = {}
     comparisons: list[Comparison] = []
-    events = dict.fromkeys(LEVELS, 0)
-    seconds = dict.fromkeys(LEVELS, 0.0)
+    measured = (*LEVELS, *([] if engine.engine is None else ["engine"]))
+    events = dict.fromkeys(measured, 0)
+    seconds = dict.fromkeys(measured, 0.0)
     for sample in results.data.evaluated:
         inputs = sample.inputs[: section.events]
         simulate.require_events(inputs, sample.name)
@@ -88,12 +90,17 @@ def run(
         comparisons += _compare(
             sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, work
         )
+        if engine.engine is not None:
+            seen = engine.compare(sample.name, inputs, simulated.outputs, executable, work)
+            comparisons += seen.comparisons
+            seconds["engine"] += seen.seconds
+            events["engine"] += len(inputs)
     shutil.rmtree(chunks, ignore_errors=True)
     return CsimResult(
         scores=scores, accepts=accepts, comparisons=tuple(comparisons), compile_s=executable.compile_s,
-        events_per_s={level: round(events[level] / seconds[level], 1) for level in LEVELS if events[level]},
+        events_per_s={level: round(events[level] / seconds[level], 1) for level in measured if events[level]},
         processes=simulate.processes(section), compiler=executable.compiler,
-        predictions=predictions, outputs=outputs,
+        predictions=predictions, outputs=outputs, no_engine=engine.reason,
     )
 
 

@@ -27,13 +27,14 @@ class CsimResult:
         accepts: sample name to the decision bits of the C++ (events,).
         comparisons: bit-exactness of quantized against csim, per sample and quantity.
         compile_s: time to compile the project [s].
-        events_per_s: speed by what computed it: ``csim`` (all processes), ``quantized``.
+        events_per_s: speed by what computed it: ``csim`` (all processes), ``quantized``, ``engine`` (one thread).
         processes: parallel processes of the C-simulation.
         compiler: name and version of the C++ compiler.
         predictions: what, then level, then sample name, to what network outputs say, e.g. ``energy`` [GeV] or
             ``class`` (events,); empty where they say nothing beside the score.
         outputs: sample name to the network outputs of the C++ as integers (events, outputs), where there are
             predictions.
+        no_engine: why there is no engine of this trigger function; None where there is one.
     """
 
     scores: Mapping[str, Mapping[str, NDArray[np.float64]]]
@@ -45,6 +46,7 @@ class CsimResult:
     compiler: str
     predictions: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]] = field(default_factory=dict)
     outputs: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    no_engine: str | None = None
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
@@ -58,6 +60,7 @@ class CsimResult:
         meta = {
             "comparisons": [c.as_dict() for c in self.comparisons], "compile_s": self.compile_s,
             "events_per_s": dict(self.events_per_s), "processes": self.processes, "compiler": self.compiler,
+            "no_engine": self.no_engine,
         }
         (folder / "csim.json").write_text(json.dumps(meta, indent=1))
 
@@ -79,7 +82,7 @@ class CsimResult:
             comparisons.append(Comparison(**c))
         return cls(
             scores, accepts, tuple(comparisons), meta["compile_s"], meta["events_per_s"], meta["processes"],
-            meta["compiler"], predictions, outputs,
+            meta["compiler"], predictions, outputs, meta["no_engine"],
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
+from l1trigger.convert.graph import GraphLayer
 from l1trigger.convert.result import ConvertResult
 from l1trigger.csim.compile import Executable
 from l1trigger.csim.simulate import run_program
+from l1trigger.engine import Engine
 from l1trigger.network import as_inputs
 from l1trigger.trigger import TriggerFunction
 
@@ -40,10 +42,7 @@ def locate(
         event: hardware integers of the event, without an axis for events.
         work: existing folder for scratch files.
     """
-    np.ascontiguousarray(event, "<i2").tofile(work / "event.bin")
-    run_program(executable, ["event.bin", "0", "trace", "trace.txt"], work, _LIMIT_S)
-    lines = [line.split(" ") for line in (work / "trace.txt").read_text().splitlines()]
-    traced = {words[0]: np.array([float(w) for w in words[1:]]) for words in lines}
+    traced = _csim_values(executable, event, work)
     x = trigger.scaling.firmware(event[None])
     if not np.array_equal(traced.pop("scaling"), x[0]):
         return Place("input scaling", str(trigger.scaling.network_type))
@@ -53,6 +52,32 @@ def locate(
             given = converted.layer_types.get(name, {}).get("result", "unknown")
             return Place(name, given)
     return Place(f"score {trigger.score}", str(trigger.score_type))
+
+
+def locate_engine(
+    executable: Executable, trigger: TriggerFunction, layers: Sequence[GraphLayer], event: NDArray[Any], work: Path
+) -> Place:
+    """The first place where the engine and the C++ differ for one event; see ``locate``.
+
+    Args:
+        executable, trigger, event, work: see ``locate``.
+        layers: of the network in hls4ml's graph.
+    """
+    expected, got = _csim_values(executable, event, work), Engine.layers(trigger, event, layers)
+    types = {layer.name: layer.types.get("result") for layer in layers}
+    for name, values in expected.items():
+        known = name in got and not np.isnan(values).any()
+        if known and not np.array_equal(values, got[name]):
+            return Place(name, str(types.get(name, trigger.scaling.network_type)))
+    return Place(f"score {trigger.score}", str(trigger.score_type))
+
+
+def _csim_values(executable: Executable, event: NDArray[Any], work: Path) -> dict[str, NDArray[np.float64]]:
+    """Values of the scaled inputs and of every layer of the C++ for one event, flat."""
+    np.ascontiguousarray(event, "<i2").tofile(work / "event.bin")
+    run_program(executable, ["event.bin", "0", "trace", "trace.txt"], work, _LIMIT_S)
+    lines = [line.split(" ") for line in (work / "trace.txt").read_text().splitlines()]
+    return {words[0]: np.array([float(w) for w in words[1:]]) for words in lines}
 
 
 def _keras_values(trigger: TriggerFunction, x: NDArray[np.float64]) -> Mapping[str, NDArray[np.float64]]:

@@ -15,7 +15,8 @@ from l1trigger.cores import cores
 from l1trigger.data.scaling import InputScaling
 from l1trigger.engine import layers as network_layers
 from l1trigger.engine import library
-from l1trigger.engine.program import Code, Ints, Numbers, Program, joined
+from l1trigger.engine.operations import Ints
+from l1trigger.engine.program import Code, Numbers, Program, joined
 from l1trigger.errors import DataError, UnsupportedLayerError
 from l1trigger.graph import hls
 from l1trigger.graph.stack import Stack
@@ -51,24 +52,38 @@ class Engine:
         Raises:
             UnsupportedLayerError: the network or the score has something that the engine does not.
         """
-        if layers is None:
-            from l1trigger.convert import hls4ml
-
-            layers = hls4ml.graph_layers(trigger.network, ConvertSection())
         kernel = trigger.score_plugin.kernel
         if kernel.engine is None:
             raise UnsupportedLayerError(
                 f"The engine has no operations for the score {trigger.score}. Remedy: give its ScoreKernel the form "
                 "'engine'; csim simulates it as it is"
             )
-        stacks = {layer.name: Stack.of(layer) for layer in hls.stacks(trigger.network.build(exact=False))}
-        program = Program(len(trigger.scaling))
-        x = scaled(program, trigger.scaling)
-        *_, output = network_layers.network(program, layers, stacks, x).values()
-        output = program.exactly(output.ravel(), trigger.network.output_type)
+        program, x, results = _traced(trigger, layers)
+        *_, last = results.values()
+        output = program.exactly(last.ravel(), trigger.network.output_type)
         score = program.cast(kernel.engine(program.hardware, x, output), trigger.score_type)
         score = program.exactly(score, trigger.score_type)
         return cls(program.finished(joined([score, output])), program.finished(score), trigger.threshold)
+
+    @staticmethod
+    def layers(
+        trigger: TriggerFunction, event: NDArray[Any], layers: Sequence[GraphLayer] | None = None
+    ) -> dict[str, NDArray[np.float64]]:
+        """Values of the scaled inputs, as ``scaling``, and of every layer for one event, flat; see ``of``.
+
+        Args:
+            trigger: the function.
+            event: hardware integers, without an axis of events.
+            layers: of its network in hls4ml's graph.
+        """
+        program, x, results = _traced(trigger, layers)
+        values = {"scaling": x, **results}
+        flat = [v.ravel() for v in values.values()]
+        every = joined(flat)
+        raw = library.load().run(program.finished(every), _hardware(event[None], program.hardware.size))[0]
+        numbers = np.ldexp(raw.astype(np.float64), -every.fraction)
+        ends = np.cumsum([v.size for v in flat])
+        return dict(zip(values, np.split(numbers, ends[:-1]), strict=True))
 
     def evaluate(self, inputs: NDArray[Any], threads: int | None = None) -> TriggerOutputs:
         """Outputs of the trigger function.
@@ -98,6 +113,20 @@ class Engine:
             return np.concatenate([kernels.run(code, part) for part in parts])
         with ThreadPoolExecutor(workers) as pool:
             return np.concatenate(list(pool.map(lambda part: kernels.run(code, part), parts)))
+
+
+def _traced(
+    trigger: TriggerFunction, layers: Sequence[GraphLayer] | None
+) -> tuple[Program, Numbers, dict[str, Numbers]]:
+    """A program with the input scaling and all layers of a network, by name."""
+    if layers is None:
+        from l1trigger.convert import hls4ml
+
+        layers = hls4ml.graph_layers(trigger.network, ConvertSection())
+    stacks = {layer.name: Stack.of(layer) for layer in hls.stacks(trigger.network.build(exact=False))}
+    program = Program(len(trigger.scaling))
+    x = scaled(program, trigger.scaling)
+    return program, x, network_layers.network(program, layers, stacks, x)
 
 
 def _hardware(inputs: NDArray[Any], wanted: int) -> NDArray[np.int16]:

@@ -16,8 +16,8 @@ from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.engine import windows
 from l1trigger.engine.elements import by_group, tabulated
 from l1trigger.engine.graph import stack
-from l1trigger.engine.program import Numbers, Program, joined
 from l1trigger.engine.products import weighted_sums
+from l1trigger.engine.program import Numbers, Program, joined
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.graph.stack import Stack

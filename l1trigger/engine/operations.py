@@ -46,7 +46,12 @@ def kind_of(low: int, high: int) -> int:
     for kind, bits in enumerate(BITS):
         if -(2 ** (bits - 1)) <= low and high < 2 ** (bits - 1):
             return kind
-    raise UnsupportedLayerError(
+    raise too_wide()
+
+
+def too_wide() -> UnsupportedLayerError:
+    """The error for numbers that no kind of row holds."""
+    return UnsupportedLayerError(
         "The engine has no integers of more than 64 bits for sums of this network. Remedy: fewer bits for weights or "
         "activations; csim simulates it as it is"
     )
@@ -201,7 +206,8 @@ class Summing(Operation):
         """Integers of the cast; ``more`` lies behind the limits."""
         channels = len(self.cast.shift)
         limits = [np.full(channels, v, np.int64) for v in (self.cast.low, self.cast.high)]
-        head = [ROUNDINGS.index(self.cast.rounding), int(self.cast.bound), layout.wide(np.concatenate([*limits, *more]))]
+        place = layout.wide(np.concatenate([*limits, *more]))
+        head = [ROUNDINGS.index(self.cast.rounding), int(self.cast.bound), place]
         return [np.array(head), self.cast.shift]
 
 

@@ -35,6 +35,7 @@ from l1trigger.engine.operations import (
     Sums,
     Tables,
     kind_of,
+    too_wide,
 )
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
@@ -43,7 +44,7 @@ Floats = NDArray[np.float64]
 LARGEST_TABLE = 2**20
 """Entries of a table."""
 _INPUT = (-(2**15), 2**15 - 1)
-_EXACT = 2.0**53
+_MOST = 2.0**62
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +251,9 @@ class Program:
         """
         both = self._one_kind(self._even(joined([left, right])))
         left, right = both[: left.size], both[left.size :]
+        reach = [max(-float(v.low.min(initial=0)), float(v.high.max(initial=0))) for v in (left, right)]
+        if reach[0] * reach[1] > _MOST:
+            raise too_wide()
         corners = [a * b for a in (left.low, left.high) for b in (right.low, right.high)]
         one = np.ones_like(left.low)
         square = left.rows == right.rows
@@ -557,12 +561,13 @@ class Program:
     @staticmethod
     def _added(values: Ints, factors: Ints, first: Ints) -> Ints:
         """Sums of values (places, terms) times factors (terms,) over the terms of each channel (places, channels)."""
+        bound = np.zeros(len(first) - 1)
+        reach = np.abs(values.astype(np.float64)).max(0, initial=0) * np.abs(factors.astype(np.float64))
+        np.add.at(bound, np.repeat(np.arange(len(bound)), np.diff(first)), reach)
+        if bound.max(initial=0) > _MOST:
+            raise too_wide()
+        # Sums over several channels may wrap; their differences do not.
         weighted = values * factors
-        if np.abs(values.astype(np.float64)).max(initial=0) * np.abs(factors.astype(np.float64)).sum() > _EXACT:
-            raise UnsupportedLayerError(
-                "The engine has no integers of more than 53 bits for sums of this network. Remedy: fewer bits for "
-                "weights or activations; csim simulates it as it is"
-            )
         ends = np.concatenate([np.zeros((len(values), 1), np.int64), np.cumsum(weighted, axis=1)], axis=1)
         return np.asarray(ends[:, first[1:]] - ends[:, first[:-1]])
 

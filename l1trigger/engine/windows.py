@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def _averages(
     accumulator, result = layer.types["accum"], layer.types["result"]
     parts = program.cast(joined(groups), accumulator)
     ends = np.cumsum([0, *(g.size for g in groups)])
-    cut = [parts[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    cut = [parts[a:b] for a, b in pairwise(ends)]
     totals = program.cast(program.grouped(cut, [np.ones(g.size) for g in cut]), accumulator)
 
     def divided(total: Numbers, count: int) -> Numbers:

@@ -8,7 +8,7 @@ twins lie in ``firmware/hls/scores.h``; the twins in RTL, named ``..._logic``, t
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from l1trigger.data.scaling import InputScaling
 from l1trigger.errors import DesignError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.network import QuantizedNetwork
-
-if TYPE_CHECKING:
-    from l1trigger.engine.program import Numbers
 
 _CHUNK = 65_536
 _EXACT_BITS = 53
@@ -153,24 +150,24 @@ def _squared_error_logic(hardware: Any, x: Any, output: Any) -> Any:
     return np.sum((x - output) ** 2, keepdims=True)
 
 
-def _identity_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+def _identity_engine(hardware: Any, x: Any, output: Any) -> Any:
     return output[:1]
 
 
-def _margin_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+def _margin_engine(hardware: Any, x: Any, output: Any) -> Any:
     return output[:1] - output.program.extremes([output[1:]])
 
 
-def _sum_of_squares_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+def _sum_of_squares_engine(hardware: Any, x: Any, output: Any) -> Any:
     return output.program.products(np.array([0, output.size]), output, output)
 
 
-def _masked_squared_error_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+def _masked_squared_error_engine(hardware: Any, x: Any, output: Any) -> Any:
     there = x.program.presence(hardware[::3]).view(lambda a: np.repeat(a, 3))
     return _sum_of_squares_engine(hardware, x, (x - output) * there)
 
 
-def _squared_error_engine(hardware: Numbers, x: Numbers, output: Numbers) -> Numbers:
+def _squared_error_engine(hardware: Any, x: Any, output: Any) -> Any:
     return _sum_of_squares_engine(hardware, x, x - output)
 
 

@@ -32,7 +32,7 @@ ORDER = (
     # What makes a trigger function.
     ("quantize",), ("keras_import",), ("models",), ("train",), ("scores",), ("compress",),
     # What makes firmware of it and measures that.
-    ("convert",), ("csim",), ("synth",),
+    ("convert",), ("engine",), ("csim",), ("synth",),
     # What tells of it.
     ("report",), ("compare",),
     # What runs all of this.
