@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -107,8 +108,8 @@ class Engine:
         kernels = library.load()
         events = _hardware(inputs, code.inputs)
         workers = threads or cores()
-        starts = range(0, len(events), max(_CHUNK, -(-len(events) // (8 * workers) // _CHUNK) * _CHUNK))
-        parts = [events[a:b] for a, b in zip(starts, [*starts[1:], len(events)], strict=True)] or [events]
+        size = max(_CHUNK, len(events) // (8 * workers) // library.BLOCK * library.BLOCK)
+        parts = [events[i : i + size] for i in range(0, max(len(events), 1), size)]
         if workers == 1 or len(parts) == 1:
             return np.concatenate([kernels.run(code, part) for part in parts])
         with ThreadPoolExecutor(workers) as pool:
@@ -131,11 +132,11 @@ def _traced(
 
 def _hardware(inputs: NDArray[Any], wanted: int) -> NDArray[np.int16]:
     """Hardware integers (events, inputs) of 16 bits."""
-    flat = inputs.reshape(len(inputs), -1)
-    if len(flat) and flat.shape[1] != wanted:
-        raise DataError("inputs", f"an event has {flat.shape[1]} numbers, the trigger function takes {wanted}",
+    size = math.prod(inputs.shape[1:])
+    if size != wanted:
+        raise DataError("inputs", f"an event has {size} numbers, the trigger function takes {wanted}",
                         "give events of the shape that the design was made for")
-    flat = flat.reshape(-1, wanted)
+    flat = inputs.reshape(-1, wanted)
     if flat.dtype != np.int16:
         limits = np.iinfo(np.int16)
         if flat.size and (flat.min() < limits.min or flat.max() > limits.max):

@@ -91,17 +91,19 @@ def _relu_up_to(top: int) -> LayerFunction:
 
 
 def _leaky_relu(program: Program, layer: GraphLayer, inputs: Sequence[Numbers]) -> Numbers:
-    slope = float(layer.types["param"].quantize(float(layer.attributes["activ_param"])))
-    return tabulated(program, layer, inputs[0], lambda v: np.where(v < 0, v * slope, v))
+    return _bent(program, inputs[0], float(layer.types["param"].quantize(float(layer.attributes["activ_param"]))))
 
 
 def _prelu(program: Program, layer: GraphLayer, inputs: Sequence[Numbers]) -> Numbers:
     slopes = np.resize(layer.weights["param"].ravel(), inputs[0].size)
+    return by_group(inputs[0], slopes.tolist(), lambda x, slope: _bent(program, x, slope))
 
-    def sloped(x: Numbers, slope: float) -> Numbers:
-        return tabulated(program, layer, x, lambda v: np.where(v < 0, v * slope, v))
 
-    return by_group(inputs[0], slopes.tolist(), sloped)
+def _bent(program: Program, x: Numbers, slope: float) -> Numbers:
+    """Numbers where they are positive, else times a slope."""
+    flat = x.reshape(1, -1)
+    both = joined([flat, program.scaled(x.reshape(-1, 1), np.array([slope]), np.zeros(1)).reshape(1, -1)], axis=0)
+    return program.extremes([both[:, i] for i in range(x.size)], largest=slope <= 1)
 
 
 def _thresholded_relu(program: Program, layer: GraphLayer, inputs: Sequence[Numbers]) -> Numbers:
@@ -117,9 +119,8 @@ def _hard(low: float, factor: float) -> LayerFunction:
     """A straight line with two ends: hard sigmoid, and hard tanh, which is twice that less 1."""
     def function(program: Program, layer: GraphLayer, inputs: Sequence[Numbers]) -> Numbers:
         slope, shift = (float(layer.types[r].quantize(float(layer.attributes[r]))) for r in ("slope", "shift"))
-        return tabulated(
-            program, layer, inputs[0], lambda v: np.clip(v * slope + shift, 0, 1) * factor + low
-        )
+        line = program.scaled(inputs[0].reshape(-1, 1), np.array([slope]), np.array([shift]))
+        return program.scaled(program.clipped(line, 0, 1), np.array([factor]), np.array([low]))
 
     return function
 
@@ -192,8 +193,7 @@ def _normalized(program: Program, layer: GraphLayer, x: Numbers, address: FixedP
     accumulator, t = layer.types["accum"], layer.types["inv_inp"]
     exponentials = program.table(x, functions.exponential(layer, address, sign), accumulator)
     total = program.cast(_tree_sum(program, exponentials, accumulator), t)
-    bits = round(-np.log2(functions.address_step(t, layer.attributes["inv_table_size"])))
-    cut = program.cast(total, FixedPoint(t.integer + bits, t.integer, t.signed))
+    cut = program.floored(total, round(-np.log2(functions.address_step(t, layer.attributes["inv_table_size"]))))
     return exponentials * program.table(cut, functions.reciprocal(layer), layer.types["inv_table"])
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from l1trigger import processes
 from l1trigger.engine.program import Code
-from l1trigger.errors import ToolFailedError
 from l1trigger.package_files import firmware_folder
 
 LEVELS = {
@@ -62,27 +61,16 @@ def _compiled(level: str) -> Path:
         os.environ.get("CXX", "g++"), "The engine needs the C++ compiler",
         "install one, e.g. `apt install g++` or `dnf install gcc-c++`",
     )
-    flags = [*_FLAGS, *LEVELS[level]]
-    with tempfile.TemporaryDirectory() as work:
-        log = Path(work) / "log"
-        version = processes.first_line([str(compiler), "--version"], log, _LIMIT_S) or compiler.name
-        key = hashlib.sha256(json.dumps([source.read_text(), flags, version]).encode()).hexdigest()[:16]
-        folder = _cache_folder()
-        target = folder / f"{level}-{key}.so"
-        if target.exists():
-            return target
-        with FileLock(folder / f"{level}-{key}.lock"):
-            if not target.exists():
-                made = Path(work) / "engine.so"
-                try:
-                    processes.run(compiler.name, [str(compiler), *flags, str(source), "-o", str(made)], log, _LIMIT_S)
-                except ToolFailedError as e:
-                    kept = folder / f"{level}-{key}.log"
-                    kept.write_text(log.read_text())
-                    raise ToolFailedError(e.tool, e.return_code, kept, processes.tail(kept)) from None
-                partial = target.with_suffix(f".{os.getpid()}")
-                partial.write_bytes(made.read_bytes())
-                partial.replace(target)
+    flags, folder = [*_FLAGS, *LEVELS[level]], _cache_folder()
+    log, made = (folder / f"{level}-{os.getpid()}.{suffix}" for suffix in ("log", "part"))
+    version = processes.first_line([str(compiler), "--version"], log, _LIMIT_S) or compiler.name
+    key = hashlib.sha256(json.dumps([source.read_text(), flags, version]).encode()).hexdigest()[:16]
+    target = folder / f"{level}-{key}.so"
+    with FileLock(folder / f"{level}.lock"):
+        if not target.exists():
+            processes.run(compiler.name, [str(compiler), *flags, str(source), "-o", str(made)], log, _LIMIT_S)
+            made.replace(target)
+    log.unlink(missing_ok=True)
     return target
 
 

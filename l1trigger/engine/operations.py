@@ -66,6 +66,7 @@ class Cast:
         shift: how many bits are cut off each channel; negative appends zeros.
         bound: what happens beyond the limits.
         low, high: limits of every channel.
+        reach: largest magnitude on the way, with what rounding adds.
     """
 
     rounding: Rounding
@@ -73,24 +74,22 @@ class Cast:
     bound: Bound
     low: int
     high: int
+    reach: int
 
     @classmethod
     def none(cls, channels: int) -> Cast:
         """Sums as they are."""
-        return cls(Rounding.TRN, np.zeros(channels, np.int64), Bound.NONE, 0, 0)
+        return cls(Rounding.TRN, np.zeros(channels, np.int64), Bound.NONE, 0, 0, 0)
 
     @property
     def is_none(self) -> bool:
         """Whether sums stay as they are."""
         return self.bound is Bound.NONE and not self.shift.any()
 
-    def kind(self, low: int, high: int) -> int:
-        """The narrowest kind of sums in a range in which they can also be rounded and shifted."""
-        down, up = int(self.shift.max(initial=0)), int((-self.shift).max(initial=0))
-        reach = max(-low, high, 1)
-        half = 1 << (down - 1) if down else 0
-        most = max((reach + half), reach << up, 1 << down)
-        return max(kind_of(-most, most), kind_of(min(self.low, 0), max(self.high, 0)))
+    @property
+    def kind(self) -> int:
+        """The narrowest kind of sums in which this can be done."""
+        return max(kind_of(-self.reach, self.reach), kind_of(min(self.low, 0), max(self.high, 0)))
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ class Summing(Operation):
     def kinds(self, kind: Ints) -> tuple[int, int, int]:
         """Sums are as wide as they, and what is read and written, need."""
         read = int(kind[self.reads].max(initial=0))
-        return read, max(self.cast.kind(self.low, self.high), read, self.target.kind), self.target.kind
+        return read, max(kind_of(self.low, self.high), self.cast.kind, read, self.target.kind), self.target.kind
 
     def into(self, target: Rows, cast: Cast) -> Summing:
         """The same sums, brought into a type at once."""

@@ -6,7 +6,6 @@ import numpy as np
 
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.engine.program import Floats, Numbers, Program, fraction_bits
-from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import Overflow
 
 
@@ -19,15 +18,15 @@ def weighted_sums(program: Program, layer: GraphLayer, window: Numbers, weights:
         window: what is seen from each place (places, size).
         weights: (size, channels).
         bias: (channels,).
-
-    Raises:
-        UnsupportedLayerError: the accumulator cuts or saturates while it sums.
     """
     accumulator = layer.types["accum"]
+    bias = np.asarray(accumulator.quantize(bias))
     below = int(window.fraction.max(initial=0)) + int(fraction_bits(weights).max(initial=0))
-    if below > accumulator.fraction or accumulator.overflow is not Overflow.WRAP:
-        raise UnsupportedLayerError(
-            f"The engine has no sums that are cut on the way: those of {layer.name} are in {accumulator}. Remedy: none "
-            "is needed; csim simulates the network as it is, event by event"
-        )
-    return program.cast(program.linear(window, weights, np.asarray(accumulator.quantize(bias))), accumulator)
+    if below <= accumulator.fraction and accumulator.overflow is Overflow.WRAP:
+        return program.cast(program.linear(window, weights, bias), accumulator)
+    # Otherwise every product and every partial sum is cut or saturates by itself.
+    total = program.constant(np.broadcast_to(bias, (len(window.rows), len(bias))))
+    for k, row in enumerate(weights):
+        term = program.cast(program.linear(window[:, k : k + 1], row[None], np.zeros(len(bias))), accumulator)
+        total = program.cast(total + term, accumulator)
+    return total

@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 LARGEST_TABLE = 2**20
 """Entries of a table."""
 _INPUT = (-(2**15), 2**15 - 1)
-_MOST = 2.0**62
+_MOST, _WEIGHT = 2.0**62, 2**31
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +231,8 @@ class Program:
         channel = np.repeat(np.arange(channels), np.diff(first))
         whole = np.rint(np.ldexp(weights, fraction[channel] - own)).astype(np.int64)
         offset = np.rint(np.ldexp(bias, fraction)).astype(np.int64)
+        if np.abs(whole).max(initial=0) >= _WEIGHT and (window.fraction != window.fraction.max()).any():
+            return self.sums(self._even(window), first, index, weights, bias)
         low, high = (window.low[:, index], window.high[:, index])
         up, down = np.maximum(whole, 0), np.minimum(whole, 0)
         least = self._added(low, up, first) + self._added(high, down, first) + offset
@@ -380,6 +382,10 @@ class Program:
         """
         return self._moved(x, np.full_like(x.fraction, t.fraction))
 
+    def floored(self, x: Numbers, fraction: int) -> Numbers:
+        """Numbers cut to multiples of 2^-fraction."""
+        return self._cast(x, np.maximum(x.fraction - fraction, 0), Rounding.TRN, Bound.NONE, -(2**62), 2**62)
+
     def clipped(self, x: Numbers, low: int | None, high: int | None) -> Numbers:
         """Numbers between two whole numbers; None is no limit."""
         fraction = max(0, int(x.fraction.max(initial=0)))
@@ -416,7 +422,8 @@ class Program:
             )
         channels = len(source.cast.shift)
         by_place = shift.reshape(-1, channels)
-        self._append(source.into(target, Cast(rounding, by_place[0], bound, *limits)))
+        reach = _reach(x.low, x.high, shift)
+        self._append(source.into(target, Cast(rounding, by_place[0], bound, *limits, reach)))
         return self._numbers(target, x.shape, x.fraction - shift, least, most)
 
     def _sums_of(self, x: Numbers) -> Summing | None:
@@ -538,12 +545,13 @@ class Program:
         keys = np.stack([x.rows, by], -1)[where]
         unique, place, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         shift, n = unique[:, 1], len(unique)
-        low, high = (a[where][place] << shift for a in (x.low, x.high))
-        least, most = int(low.min()), int(high.max())
-        target = self._new(n, max(kind, kind_of(least, most)))
+        before = [a[where][place] for a in (x.low, x.high)]
+        low, high = (a << shift for a in before)
+        target = self._new(n, max(kind, kind_of(int(low.min()), int(high.max()))))
+        zeros = Cast(Rounding.TRN, -shift, Bound.NONE, 0, 0, _reach(before[0], before[1], -shift))
         self._operations.append(Sums(
-            target, least, most, Cast.none(n), unique[None, :, 0], np.arange(n + 1), np.arange(n),
-            np.left_shift(1, shift), np.zeros(n, np.int64),
+            target, int(before[0].min()), int(before[1].max()), zeros, unique[None, :, 0], np.arange(n + 1),
+            np.arange(n), np.ones(n, np.int64), np.zeros(n, np.int64),
         ))
         copies = self._numbers(target, (n,), x.fraction[where][place] + shift, low, high)
         arrays = [a.copy() for a in (x.rows, x.fraction, x.low, x.high)]
@@ -589,6 +597,14 @@ class Code:
     units: int
     inputs: int
     results: NDArray[np.int32]
+
+
+def _reach(low: Ints, high: Ints, shift: Ints) -> int:
+    """The largest magnitude of numbers while they are shifted, with what rounding adds."""
+    reach = np.maximum(-low.astype(np.float64), high.astype(np.float64))
+    added = np.where(shift > 0, np.ldexp(0.5, np.maximum(shift, 0)), 0.0)
+    most = np.ldexp(reach, np.maximum(-shift, 0)) + added
+    return int(max(most.max(initial=1), 2.0 ** int(shift.max(initial=0))))
 
 
 def _shifted(values: Ints, shift: Ints, rounding: Rounding) -> Ints:

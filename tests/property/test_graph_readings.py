@@ -1,13 +1,16 @@
-"""Readings of the algebra agree bit for bit on random weights and types: integers, QKeras and logic."""
+"""Readings of the algebra agree bit for bit on random weights and types: integers, QKeras, engine and logic."""
 
 import numpy as np
 import pytest
 import toy_garnet as toy
+from engine_networks import typed_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_lorentz import LorentzLayer
 
 from l1trigger import frameworks
+from l1trigger.engine import graph, library
+from l1trigger.engine.program import Program
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.graph.arrays import Rounded
 from l1trigger.graph.keras_layers import quantized_stack
@@ -58,6 +61,11 @@ def test_integers_and_qkeras(kind, seed):
     with frameworks.float64():
         layer, plain = stack(*KINDS[kind], seed)
         np.testing.assert_array_equal(layer(x).numpy(), plain.evaluate(x))
+    program = Program(toy.V * 4)
+    results = graph.stack(program, plain, typed_inputs(program, toy.INPUT).reshape(toy.V, 4))
+    code = program.finished(program.exactly(results, plain.collapsed))
+    fast = library.load().run(code, toy.INPUT.raw(x.reshape(len(x), -1)).astype(np.int16))
+    np.testing.assert_array_equal(plain.collapsed.value(fast), plain.evaluate(x))
 
 
 @pytest.mark.parametrize("kind", ["garnet", "full garnet", "third party"])

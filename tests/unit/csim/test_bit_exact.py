@@ -50,7 +50,7 @@ def test_equal(case, tmp_path):
     inputs = toy.events(EVENTS, seed=11)
     converted = toy.convert(function, tmp_path, inputs[:10])
     result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:100]), function, converted), tmp_path)
-    assert [c.mismatches for c in result.comparisons] == [0] * 6
+    assert [c.mismatches for c in result.comparisons] == [0] * 12
     assert result.comparisons[0].events == EVENTS
     if "beyond" in case:
         assert not result.accepts["background"].any()

@@ -19,6 +19,6 @@ def test_equal(case, io_type, tmp_path):
     inputs = toy_cnn.images(EVENTS, len(function.scaling), seed=11)
     converted = toy.convert(function, tmp_path, inputs[:10], io_type=io_type)
     result = csim.run(toy.design(), toy.results(toy.data_set(inputs, inputs[:10]), function, converted), tmp_path)
-    assert [c.mismatches for c in result.comparisons] == [0] * 6
+    assert [c.mismatches for c in result.comparisons] == [0] * 12
     assert result.comparisons[0].events == EVENTS
     assert len(np.unique(result.scores["csim"]["background"])) > 10

@@ -103,7 +103,7 @@ def test_images_are_exact_at_every_level(case, regions, tmp_path):
     converted = toy_trigger.convert(trigger, tmp_path / "convert", inputs[:10])
     before = toy_trigger.results(toy_trigger.data_set(inputs, inputs[:10]), trigger, converted)
     result = csim.run(toy_trigger.design(), before, tmp_path)
-    assert [c.mismatches for c in result.comparisons] == [0] * 6
+    assert [c.mismatches for c in result.comparisons] == [0] * 12
     logic = lower.lower(trigger, SynthSection(), lower.ports(trigger.scaling))
     score, accept = logic.evaluate(inputs)
     np.testing.assert_array_equal(score, truth.score)

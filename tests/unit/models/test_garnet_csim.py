@@ -26,7 +26,7 @@ def test_equal(case, tmp_path):
     converted = toy_trigger.convert(function, tmp_path, inputs[:10], reuse_factor=reuse)
     before = toy_trigger.results(toy.data_set(inputs, inputs[:2]), function, converted)
     result = csim.run(toy_trigger.design(csim={"processes": 1}), before, tmp_path)
-    assert [c.mismatches for c in result.comparisons] == [0] * 6
+    assert [c.mismatches for c in result.comparisons] == [0] * 12
     assert result.comparisons[0].events == EVENTS and result.comparisons[0].outputs == 2 * EVENTS
     assert len(np.unique(result.scores["csim"]["background"])) > 10
     assert 0 < result.accepts["background"].mean() < 1

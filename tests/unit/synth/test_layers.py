@@ -1,9 +1,10 @@
-"""Every layer's logic gives the integers of hls4ml's compiled C++."""
+"""Every layer's logic, and the engine, give the integers of hls4ml's compiled C++."""
 
 from __future__ import annotations
 
 import shutil
 
+import engine_networks
 import numpy as np
 import pytest
 
@@ -152,18 +153,20 @@ def build(function, shape) -> QuantizedNetwork:
     return QuantizedNetwork.from_keras(m.keras.Model(first, x), INPUT, OUTPUT)
 
 
-def outputs(network, section, shape, folder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Integers from the network itself, from the C++ and from the logic."""
+def outputs(network, section, shape, folder) -> tuple[np.ndarray, ...]:
+    """Integers from the network itself, from the C++, from the logic and from the engine."""
     graph = hls4ml.graph(network, section, "toy", folder)
     graph.compile()
     low, high = INPUT.raw_range
-    x = np.random.default_rng(1).integers(low, high + 1, (EVENTS, *shape)) * INPUT.lsb
+    raw = np.random.default_rng(1).integers(low, high + 1, (EVENTS, *shape))
+    x = INPUT.value(raw)
     compiled = np.asarray(graph.predict(np.ascontiguousarray(x, np.float32)), np.float64).reshape(EVENTS, -1)
     plain = hls4ml.layers(graph)
     layers.require_supported(plain)
     comb = partial_logic.network_logic(plain, SynthSection())
     made = np.asarray(comb.predict(np.ascontiguousarray(x.reshape(EVENTS, -1), np.float64)), np.float64)
-    return network.raw(x).reshape(EVENTS, -1), OUTPUT.raw(compiled), OUTPUT.raw(made.reshape(EVENTS, -1))
+    fast = engine_networks.outputs(plain, INPUT, raw, OUTPUT)
+    return network.raw(x).reshape(EVENTS, -1), OUTPUT.raw(compiled), OUTPUT.raw(made.reshape(EVENTS, -1)), fast
 
 
 @pytest.fixture
@@ -176,9 +179,10 @@ def without_lint(monkeypatch):
 def test_logic_equals_compiled_code(function, without_lint, tmp_path):
     shape = (6, 4, 2) if function in IMAGES else (12,)
     network = build(function, shape)
-    _, compiled, made = outputs(network, ConvertSection(), shape, tmp_path)
+    _, compiled, made, fast = outputs(network, ConvertSection(), shape, tmp_path)
     assert len(np.unique(compiled)) > 2
     assert np.array_equal(made, compiled)
+    assert np.array_equal(fast, compiled)
 
 
 @pytest.mark.parametrize(("function", "section"), [
@@ -187,8 +191,9 @@ def test_logic_equals_compiled_code(function, without_lint, tmp_path):
 ], ids=["stream", "series_stream", "resource", "resource_convolution"])
 def test_streams_and_strategies(function, section, without_lint, tmp_path):
     shape = (6, 4, 2) if function in IMAGES else (12,)
-    _, compiled, made = outputs(build(function, shape), ConvertSection(**section), shape, tmp_path)
+    _, compiled, made, fast = outputs(build(function, shape), ConvertSection(**section), shape, tmp_path)
     assert np.array_equal(made, compiled)
+    assert np.array_equal(fast, compiled)
 
 
 def any_weights(m, x):
@@ -218,10 +223,11 @@ def wide(m, x):
 @pytest.mark.parametrize("function", [any_weights, slopes, wide], ids=lambda f: f.__name__)
 def test_levels_are_equal(function, tmp_path):
     network = build(function, (12,))
-    itself, compiled, made = outputs(network, ConvertSection(), (12,), tmp_path)
+    itself, compiled, made, fast = outputs(network, ConvertSection(), (12,), tmp_path)
     assert len(np.unique(itself)) > 20
     assert np.array_equal(compiled, itself)
     assert np.array_equal(made, itself)
+    assert np.array_equal(fast, itself)
 
 
 @pytest.mark.parametrize("end", [

@@ -1,4 +1,4 @@
-"""Whatever lint lets through is exact: random layers and quantizers in QKeras, in C++ and as logic.
+"""Whatever lint lets through is exact: random layers and quantizers in QKeras, in C++, as logic and in the engine.
 
 ``RANDOM_NETWORKS=20 pytest tests/unit/synth/test_random_networks.py`` tries more of them.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 
+import engine_networks
 import numpy as np
 import pytest
 from random_layers import RandomLayers
@@ -67,6 +68,7 @@ def test_what_lint_lets_through_is_exact(number, tmp_path):
     layers.require_supported(plain)
     comb = partial_logic.network_logic(plain, SynthSection())
     assert np.array_equal(OUTPUT.raw(comb.predict(x.reshape(EVENTS, -1))), expected)
+    assert np.array_equal(engine_networks.outputs(plain, INPUT, raw, OUTPUT), expected)
 
 
 def wrong(seeds, found, expected):

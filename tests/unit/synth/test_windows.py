@@ -4,8 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from engine_networks import typed_inputs
 
 from l1trigger.convert.graph import GraphLayer
+from l1trigger.engine import library
+from l1trigger.engine.program import Program
+from l1trigger.engine.windows import KINDS
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.sections import SynthSection
 from l1trigger.synth import partial_logic
@@ -38,3 +42,7 @@ def test_average_of_any_count(count, result):
     comb, _ = partial_logic.layer_logic(layer, [partial_logic.ports(INPUT, (count, 1))], SynthSection())
     made = comb.predict(INPUT.value(raw))
     assert made.ravel().tolist() == expected(layer, raw)
+    program = Program(count)
+    averages = KINDS[layer.kind](program, layer, [typed_inputs(program, INPUT).reshape(count, 1)])
+    fast = library.load().run(program.finished(program.exactly(program.cast(averages, result), result)), raw.astype(np.int16))
+    assert result.value(fast).ravel().tolist() == expected(layer, raw)
