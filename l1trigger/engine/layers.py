@@ -44,7 +44,7 @@ def network(
     taken = input_slices(layers)
     for layer in layers:
         if layer.name in taken:
-            result = x[taken[layer.name]].reshape(*layer.shape)
+            result = program.cast(x[taken[layer.name]], layer.types["result"])
         elif layer.name in stacks:
             graph = stacks[layer.name]
             result = stack(program, graph, values[layer.inputs[0]].reshape(graph.vertices, graph.inputs))

@@ -62,9 +62,10 @@ def test_levels_events_and_resume(function, project, executable, tmp_path):
     assert {level: len(s["background"]) for level, s in result.scores.items()} == {
         "float": 300, "quantized": 300, "csim": 300
     }
-    assert all(c.exact and c.between == ("quantized", "csim") for c in result.comparisons)
+    assert all(c.exact for c in result.comparisons)
+    assert {c.between for c in result.comparisons} == {("quantized", "csim"), ("csim", "engine")}
     np.testing.assert_array_equal(result.accepts["signal"], function.evaluate(inputs[:50]).accept)
-    assert result.events_per_s.keys() == {"quantized", "csim"}
+    assert result.events_per_s.keys() == {"quantized", "csim", "engine"}
     assert result.compile_s == executable.compile_s
     assert not list((folder / "checkpoints").glob("chunks"))
 
