@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from l1trigger.data.events import DataSet, Events, load_events, save_events
     from l1trigger.design import Design
     from l1trigger.design import load as load_design
+    from l1trigger.engine import Engine
     from l1trigger.errors import L1TriggerError
     from l1trigger.figures import Figure
     from l1trigger.fixed_point import FixedPoint
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "Comparison": "bit_exact", "DataSet": "data.events", "Events": "data.events",
     "load_events": "data.events", "save_events": "data.events", "Design": "design", "load_design": "design:load",
+    "Engine": "engine",
     "L1TriggerError": "errors", "FixedPoint": "fixed_point", "Run": "pipeline", "run": "pipeline",
     "Figure": "figures", "Results": "results", "TriggerFunction": "trigger",
 }
 
 __all__ = [
-    "Comparison", "DataSet", "Design", "Events", "Figure", "FixedPoint", "L1TriggerError", "Results", "Run",
+    "Comparison", "DataSet", "Design", "Engine", "Events", "Figure", "FixedPoint", "L1TriggerError", "Results", "Run",
     "TriggerFunction", "__version__", "load_design", "load_events", "run", "save_events",
 ]
 

@@ -104,8 +104,8 @@ def test_reports_are_of_the_committed_weights(path: Path) -> None:
 def test_reports_are_of_levels_that_are_equal(path: Path) -> None:
     report = report_of(path)
     assert report.exact
-    assert {"quantized", "csim", *(["rtl"] if "rtl" in report.levels else [])} == {
-        level for b in report.bit_exact for level in b.between}
+    compared = {level for b in report.bit_exact for level in b.between} - {"engine"}  # which older reports do not have
+    assert compared == {"quantized", "csim", *(["rtl"] if "rtl" in report.levels else [])}
 
 
 def test_the_report_of_the_main_job_has_the_figures_of_its_baseline() -> None:

@@ -44,5 +44,6 @@ def test_average_of_any_count(count, result):
     assert made.ravel().tolist() == expected(layer, raw)
     program = Program(count)
     averages = KINDS[layer.kind](program, layer, [typed_inputs(program, INPUT).reshape(count, 1)])
-    fast = library.load().run(program.finished(program.exactly(program.cast(averages, result), result)), raw.astype(np.int16))
+    code = program.finished(program.exactly(program.cast(averages, result), result))
+    fast = library.load().run(code, raw.astype(np.int16))
     assert result.value(fast).ravel().tolist() == expected(layer, raw)

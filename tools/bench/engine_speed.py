@@ -1,0 +1,94 @@
+"""Events per second and core of the engine beside everything else that computes the trigger function.
+
+For shipped designs, from their committed weights and on their own test events, in one run: the engine in one thread,
+hls4ml's ``predict`` (the network only), the C-simulation in one process, alkaid's interpreter of the logic where the
+network is not streamed, and QKeras in float64. Ratios are to hls4ml's ``predict``, by processor time. Exit status 1 if
+an integer differs.
+
+    python tools/bench/engine_speed.py [DESIGN ...] [--events 20000] [--alkaid]
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from csim_speed import Clock, hls4ml_speed, our_speed
+from rich.console import Console
+from rich.table import Table
+
+from l1trigger import pipeline
+from l1trigger.convert import hls4ml
+from l1trigger.csim import compile
+from l1trigger.design import load
+from l1trigger.engine import Engine, library
+from l1trigger.synth import lower
+
+ROOT = Path(__file__).parents[2]
+REPEATS = 5
+
+
+def measured(path, n, with_alkaid):
+    """Events per processor second by what computes them, of one design, and whether all integers are equal."""
+    design = load(path)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        done = pipeline.run(design, folder, start="convert", stop="convert").results
+        trigger, data = done.compress.trigger, done.data
+        inputs = np.concatenate([e.inputs for e in data.evaluated])
+        inputs = np.ascontiguousarray(np.resize(inputs, (n, *inputs.shape[1:])))
+        layers = hls4ml.graph_layers(trigger.network, design.convert)
+        with Clock() as making:
+            engine = Engine.of(trigger, layers)
+        speeds, fast = {}, None
+        many = np.concatenate([inputs] * max(1, 200_000 // n)) if n * inputs[0].size < 10**7 else inputs
+        for _ in range(REPEATS):
+            with Clock() as clock:
+                scores = engine.scores(many, threads=1)
+            speeds["engine"] = max(speeds.get("engine", 0.0), len(many) / clock.cpu)
+        fast = engine.evaluate(inputs)
+        compiled, clock, theirs = hls4ml_speed(trigger, design.convert, inputs, folder)
+        speeds["hls4ml predict"] = n / clock.cpu
+        program = compile.build(done.convert, design.csim, folder)
+        clock, simulated = our_speed(program, inputs, fast.network.shape[1], 1, folder)
+        speeds["csim"] = n / clock.cpu
+        with Clock() as clock:
+            quantized = trigger.evaluate(inputs)
+        speeds["QKeras"] = n / clock.cpu
+        equal = [np.array_equal(getattr(o, k), getattr(fast, k)) for o in (simulated, quantized)
+                 for k in ("network", "score", "accept")]
+        equal += [np.array_equal(theirs, fast.network), np.array_equal(scores[:n], fast.score)]
+        if with_alkaid:
+            logic = lower.lower(trigger, design.synth, lower.ports(trigger.scaling, [inputs]), layers)
+            with Clock() as clock:
+                score, _ = logic.evaluate(inputs)
+            speeds["alkaid"] = n / clock.cpu
+            equal.append(np.array_equal(score, fast.score))
+    return design.name, speeds, making.wall, compiled, all(equal)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("designs", type=Path, nargs="*", default=[ROOT / "models" / "anomaly.yaml"])
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--alkaid", action="store_true", help="alkaid's interpreter, too, for networks that fit it")
+    arguments = parser.parse_args()
+    table = Table("design", "by", "events per CPU s", "ratio to hls4ml predict", "ratio to csim", "ready in [s]")
+    exact = True
+    for path in arguments.designs:
+        name, speeds, making, compiled, equal = measured(path.resolve(), arguments.events, arguments.alkaid)
+        exact &= equal
+        for by, speed in speeds.items():
+            ready = {"engine": f"{making:.1f}", "hls4ml predict": f"{compiled:.1f}"}.get(by, "")
+            table.add_row(name, by, f"{speed:,.0f}", f"{speed / speeds['hls4ml predict']:.2f}",
+                          f"{speed / speeds['csim']:.2f}", ready)
+        table.add_row(name, "integers equal" if equal else "INTEGERS DIFFER", end_section=True)
+    console = Console()
+    console.print(table)
+    console.print(f"engine: {library.levels()[0]}, one thread, {library.BLOCK} events side by side")
+    return 0 if exact else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
