@@ -59,7 +59,7 @@ def test_all_levels_are_equal(done):
     pipeline.judge(done, strict=True)
     csim, synth = done.results.csim, done.results.synth
     between = {c.between for c in (*csim.comparisons, *synth.comparisons)}
-    assert between == {("quantized", "csim"), ("quantized", "rtl"), ("csim", "rtl")}
+    assert between == {("quantized", "csim"), ("csim", "engine"), ("quantized", "rtl"), ("csim", "rtl")}
     assert all(c.mismatches == 0 for c in (*csim.comparisons, *synth.comparisons))
     by_level, rtl = csim.predictions["energy"], synth.predictions["energy"]
     for sample in (BACKGROUND, SIGNAL):

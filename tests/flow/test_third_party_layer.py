@@ -55,7 +55,7 @@ def test_every_level_is_equal(installed, tmp_path):
     pipeline.judge(done, strict=True)
     csim, synth = done.results.csim, done.results.synth
     between = {c.between for c in (*csim.comparisons, *synth.comparisons)}
-    assert between == {("quantized", "csim"), ("quantized", "rtl"), ("csim", "rtl")}
+    assert between == {("quantized", "csim"), ("csim", "engine"), ("quantized", "rtl"), ("csim", "rtl")}
     assert all(c.mismatches == 0 and c.events > 50 for c in (*csim.comparisons, *synth.comparisons))
     assert synth.initiation_interval == 2 and synth.latency_cycles > 4
     assert all(len(np.unique(outputs)) > 5 for outputs in csim.outputs.values())
