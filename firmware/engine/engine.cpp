@@ -11,8 +11,10 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <type_traits>
+#include <vector>
 
 #ifndef VECTOR_BYTES
 #define VECTOR_BYTES 16
@@ -22,6 +24,9 @@ namespace {
 
 constexpr int BLOCK = 64;
 constexpr int UNIT = BLOCK * sizeof(int16_t);
+struct alignas(64) Row {
+    int16_t of[BLOCK];
+};
 constexpr int VERSION = 1;
 
 template <class T, int N> struct VectorOf {
@@ -247,7 +252,8 @@ struct Nearest {
         const int32_t* coordinate = c + 6;
         const int32_t* mask = coordinate + vertices * dimensions;
         constexpr A far = A((uint64_t(1) << (8 * sizeof(A) - 1)) - 1);
-        A* distance = new A[static_cast<size_t>(vertices) * BLOCK];
+        std::vector<A> distances(static_cast<size_t>(vertices) * BLOCK);
+        A* distance = distances.data();
         for (int v = 0; v < vertices; ++v) {
             for (int u = 0; u < vertices; ++u) {
                 A* d = distance + u * BLOCK;
@@ -282,7 +288,6 @@ struct Nearest {
                 }
             }
         }
-        delete[] distance;
     }
 };
 
@@ -362,27 +367,30 @@ int l1trigger_engine_version() { return VERSION; }
 // written, as many 64-bit integers per event as there are outputs. Gives 0, or 1 where memory was not to be had.
 int l1trigger_engine_run(const int32_t* code, int64_t length, const int64_t* wide, int64_t units, int inputs,
                          const int32_t* results, int outputs, const int16_t* events, int64_t count, int64_t* to) {
-    char* arena = static_cast<char*>(operator new(units * UNIT, std::align_val_t(64), std::nothrow));
-    if (!arena) return 1;
-    for (int64_t done = 0; done < count; done += BLOCK) {
-        const int64_t now = count - done < BLOCK ? count - done : BLOCK;
-        read(events + done * inputs, now, inputs, arena);
-        for (const int32_t* op = code; op < code + length; op += 5 + op[4]) {
-            switch (op[0]) {
-                case SUMS: of<Sums>(op, wide, arena); break;
-                case PRODUCTS: of<Products>(op, wide, arena); break;
-                case EXTREMES: of<Extremes>(op, wide, arena); break;
-                case TABLES: of<Tables>(op, wide, arena); break;
-                case PRESENCE: of<Presence>(op, wide, arena); break;
-                case CONSTANTS: of<Constants>(op, wide, arena); break;
-                case SCALING: of<Scaling>(op, wide, arena); break;
-                case NEAREST: of<Nearest>(op, wide, arena); break;
-                case GATHER: of<Gather>(op, wide, arena); break;
+    try {
+        const std::unique_ptr<Row[]> rows(new Row[units]);
+        char* arena = reinterpret_cast<char*>(rows.get());
+        for (int64_t done = 0; done < count; done += BLOCK) {
+            const int64_t now = count - done < BLOCK ? count - done : BLOCK;
+            read(events + done * inputs, now, inputs, arena);
+            for (const int32_t* op = code; op < code + length; op += 5 + op[4]) {
+                switch (op[0]) {
+                    case SUMS: of<Sums>(op, wide, arena); break;
+                    case PRODUCTS: of<Products>(op, wide, arena); break;
+                    case EXTREMES: of<Extremes>(op, wide, arena); break;
+                    case TABLES: of<Tables>(op, wide, arena); break;
+                    case PRESENCE: of<Presence>(op, wide, arena); break;
+                    case CONSTANTS: of<Constants>(op, wide, arena); break;
+                    case SCALING: of<Scaling>(op, wide, arena); break;
+                    case NEAREST: of<Nearest>(op, wide, arena); break;
+                    case GATHER: of<Gather>(op, wide, arena); break;
+                }
             }
+            write(results, outputs, now, to + done * outputs, arena);
         }
-        write(results, outputs, now, to + done * outputs, arena);
+    } catch (const std::bad_alloc&) {
+        return 1;
     }
-    operator delete(arena, std::align_val_t(64));
     return 0;
 }
 }

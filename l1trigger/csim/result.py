@@ -34,6 +34,7 @@ class CsimResult:
             ``class`` (events,); empty where they say nothing beside the score.
         outputs: sample name to the network outputs of the C++ as integers (events, outputs), where there are
             predictions.
+        engine: instruction set and compiler of the engine; None where there is none.
         no_engine: why there is no engine of this trigger function; None where there is one.
     """
 
@@ -46,6 +47,7 @@ class CsimResult:
     compiler: str
     predictions: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]] = field(default_factory=dict)
     outputs: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    engine: str | None = None
     no_engine: str | None = None
 
     def save(self, folder: Path) -> None:
@@ -60,7 +62,7 @@ class CsimResult:
         meta = {
             "comparisons": [c.as_dict() for c in self.comparisons], "compile_s": self.compile_s,
             "events_per_s": dict(self.events_per_s), "processes": self.processes, "compiler": self.compiler,
-            "no_engine": self.no_engine,
+            "engine": self.engine, "no_engine": self.no_engine,
         }
         (folder / "csim.json").write_text(json.dumps(meta, indent=1))
 
@@ -82,7 +84,7 @@ class CsimResult:
             comparisons.append(Comparison(**c))
         return cls(
             scores, accepts, tuple(comparisons), meta["compile_s"], meta["events_per_s"], meta["processes"],
-            meta["compiler"], predictions, outputs, meta["no_engine"],
+            meta["compiler"], predictions, outputs, meta["engine"], meta["no_engine"],
         )
 
 

@@ -16,8 +16,8 @@ from l1trigger.convert import hls4ml
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.csim import trace
 from l1trigger.csim.compile import Executable
-from l1trigger.engine import Engine
-from l1trigger.errors import UnsupportedLayerError
+from l1trigger.engine import Engine, library
+from l1trigger.errors import ToolFailedError, ToolNotFoundError, UnsupportedLayerError
 from l1trigger.sections import ConvertSection
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
 
@@ -44,13 +44,15 @@ class Witness:
     Attributes:
         trigger: the function.
         layers: of its network in hls4ml's graph.
-        engine: None where the network has something that the engine does not.
-        reason: why there is none.
+        engine: None where the network has something that the engine does not, or its kernels cannot be compiled.
+        tool: instruction set and compiler of the kernels.
+        reason: why there is no engine.
     """
 
     trigger: TriggerFunction
     layers: Sequence[GraphLayer]
     engine: Engine | None
+    tool: str | None = None
     reason: str | None = None
 
     def compare(
@@ -93,6 +95,6 @@ def of(trigger: TriggerFunction, section: ConvertSection) -> Witness:
     """
     layers = hls4ml.graph_layers(trigger.network, section)
     try:
-        return Witness(trigger, layers, Engine.of(trigger, layers))
-    except UnsupportedLayerError as e:
-        return Witness(trigger, layers, None, str(e))
+        return Witness(trigger, layers, Engine.of(trigger, layers), library.load().tool)
+    except (UnsupportedLayerError, ToolNotFoundError, ToolFailedError) as e:
+        return Witness(trigger, layers, None, reason=str(e))

@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from l1trigger.convert.graph import GraphLayer
-from l1trigger.engine.program import Floats, Numbers, Program, joined
+from l1trigger.engine.numbers import Floats, Numbers, joined
+from l1trigger.engine.program import Program
 
 K = TypeVar("K")
 

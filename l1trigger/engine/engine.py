@@ -16,8 +16,10 @@ from l1trigger.cores import cores
 from l1trigger.data.scaling import InputScaling
 from l1trigger.engine import layers as network_layers
 from l1trigger.engine import library
+from l1trigger.engine.assembly import Code
+from l1trigger.engine.numbers import Numbers, joined
 from l1trigger.engine.operations import Ints
-from l1trigger.engine.program import Code, Numbers, Program, joined
+from l1trigger.engine.program import Program
 from l1trigger.errors import DataError, UnsupportedLayerError
 from l1trigger.graph import hls
 from l1trigger.graph.stack import Stack

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from l1trigger.engine.program import Floats, Numbers, Program, joined
+from l1trigger.engine.numbers import Floats, Numbers, joined
+from l1trigger.engine.program import Program
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.graph.algebra import Function, Reading
 from l1trigger.graph.stack import Stack
@@ -73,9 +74,7 @@ class Vertices(Reading):
 
     def total(self, value: Numbers) -> Numbers:
         """Over the first axis."""
-        return self._program.grouped(
-            [value[:, i] for i in range(value.shape[1])], [np.ones(len(value.rows))] * value.shape[1]
-        ).reshape(1, -1)
+        return self._program.totals([value[:, i] for i in range(value.shape[1])]).reshape(1, -1)
 
     def largest(self, value: Numbers) -> Numbers:
         """Over the first axis."""
@@ -121,8 +120,7 @@ class Vertices(Reading):
 
     def over_neighbours(self, w: Numbers, p: Numbers) -> tuple[Numbers, Numbers]:
         """Over the second axis."""
-        v, k, f = p.shape
+        v, _, f = p.shape
         product = w[:, :, None] * p
         groups = [product[i, :, j] for i in range(v) for j in range(f)]
-        total = self._program.grouped(groups, [np.ones(k)] * len(groups)).reshape(v, f)
-        return total, self._program.extremes(groups).reshape(v, f)
+        return self._program.totals(groups).reshape(v, f), self._program.extremes(groups).reshape(v, f)

@@ -16,8 +16,9 @@ from l1trigger.convert.graph import GraphLayer, input_slices
 from l1trigger.engine import windows
 from l1trigger.engine.elements import by_group, tabulated
 from l1trigger.engine.graph import stack
+from l1trigger.engine.numbers import Numbers, joined
 from l1trigger.engine.products import weighted_sums
-from l1trigger.engine.program import Numbers, Program, joined
+from l1trigger.engine.program import Program
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 from l1trigger.graph.stack import Stack
@@ -211,13 +212,16 @@ _SOFTMAX: Mapping[str, Callable[[Program, GraphLayer, Numbers], Numbers]] = {
 }
 
 
-def _largest_of_two(largest: bool) -> Callable[[Numbers, Numbers], Numbers]:
-    return lambda a, b: a.program.extremes([joined([a[i : i + 1], b[i : i + 1]]) for i in range(a.size)], largest)
+def _one_of_two(largest: bool) -> Callable[[Program, Numbers, Numbers], Numbers]:
+    return lambda program, a, b: program.extremes(
+        [joined([a[i : i + 1], b[i : i + 1]]) for i in range(a.size)], largest
+    )
 
 
-MERGES: Mapping[str, Callable[[Numbers, Numbers], Numbers]] = {
-    "add": lambda a, b: a + b, "subtract": lambda a, b: a - b, "multiply": lambda a, b: a * b,
-    "average": lambda a, b: (a + b).by_power(-1), "maximum": _largest_of_two(True), "minimum": _largest_of_two(False),
+MERGES: Mapping[str, Callable[[Program, Numbers, Numbers], Numbers]] = {
+    "add": lambda program, a, b: a + b, "subtract": lambda program, a, b: a - b,
+    "multiply": lambda program, a, b: a * b, "average": lambda program, a, b: (a + b).by_power(-1),
+    "maximum": _one_of_two(True), "minimum": _one_of_two(False),
 }
 
 
@@ -227,13 +231,13 @@ def _merge(program: Program, layer: GraphLayer, inputs: Sequence[Numbers]) -> Nu
     n = int(np.prod(layer.shape))
     # The C++ starts the shorter input over again, which is how it broadcasts.
     first, second = (v.view(lambda a: np.resize(a.ravel(), n)) for v in inputs)
-    return MERGES[layer.word("op")](first, second)
+    return MERGES[layer.word("op")](program, first, second)
 
 
 def _dot(program: Program, layer: GraphLayer, inputs: Sequence[Numbers]) -> Numbers:
     accumulator = layer.types["accum"]
     products = program.cast(inputs[0].ravel() * inputs[1].ravel(), accumulator)
-    return program.cast(program.grouped([products], [np.ones(products.size)]), accumulator)
+    return program.cast(program.totals([products]), accumulator)
 
 
 def _concatenate(program: Program, layer: GraphLayer, inputs: Sequence[Numbers]) -> Numbers:

@@ -16,7 +16,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from l1trigger import processes
-from l1trigger.engine.program import Code
+from l1trigger.engine.assembly import Code
 from l1trigger.package_files import firmware_folder
 
 LEVELS = {
@@ -52,10 +52,10 @@ def load(level: str | None = None) -> Library:
         ToolNotFoundError: there is no C++ compiler.
         ToolFailedError: it failed.
     """
-    return Library(_compiled(level or levels()[0]))
+    return _compiled(level or levels()[0])
 
 
-def _compiled(level: str) -> Path:
+def _compiled(level: str) -> Library:
     source = firmware_folder() / "engine" / "engine.cpp"
     compiler = processes.find(
         os.environ.get("CXX", "g++"), "The engine needs the C++ compiler",
@@ -71,7 +71,7 @@ def _compiled(level: str) -> Path:
             processes.run(compiler.name, [str(compiler), *flags, str(source), "-o", str(made)], log, _LIMIT_S)
             made.replace(target)
     log.unlink(missing_ok=True)
-    return target
+    return Library(target, f"{level}, {version}")
 
 
 def _cache_folder() -> Path:
@@ -93,9 +93,11 @@ class Library:
 
     Args:
         path: of the shared library.
+        tool: instruction set and compiler.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tool: str) -> None:
+        self.tool = tool
         self._run = ctypes.CDLL(str(path)).l1trigger_engine_run
         pointer, long, whole = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
         self._run.argtypes = [pointer, long, pointer, long, whole, pointer, whole, pointer, long, pointer]

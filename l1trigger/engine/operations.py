@@ -7,7 +7,7 @@ narrowest of 16, 32 and 64 bits.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import ClassVar
 
@@ -267,50 +267,52 @@ class Products(Summing):
 
 
 @dataclass(frozen=True)
-class Extremes(Operation):
+class OfRows(Operation):
+    """An operation on rows in a list.
+
+    Attributes:
+        source: the rows.
+    """
+
+    source: Ints
+
+    @property
+    def reads(self) -> Ints:
+        """All of them."""
+        return np.unique(self.source)
+
+
+@dataclass(frozen=True)
+class Extremes(OfRows):
     """The largest or the smallest of some rows, all of one kind.
 
     Attributes:
         largest: which of the two.
         first: where the rows of each channel begin (channels + 1,).
-        of: the rows.
     """
 
     code: ClassVar[int] = 2
     largest: bool
     first: Ints
-    of: Ints
-
-    @property
-    def reads(self) -> Ints:
-        """All rows."""
-        return np.unique(self.of)
 
     def arguments(self, layout: Layout) -> list[Ints]:
         """See the C++."""
         sizes = np.array([len(self.first) - 1, layout.units[self.target.first], int(self.largest)])
-        return [sizes, self.first, layout.units[self.of]]
+        return [sizes, self.first, layout.units[self.source]]
 
 
 @dataclass(frozen=True)
-class Tables(Operation):
+class Tables(OfRows):
     """Functions of single numbers as tables.
 
     Attributes:
-        source: row of each.
         lowest: smallest number that each can be.
         tables: values from there on.
     """
 
     code: ClassVar[int] = 3
-    source: Ints
     lowest: Ints
     tables: tuple[Ints, ...]
-
-    @property
-    def reads(self) -> Ints:
-        """All rows."""
-        return np.unique(self.source)
 
     def arguments(self, layout: Layout) -> list[Ints]:
         """See the C++."""
@@ -320,24 +322,31 @@ class Tables(Operation):
 
 
 @dataclass(frozen=True)
-class Presence(Operation):
-    """1 where a number is not 0.
-
-    Attributes:
-        source: row of each.
-    """
+class Presence(OfRows):
+    """1 where a number is not 0."""
 
     code: ClassVar[int] = 4
-    source: Ints
-
-    @property
-    def reads(self) -> Ints:
-        """All rows."""
-        return np.unique(self.source)
 
     def arguments(self, layout: Layout) -> list[Ints]:
         """See the C++."""
         return [np.array([len(self.source), layout.units[self.target.first]]), layout.units[self.source]]
+
+
+@dataclass(frozen=True)
+class Scaling(OfRows):
+    """The input scaling; see ``data.scaling``.
+
+    Attributes:
+        settings: offset, drop, fold, low and high of each (inputs, 5).
+    """
+
+    code: ClassVar[int] = 6
+    settings: Ints
+
+    def arguments(self, layout: Layout) -> list[Ints]:
+        """See the C++."""
+        sizes = np.array([len(self.source), layout.units[self.target.first]])
+        return [sizes, np.concatenate([layout.units[self.source][:, None], self.settings], axis=1)]
 
 
 @dataclass(frozen=True)
@@ -359,30 +368,6 @@ class Constants(Operation):
     def arguments(self, layout: Layout) -> list[Ints]:
         """See the C++."""
         return [np.array([len(self.values), layout.units[self.target.first], layout.wide(self.values)])]
-
-
-@dataclass(frozen=True)
-class Scaling(Operation):
-    """The input scaling; see ``data.scaling``.
-
-    Attributes:
-        source: row of each hardware integer.
-        settings: offset, drop, fold, low and high of each (inputs, 5).
-    """
-
-    code: ClassVar[int] = 6
-    source: Ints
-    settings: Ints
-
-    @property
-    def reads(self) -> Ints:
-        """All rows."""
-        return np.unique(self.source)
-
-    def arguments(self, layout: Layout) -> list[Ints]:
-        """See the C++."""
-        sizes = np.array([len(self.source), layout.units[self.target.first]])
-        return [sizes, np.concatenate([layout.units[self.source][:, None], self.settings], axis=1)]
 
 
 @dataclass(frozen=True)
@@ -449,39 +434,3 @@ class Gather(Operation):
         """See the C++."""
         sizes = np.array([len(self.at), self.source.shape[1], layout.units[self.target.first]])
         return [sizes, layout.units[self.at], layout.units[self.source]]
-
-
-@dataclass
-class Arena:
-    """Places of rows, which are given anew once nothing reads a row any more.
-
-    Attributes:
-        size: of the arena so far, in 16-bit rows.
-    """
-
-    size: int = 0
-    _free: list[tuple[int, int]] = field(default_factory=list)
-
-    def take(self, units: int) -> int:
-        """The first place that is large enough."""
-        for i, (start, length) in enumerate(self._free):
-            if length >= units:
-                self._free[i : i + 1] = [(start + units, length - units)] if length > units else []
-                return start
-        start = self.size
-        if self._free and sum(self._free[-1]) == self.size:
-            start = self._free.pop()[0]
-        self.size = start + units
-        return start
-
-    def give(self, start: int, units: int) -> None:
-        """Gives a place back."""
-        self._free.append((start, units))
-        self._free.sort()
-        merged: list[tuple[int, int]] = []
-        for s, n in self._free:
-            if merged and sum(merged[-1]) == s:
-                merged[-1] = (merged[-1][0], merged[-1][1] + n)
-            else:
-                merged.append((s, n))
-        self._free = merged

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from l1trigger.convert.graph import GraphLayer
-from l1trigger.engine.program import Floats, Numbers, Program, fraction_bits
+from l1trigger.engine.numbers import Floats, Numbers, fraction_bits
+from l1trigger.engine.program import Program
 from l1trigger.fixed_point import Overflow
 
 

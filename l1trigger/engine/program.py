@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.engine.assembly import Code, assembled
+from l1trigger.engine.numbers import Arithmetic, Floats, Numbers, fraction_bits, joined
 from l1trigger.engine.operations import (
-    BITS,
-    Arena,
     Bound,
     Cast,
     Constants,
     Extremes,
     Gather,
     Ints,
-    Layout,
     Nearest,
     Operation,
     Presence,
@@ -40,101 +38,13 @@ from l1trigger.engine.operations import (
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
-Floats = NDArray[np.float64]
 LARGEST_TABLE = 2**20
 """Entries of a table."""
 _INPUT = (-(2**15), 2**15 - 1)
 _MOST, _WEIGHT = 2.0**62, 2**31
 
 
-@dataclass(frozen=True, eq=False)
-class Numbers:
-    """Numbers of one event, of any shape.
-
-    Attributes:
-        program: that makes them.
-        rows: number of the row of each.
-        fraction: of each.
-        low, high: smallest and largest integer that each can be.
-    """
-
-    program: Program
-    rows: Ints
-    fraction: Ints
-    low: Ints
-    high: Ints
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """As of a NumPy array."""
-        return self.rows.shape
-
-    @property
-    def size(self) -> int:
-        """How many."""
-        return self.rows.size
-
-    def view(self, function: Callable[[Ints], Ints]) -> Numbers:
-        """The same numbers in another order or shape.
-
-        Args:
-            function: of one array.
-        """
-        return Numbers(self.program, *(function(a) for a in (self.rows, self.fraction, self.low, self.high)))
-
-    def __getitem__(self, key: Any) -> Numbers:
-        return self.view(lambda a: a[key])
-
-    def reshape(self, *shape: int) -> Numbers:
-        """As of a NumPy array."""
-        return self.view(lambda a: a.reshape(*shape))
-
-    def ravel(self) -> Numbers:
-        """As of a NumPy array."""
-        return self.reshape(-1)
-
-    def by_power(self, exponent: int) -> Numbers:
-        """The same integers, which stand for numbers 2^exponent times as large."""
-        return replace(self, fraction=self.fraction - exponent)
-
-    def __add__(self, other: Numbers) -> Numbers:
-        return self.program.combined([self, other], [1.0, 1.0])
-
-    def __sub__(self, other: Numbers) -> Numbers:
-        return self.program.combined([self, other], [1.0, -1.0])
-
-    def __mul__(self, other: Any) -> Numbers:
-        """By other numbers, by a power of two, or by one weight for each of the last axis."""
-        if isinstance(other, Numbers):
-            return self.program.multiplied(self, other)
-        if np.ndim(other) == 0:
-            mantissa, exponent = math.frexp(float(other))
-            if mantissa == 0.5:
-                return self.by_power(exponent - 1)
-        weights = np.asarray(other, np.float64)
-        if weights.ndim == 1 and self.shape[-1] == 1:
-            return self.program.linear(self, weights[None], np.zeros(len(weights)))
-        return self.program.scaled(self, np.broadcast_to(weights, self.shape[-1:]), np.zeros(self.shape[-1]))
-
-    def __truediv__(self, other: int) -> Numbers:
-        return self * (1 / other)
-
-
-def joined(parts: Sequence[Numbers], axis: int = -1) -> Numbers:
-    """Numbers side by side."""
-    arrays = zip(*((p.rows, p.fraction, p.low, p.high) for p in parts), strict=True)
-    return Numbers(parts[0].program, *(np.concatenate(a, axis) for a in arrays))
-
-
-def fraction_bits(values: Floats) -> Ints:
-    """Bits right of the binary point of each value; far below 0 where it is 0."""
-    mantissa, exponent = np.frexp(values)
-    whole = (np.abs(mantissa) * 2.0**53).astype(np.int64)
-    zeros = np.round(np.log2(np.maximum(whole & -whole, 1).astype(np.float64))).astype(np.int64)
-    return np.where(whole == 0, -(2**20), 53 - exponent - zeros)
-
-
-class Program:
+class Program(Arithmetic):
     """A program in the making.
 
     Args:
@@ -151,16 +61,11 @@ class Program:
 
     # what makes rows
 
-    def constant(self, values: Floats, kind: int = 0) -> Numbers:
-        """Numbers that are the same in every event.
-
-        Args:
-            values: of any shape.
-            kind: of their rows, at least.
-        """
+    def constant(self, values: Floats) -> Numbers:
+        """Numbers that are the same in every event, of any shape."""
         fraction = np.maximum(fraction_bits(values), 0)
         raw = np.rint(values * 2.0**fraction).astype(np.int64)
-        target = self._new(raw.size, max(kind, kind_of(int(raw.min()), int(raw.max()))))
+        target = self._new(raw.size, kind_of(int(raw.min()), int(raw.max())))
         self._operations.append(Constants(target, raw.ravel()))
         return self._numbers(target, raw.shape, fraction, raw, raw)
 
@@ -195,13 +100,12 @@ class Program:
         n = x.shape[-1]
         return self.sums(x.reshape(-1, n), np.arange(n + 1), np.arange(n), scale, bias).reshape(*x.shape)
 
-    def grouped(self, groups: Sequence[Numbers], weights: Sequence[Floats]) -> Numbers:
-        """One sum of weighted numbers for each group of them."""
+    def totals(self, groups: Sequence[Numbers]) -> Numbers:
+        """The sum of each group (groups,)."""
         first = np.cumsum([0, *(g.size for g in groups)])
         window = joined([g.ravel() for g in groups]).reshape(1, -1)
-        return self.sums(
-            window, first, np.arange(window.size), np.concatenate(weights), np.zeros(len(groups))
-        ).ravel()
+        n = window.size
+        return self.sums(window, first, np.arange(n), np.ones(n), np.zeros(len(groups))).ravel()
 
     def combined(self, parts: Sequence[Numbers], factors: Sequence[float]) -> Numbers:
         """Sum of arrays of one shape, each times a factor."""
@@ -282,7 +186,7 @@ class Program:
         choose = np.maximum if largest else np.minimum
         low, high = (choose.reduceat(a, first[:-1]) for a in (flat.low, flat.high))
         target = self._new(len(groups), self._kind(flat))
-        self._operations.append(Extremes(target, largest, first, flat.rows))
+        self._operations.append(Extremes(target, flat.rows, largest, first))
         return self._numbers(target, (len(groups),), flat.fraction[0], low, high)
 
     def table(self, x: Numbers, function: Callable[[Floats], Floats], to: FixedPoint) -> Numbers:
@@ -403,7 +307,10 @@ class Program:
             return x
         if inside:
             bound = Bound.NONE
-        elif bound is Bound.SAT:
+        elif bound is Bound.WRAP_UNSIGNED and high >= 2**63:
+            raise too_wide()
+        elif bound is Bound.SAT:  # no wider than what can come
+            low, high = min(max(low, int(least.min())), high), max(min(high, int(most.max())), low)
             least, most = np.clip(least, low, high), np.clip(most, low, high)
         elif bound is Bound.SAT_ZERO:
             least, most = np.clip(least, low, 0), np.clip(most, 0, high)
@@ -443,50 +350,7 @@ class Program:
         Args:
             results: what it gives (outputs,).
         """
-        kind = np.concatenate([np.full(r.count, r.kind, np.int64) for r in self._rows])
-        owner = np.concatenate([np.full(r.count, i, np.int64) for i, r in enumerate(self._rows)])
-        operations, wanted = [], {int(i) for i in np.unique(owner[results.rows])}
-        makers = {r.first: i for i, r in enumerate(self._rows)}
-        for op in reversed(self._operations):
-            if makers[op.target.first] in wanted:
-                operations.append(op)
-                wanted |= {int(i) for i in np.unique(owner[op.reads])}
-        operations.reverse()
-        last = {int(i): len(operations) for i in np.unique(owner[results.rows])}
-        for at, op in enumerate(operations):
-            for i in np.unique(owner[op.reads]):
-                last[int(i)] = max(last.get(int(i), 0), at)
-        units, size = self._placed(operations, last, makers)
-        layout = Layout(units)
-        words = [op.words(layout, kind) for op in operations]
-        code = np.concatenate([np.zeros(0, np.int32), *words])
-        ends = np.stack([units[results.rows], kind[results.rows]], 1).astype(np.int32)
-        return Code(code, layout.numbers, size, self.hardware.size, np.ascontiguousarray(ends))
-
-    def _placed(
-        self, operations: Sequence[Operation], last: dict[int, int], makers: dict[int, int]
-    ) -> tuple[Ints, int]:
-        """Place of every row in the arena, and its size."""
-        arena = Arena()
-        units = np.zeros(self._count, np.int64)
-        taken: dict[int, tuple[int, int]] = {}
-
-        def take(i: int) -> None:
-            rows = self._rows[i]
-            step = BITS[rows.kind] // BITS[0]
-            start = arena.take(rows.count * step)
-            taken[i] = start, rows.count * step
-            units[rows.first : rows.first + rows.count] = start + step * np.arange(rows.count)
-
-        take(0)
-        ends: dict[int, list[int]] = {}
-        for i, at in last.items():
-            ends.setdefault(at, []).append(i)
-        for at, op in enumerate(operations):
-            take(makers[op.target.first])
-            for i in ends.get(at, ()):
-                arena.give(*taken[i])
-        return units, arena.size
+        return assembled(self._operations, self._rows, results.rows, self.hardware.size)
 
     # rows
 
@@ -578,25 +442,6 @@ class Program:
         weighted = values * factors
         ends = np.concatenate([np.zeros((len(values), 1), np.int64), np.cumsum(weighted, axis=1)], axis=1)
         return np.asarray(ends[:, first[1:]] - ends[:, first[:-1]])
-
-
-@dataclass(frozen=True)
-class Code:
-    """A finished program.
-
-    Attributes:
-        code: its operations.
-        wide: its numbers of 64 bits.
-        units: size of the arena in 16-bit rows.
-        inputs: hardware integers of an event.
-        results: place and kind of every result (outputs, 2).
-    """
-
-    code: NDArray[np.int32]
-    wide: Ints
-    units: int
-    inputs: int
-    results: NDArray[np.int32]
 
 
 def _reach(low: Ints, high: Ints, shift: Ints) -> int:

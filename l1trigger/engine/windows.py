@@ -14,8 +14,9 @@ import numpy as np
 from l1trigger.convert.geometry import CONVOLUTIONS, below_everything, nearest, of
 from l1trigger.convert.graph import GraphLayer
 from l1trigger.engine.elements import by_group
+from l1trigger.engine.numbers import Numbers, joined
 from l1trigger.engine.products import weighted_sums
-from l1trigger.engine.program import Numbers, Program, joined
+from l1trigger.engine.program import Program
 
 
 def _seen(program: Program, layer: GraphLayer, x: Numbers) -> Numbers:
@@ -88,7 +89,7 @@ def _averages(
     parts = program.cast(joined(groups), accumulator)
     ends = np.cumsum([0, *(g.size for g in groups)])
     cut = [parts[a:b] for a, b in pairwise(ends)]
-    totals = program.cast(program.grouped(cut, [np.ones(g.size) for g in cut]), accumulator)
+    totals = program.cast(program.totals(cut), accumulator)
 
     def divided(total: Numbers, count: int) -> Numbers:
         fraction = int(total.fraction.max())

@@ -255,12 +255,12 @@ def _speed_figures(simulated: CsimResult) -> list[Figure]:
         FigureMaker("csim", Source.CSIM, simulated.compiler)("compile_s", simulated.compile_s)
     ]
     for what, value in simulated.events_per_s.items():
-        source = Source.ENGINE if what == "engine" else Source.CSIM
-        make = FigureMaker("quantized" if what == "quantized" else "csim", source, simulated.compiler)
+        source, tool = (Source.ENGINE, simulated.engine) if what == "engine" else (Source.CSIM, simulated.compiler)
+        make = FigureMaker("quantized" if what == "quantized" else "csim", source, tool)
         processes = simulated.processes if what == "csim" else 1
         figures.append(make("events_per_s", value, computed_by=what, processes=processes))
     if simulated.no_engine is not None:
-        make = FigureMaker("csim", Source.ENGINE, simulated.compiler)
+        make = FigureMaker("csim", Source.ENGINE, None)
         figures.append(make("events_per_s", None, simulated.no_engine, computed_by="engine"))
     return figures
 

@@ -1,6 +1,7 @@
 """The stage as a whole: a mismatch is found, named, recorded and saved; the test bench sees it too."""
 
 import re
+import shutil
 import subprocess
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import toy_trigger as toy
 
 from l1trigger import csim
 from l1trigger.csim.result import CsimResult
+from l1trigger.engine import library
 from l1trigger.errors import BitMismatchError
 
 
@@ -124,3 +126,15 @@ def test_test_bench_passes_and_fails(test_bench, project, tmp_path):
     done = call(test_bench, vectors / "tb_inputs.dat", wrong)
     assert done.returncode == 2 and "nothing is expected of event 7" in done.stderr
     assert call(test_bench, "nowhere", wrong).returncode == 2
+
+
+def test_without_an_engine_the_reason_is_kept(function, project, executable, tmp_path, monkeypatch):
+    """A compiler for the C++ alone is enough; what the engine lacks is said, and nothing is compared with it."""
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    library.load.cache_clear()
+    result = stage(function, project, executable.path.parents[3], toy.events(100), compiler=shutil.which("g++"))
+    library.load.cache_clear()
+    assert {c.between for c in result.comparisons} == {("quantized", "csim")}
+    assert "no-such-compiler" in result.no_engine and result.engine is None and "engine" not in result.events_per_s
+    result.save(tmp_path)
+    assert CsimResult.load(tmp_path).no_engine == result.no_engine

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from l1trigger.engine import library
-from l1trigger.engine.operations import Arena
-from l1trigger.engine.program import Program, fraction_bits, joined
+from l1trigger.engine.assembly import Arena
+from l1trigger.engine.numbers import fraction_bits, joined
+from l1trigger.engine.program import Program
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
