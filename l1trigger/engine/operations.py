@@ -49,6 +49,13 @@ def kind_of(low: int, high: int) -> int:
     raise too_wide()
 
 
+def _only(kinds: Ints) -> int:
+    """The one kind of some rows; kernels read rows of one kind only."""
+    found = np.unique(kinds)
+    assert len(found) < 2, f"rows of the kinds {found.tolist()} are read together"
+    return int(found[0]) if len(found) else 0
+
+
 def too_wide() -> UnsupportedLayerError:
     """The error for numbers that no kind of row holds."""
     return UnsupportedLayerError(
@@ -165,7 +172,7 @@ class Operation(ABC):
         Args:
             kind: of every row.
         """
-        read = int(kind[self.reads].max(initial=0))
+        read = _only(kind[self.reads])
         return read, max(read, self.target.kind), self.target.kind
 
     def words(self, layout: Layout, kind: Ints) -> NDArray[np.int32]:
@@ -194,7 +201,7 @@ class Summing(Operation):
 
     def kinds(self, kind: Ints) -> tuple[int, int, int]:
         """Sums are as wide as they, and what is read and written, need."""
-        read = int(kind[self.reads].max(initial=0))
+        read = _only(kind[self.reads])
         return read, max(kind_of(self.low, self.high), self.cast.kind, read, self.target.kind), self.target.kind
 
     def into(self, target: Rows, cast: Cast) -> Summing:
@@ -396,7 +403,7 @@ class Nearest(Operation):
 
     def kinds(self, kind: Ints) -> tuple[int, int, int]:
         """Squared distances stay below the largest number of their kind."""
-        read = int(kind[self.coordinates].max())
+        read = _only(kind[self.coordinates])
         return read, max(read, kind_of(0, self.farthest + 1)), 0
 
     def arguments(self, layout: Layout) -> list[Ints]:
@@ -428,7 +435,8 @@ class Gather(Operation):
 
     def kinds(self, kind: Ints) -> tuple[int, int, int]:
         """That of the features."""
-        return self.target.kind, self.target.kind, self.target.kind
+        read = _only(kind[self.source])
+        return read, read, read
 
     def arguments(self, layout: Layout) -> list[Ints]:
         """See the C++."""

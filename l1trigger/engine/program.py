@@ -200,7 +200,7 @@ class Program(Arithmetic):
         Raises:
             UnsupportedLayerError: a number can have too many values for a table.
         """
-        flat = x.ravel()
+        flat = self._one_kind(x.ravel())
         sizes = flat.high - flat.low + 1
         if int(sizes.max()) > LARGEST_TABLE:
             raise UnsupportedLayerError(
@@ -221,7 +221,7 @@ class Program(Arithmetic):
     def presence(self, x: Numbers) -> Numbers:
         """1 where a number is not 0, else 0."""
         target = self._new(x.size, 0)
-        self._operations.append(Presence(target, x.rows.ravel()))
+        self._operations.append(Presence(target, self._one_kind(x).rows.ravel()))
         return self._numbers(target, x.shape, 0, 0, 1)
 
     def nearest(self, coordinates: Numbers, mask: Numbers, neighbours: int, loops: bool) -> tuple[Numbers, Numbers]:

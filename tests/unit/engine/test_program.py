@@ -76,6 +76,7 @@ def test_numbers_of_different_types_together(first, second, seed, level):
         [[0, 0, 0, *first.raw_range]] * 4 + [[0, 0, 0, *second.raw_range]] * 4
     ), np.array([first.fraction] * 4 + [second.fraction] * 4))
     p, q = x[:4], x[4:]
+    five, both = program.combined([p, q], [5.0, 0.0]), np.concatenate([5 * a[:, :2], b[:, :2]], 1)
     results = {
         "sum": (p + q, a + b), "difference": (p - q, a - b), "product": (p * q, a * b), "squares": (p * p, a * a),
         "largest": (program.extremes([x[[i, 4 + i]] for i in range(4)]), np.maximum(a, b)),
@@ -84,6 +85,10 @@ def test_numbers_of_different_types_together(first, second, seed, level):
         "scaled": (p * np.array([1.5, -2.0, 0.0, 0.25]), a * [1.5, -2.0, 0.0, 0.25]),
         "dot": (program.products(np.array([0, 4]), p, q)[[0] * 4], np.repeat((a * b).sum(1), 4).reshape(-1, 4)),
         "table": (program.table(q, np.floor, FixedPoint(20, 18)), np.floor(b)),
+        "table of two kinds": (
+            program.table(joined([five[:2], q[:2]]), np.floor, FixedPoint(24, 20)), np.floor(both)
+        ),
+        "presence of two kinds": (program.presence(joined([five[:2], q[:2]])), (both != 0).astype(float)),
         "clipped": (program.clipped(p, 0, 1), np.clip(a, 0, 1)),
         "zero": (program.constant(np.array([0.0, 0.75, -3.0, 1e4])), np.tile([0.0, 0.75, -3.0, 1e4], (40, 1))),
     }
