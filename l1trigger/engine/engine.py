@@ -139,6 +139,8 @@ def _hardware(inputs: NDArray[Any], wanted: int) -> NDArray[np.int16]:
         raise DataError("inputs", f"an event has {size} numbers, the trigger function takes {wanted}",
                         "give events of the shape that the design was made for")
     flat = inputs.reshape(-1, wanted)
+    if flat.dtype.kind not in "iub" and (flat != np.rint(flat)).any():  # also where not a number
+        raise DataError("inputs", "holds numbers that are not whole", "give hardware integers, before any scaling")
     if flat.dtype != np.int16:
         limits = np.iinfo(np.int16)
         if flat.size and (flat.min() < limits.min or flat.max() > limits.max):

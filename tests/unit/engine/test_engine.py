@@ -77,6 +77,9 @@ def test_inputs_that_do_not_fit(made):
         made.scores(np.array([[40000, 0, 0, 0, 0, 0, 0, 0, 0]]))
     with pytest.raises(DataError, match="an event has 6 numbers, the trigger function takes 9"):
         made.scores(np.zeros((4, 2, 3), np.int16))
+    for wrong in (0.5, np.nan):
+        with pytest.raises(DataError, match="not whole.*before any scaling"):
+            made.scores(np.full((1, 9), wrong))
     assert len(made.scores(np.zeros((4, 9)))) == 4
 
 
