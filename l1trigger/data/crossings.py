@@ -13,189 +13,21 @@ collisions in one crossing and for any disjoint classes; n_j = N P_j gives an un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.data.detector import CELLS, MAP, TOWERS_ETA, TOWERS_PHI
-from l1trigger.data.electronics import REGIONS, trigger_primitives
+from l1trigger.data import crossings_kernel
+from l1trigger.data.detector import TOWERS_ETA, TOWERS_PHI
+from l1trigger.data.electronics import REGIONS, add_missing_et, add_muons, trigger_primitives
 from l1trigger.data.objects import OBJECTS
-from l1trigger.data.pool import PLAN, TAGS, PoolChunk, load_chunk
-from l1trigger.errors import DataError
+from l1trigger.data.pool_rows import LINE, Pool, positions
+from l1trigger.errors import DataError, ToolNotFoundError
 
-BLOCKS = 20
-"""Disjoint sub-pools; a crossing is made from the rows of one block only, so that blocks are independent."""
-ALL_BLOCKS, TRAIN_BLOCKS, TEST_BLOCKS = range(BLOCKS), range(BLOCKS // 2), range(BLOCKS // 2, BLOCKS)
-"""Training and test samples share no pool row."""
-_BATCH = 50  # crossings summed at once: the tower map must stay in the processor's cache
-_COLLISIONS_PER_PROCESS = 10_000_000
-
-
-@dataclass(frozen=True)
-class PoolClass:
-    """One class of pool rows.
-
-    Attributes:
-        name: process and tag, e.g. ``q030_mu``.
-        sigma_mb: cross section that all its rows stand for [mb].
-        first: rows of block b are ``first[b]`` up to ``first[b + 1]``.
-    """
-
-    name: str
-    sigma_mb: float
-    first: NDArray[np.int64]
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return int(self.first[-1] - self.first[0])
-
-
-class Pool:
-    """All classes of a pool in memory, ready to be summed.
-
-    Args:
-        classes: what each class is, in the order of the strata (soft first).
-        rows: of all classes and signals, concatenated in the same order and by block within a class.
-        signals: signal processes, whose rows stand behind those of the classes.
-    """
-
-    def __init__(self, classes: Sequence[PoolClass], rows: _Rows, signals: Sequence[PoolClass] = ()) -> None:
-        self.classes = tuple(classes)
-        self.signals = {s.name: s for s in signals}
-        self.start, self.muon_start = rows.start, rows.muon_start
-        self.muons = rows.muons.astype(np.float64)
-        self.collision = rows.collision
-        order = np.concatenate([np.full(c.rows, k) for k, c in enumerate([*classes, *signals])])
-        self.hardness = order * 1e5 + rows.pthat
-        # Cells become phi-major, so that turning a row in phi is one addition; behind them stands the map mirrored
-        # in eta, so that mirroring is another one.
-        cell = rows.cell.astype(np.int32)
-        depth, eta, phi = cell // MAP, cell // TOWERS_PHI % TOWERS_ETA, cell % TOWERS_PHI
-        direct = (phi * 2 + depth) * TOWERS_ETA + eta
-        mirrored = (phi * 2 + depth) * TOWERS_ETA + (TOWERS_ETA - 1 - eta)
-        self._mirror = len(cell)
-        self.cell = np.concatenate([direct, mirrored]).astype(np.int32)
-        self.value = np.tile(rows.value.astype(np.float32), 2)
-
-    @classmethod
-    def load(cls, folder: Path, signals: Sequence[str] = ()) -> Pool:
-        """Reads the chunks of a pool folder, as far as they exist.
-
-        Signal events serve tests only, so all of their rows are dealt out to the test blocks.
-
-        Raises:
-            DataError: a process has no chunk.
-        """
-        classes: list[PoolClass] = []
-        parts: list[_Rows] = []
-        base = 0
-        for number, process in enumerate(PLAN):
-            rows = _Rows.read(folder, process.name, number)
-            # Where every row was kept, clusters need no class of their own (and hard slices have little else).
-            groups = ((0, 1), (2,)) if process.keep_untagged == 1 else ((0,), (1,), (2,))
-            for group in groups:
-                chosen, first = rows.select(np.isin(rows.tag, group)).by_block()
-                sigma = rows.sigma_mb * rows.fraction[list(group)].sum()
-                classes.append(PoolClass(process.name + TAGS[group[0]], float(sigma), base + first))
-                parts.append(chosen)
-                base += len(chosen)
-        extra = []
-        for number, name in enumerate(signals, start=len(PLAN)):
-            rows, first = _Rows.read(folder, name, number).by_block(TEST_BLOCKS)
-            extra.append(PoolClass(name, rows.sigma_mb, base + first))
-            parts.append(rows)
-            base += len(rows)
-        return cls(classes, _Rows.join(parts), extra)
-
-    def means(self, pileup: float) -> NDArray[np.float64]:
-        """Mean number of collisions of each class in a crossing."""
-        sigma = np.array([c.sigma_mb for c in self.classes])
-        return np.asarray(pileup * sigma / sigma.sum())
-
-    def strata(self, pileup: float) -> NDArray[np.float64]:
-        """Probability of each stratum; they sum to 1."""
-        lam = self.means(pileup)
-        above = np.append(np.cumsum(lam[::-1])[::-1][1:], 0.0)
-        p = -np.expm1(-lam) * np.exp(-above)
-        p[0] = np.exp(-above[0])
-        return np.asarray(p)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Pool rows in flat arrays; see ``pool.PoolChunk``."""
-
-    start: NDArray[np.int64]
-    cell: NDArray[np.uint16]
-    value: NDArray[np.uint16]
-    muon_start: NDArray[np.int64]
-    muons: NDArray[np.float32]
-    pthat: NDArray[np.float32]
-    tag: NDArray[np.uint8]
-    collision: NDArray[np.int32]
-    sigma_mb: float
-    fraction: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.tag)
-
-    @classmethod
-    def read(cls, folder: Path, process: str, number: int) -> _Rows:
-        paths = sorted((folder / process).glob("chunk_*.npz"))
-        if not paths:
-            raise DataError(folder / process, "holds no chunk of the pool", "make it with `l1trigger data make`")
-        chunks = [load_chunk(p) for p in paths]
-        return cls.join([cls._of(c, number) for c in chunks])
-
-    @classmethod
-    def _of(cls, c: PoolChunk, number: int) -> _Rows:
-        return cls(
-            c.deposits.start, c.deposits.cell, c.deposits.value, c.muon_start, c.muons, c.pthat, c.tag,
-            c.collision + np.int32(number * _COLLISIONS_PER_PROCESS), c.sigma_mb, c.fraction,
-        )
-
-    @classmethod
-    def join(cls, parts: Sequence[_Rows]) -> _Rows:
-        """Rows one after the other; cross sections and fractions are averaged, as chunks are of equal size."""
-
-        def starts(sizes: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-            return np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
-
-        def all_of(name: str) -> NDArray[np.generic]:
-            return np.concatenate([getattr(p, name) for p in parts])
-
-        return cls(
-            starts([np.diff(p.start) for p in parts]), all_of("cell"), all_of("value"),  # type: ignore[arg-type]
-            starts([np.diff(p.muon_start) for p in parts]), all_of("muons"), all_of("pthat"),  # type: ignore[arg-type]
-            all_of("tag"), all_of("collision"),  # type: ignore[arg-type]
-            float(np.mean([p.sigma_mb for p in parts])), np.mean([p.fraction for p in parts], axis=0),
-        )
-
-    def select(self, which: NDArray[np.generic]) -> _Rows:
-        rows = np.flatnonzero(which) if which.dtype == bool else which.astype(np.int64)
-        source, start = _ranges(self.start, rows)
-        muon_source, muon_start = _ranges(self.muon_start, rows)
-        return _Rows(
-            start, self.cell[source], self.value[source], muon_start, self.muons[muon_source], self.pthat[rows],
-            self.tag[rows], self.collision[rows], self.sigma_mb, self.fraction,
-        )
-
-    def by_block(self, blocks: range = ALL_BLOCKS) -> tuple[_Rows, NDArray[np.int64]]:
-        """The rows ordered by block, and where each block begins."""
-        block = blocks.start + self.collision % len(blocks)
-        order = np.argsort(block, kind="stable")
-        return self.select(order), np.searchsorted(block[order], np.arange(BLOCKS + 1))
-
-
-def _ranges(start: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of all elements that the rows own, and the starts of the rows among them."""
-    size = start[rows + 1] - start[rows]
-    end = np.cumsum(size)
-    return np.repeat(start[rows] - end + size, size) + np.arange(size.sum()), np.concatenate([[0], end])
+_SAMPLE_BATCH, _STREAM_BATCH = 50, 1000
+"""Crossings drawn at once for a sample, where it is part of what a seed means, and for a stream, where it is faster."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +38,7 @@ class Crossings:
         objects: (crossings, 19, 3) hardware integers.
         regions: (crossings, 18, 14) hardware integers, or none if they were not asked for.
         stratum: index of the highest class present.
-        row: id of the hardest collision, unique over all processes.
+        row: id of the hardest collision, unique over all processes; -1 where there is none, or it is not told.
     """
 
     objects: NDArray[np.int16]
@@ -245,33 +77,54 @@ def _draw(
     return np.concatenate(rows), np.concatenate(crossing)
 
 
-def _sum(
+def _primitives(
     pool: Pool, rows: NDArray[np.int64], crossing: NDArray[np.int64], n: int, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Summed towers and muons; each row is turned in phi and mirrored in eta at random, both exact symmetries."""
-    turn, flip = rng.integers(0, TOWERS_PHI, len(rows)), rng.integers(0, 2, len(rows))
-    size = pool.start[rows + 1] - pool.start[rows]
-    end = np.cumsum(size)
-    source = np.repeat(pool.start[rows] + flip * pool._mirror - end + size, size)
-    source += np.arange(len(source))
-    cell = np.repeat(turn * 2 * TOWERS_ETA, size)
-    cell += pool.cell[source]
-    cell -= CELLS * (cell >= CELLS)
-    cell += np.repeat(crossing * CELLS, size)
-    summed = np.bincount(cell, pool.value[source], n * CELLS).astype(np.float64, copy=False)
-    towers = summed.reshape(n, TOWERS_PHI, 2, TOWERS_ETA)
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Objects and regions of n crossings, whose rows lie crossing by crossing.
 
-    source, _ = _ranges(pool.muon_start, rows)
-    count = pool.muon_start[rows + 1] - pool.muon_start[rows]
-    muons = pool.muons[source].copy()
+    Each row is turned in phi and mirrored in eta at random, both exact symmetries.
+    """
+    turn, flip = rng.integers(0, TOWERS_PHI, len(rows)), rng.integers(0, 2, len(rows))
+    muons = _muons(pool, rows, crossing, turn, flip)
+    try:
+        kernel = crossings_kernel.load()
+    except ToolNotFoundError:  # no compiler: the same integers from NumPy, a few times slower
+        return trigger_primitives(_towers(pool, rows, crossing, n, turn, flip), *muons)
+    objects, regions, lines = kernel.run(pool.rows, rows, np.searchsorted(crossing, np.arange(n + 1)), turn, flip)
+    add_missing_et(objects, lines)
+    add_muons(objects, *muons)
+    return objects, regions
+
+
+def _towers(
+    pool: Pool, rows: NDArray[np.int64], crossing: NDArray[np.int64], n: int, turn: NDArray[np.int64],
+    flip: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Summed towers (crossings, 72 phi, 2 depths, 56 eta) in 1/64 GeV."""
+    size = pool.rows.size[rows]
+    deposits = pool.rows.deposits[positions(pool.rows.begin[rows], size)[0]]
+    line, eta = np.divmod((deposits & 0xFFFF).astype(np.int64), LINE)
+    line = (line + np.repeat(2 * turn, size)) % (2 * TOWERS_PHI)
+    eta = np.where(np.repeat(flip, size), TOWERS_ETA - 1 - eta, eta)
+    cell = (np.repeat(crossing, size) * 2 * TOWERS_PHI + line) * TOWERS_ETA + eta
+    summed = np.bincount(cell, deposits >> 16, n * 2 * TOWERS_PHI * TOWERS_ETA).astype(np.float64, copy=False)
+    return summed.reshape(n, TOWERS_PHI, 2, TOWERS_ETA)
+
+
+def _muons(
+    pool: Pool, rows: NDArray[np.int64], crossing: NDArray[np.int64], turn: NDArray[np.int64], flip: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Crossing and kinematics of the muons."""
+    count = pool.rows.muon_size[rows]
+    muons = pool.rows.muons[positions(pool.rows.muon_begin[rows], count)[0]]
     muons[:, 1] *= 1 - 2 * np.repeat(flip, count)
     muons[:, 2] += np.repeat(turn, count) * (2 * np.pi / TOWERS_PHI)
-    return towers, np.repeat(crossing, count), muons
+    return np.repeat(crossing, count), muons
 
 
 def generate(
     pool: Pool, pileup: float, counts: Mapping[int, int] | Mapping[None, int], block: int, rng: np.random.Generator,
-    signal: str | None = None,
+    signal: str | None = None, stream: bool = False,
 ) -> Crossings:
     """Crossings from one block of the pool.
 
@@ -282,24 +135,29 @@ def generate(
         block: sub-pool.
         rng: random numbers.
         signal: name of the signal of which each crossing holds one event, taken in turn from the block's rows.
+        stream: makes other crossings of the same kind, faster, and does not tell their hardest collisions.
     """
-    lam = pool.means(pileup)
+    lam, batch = pool.means(pileup), _STREAM_BATCH if stream else _SAMPLE_BATCH
     out: list[tuple[NDArray[np.int16], ...]] = []
     done = 0
     for stratum, total in counts.items():
-        for begin in range(0, total, _BATCH):
-            n = min(_BATCH, total - begin)
+        for begin in range(0, total, batch):
+            n = min(batch, total - begin)
             rows, crossing = _draw(pool, lam, stratum, block, n, rng)
             if signal is not None:
                 first = pool.signals[signal].first
                 own = first[block] + (done + np.arange(n)) % (first[block + 1] - first[block])
                 rows, crossing = np.concatenate([rows, own]), np.concatenate([crossing, np.arange(n)])
             done += n
-            order = np.lexsort((pool.hardness[rows], crossing))
+            if stream:
+                order = np.argsort(crossing.astype(np.uint16), kind="stable")  # by counting, as they are few values
+            else:
+                order = np.lexsort((pool.hardness[rows], crossing))
             rows, crossing = rows[order], crossing[order]
             last = np.searchsorted(crossing, np.arange(n), "right") - 1
-            hardest = np.where(last >= 0, pool.collision[rows[np.maximum(last, 0)]], -1)
-            objects, regions = trigger_primitives(*_sum(pool, rows, crossing, n, rng))
+            known = (last >= 0) & (not stream)
+            hardest = np.where(known, pool.rows.collision[rows[np.maximum(last, 0)]], -1)
+            objects, regions = _primitives(pool, rows, crossing, n, rng)
             label = np.full(n, -1 if stratum is None else stratum, np.int16)
             out.append((objects, regions, label, hardest.astype(np.int32)))
     if not out:

@@ -23,7 +23,8 @@ REGIONS = (18, 14)
 _PAD = 8
 _ROW = TOWERS_ETA + 2 * _PAD
 _PLANE = (TOWERS_PHI + 2 * _PAD) * _ROW
-_ETA_CENTRES = np.rint((ETA_EDGES[1:] + ETA_EDGES[:-1]) / 2 / JET.lsb[1]).astype(np.int64)
+ETA_CENTRES = np.rint((ETA_EDGES[1:] + ETA_EDGES[:-1]) / 2 / JET.lsb[1]).astype(np.int64)
+"""Pseudorapidity of the towers in units of calorimeter objects."""
 
 
 def _box(eta: tuple[int, int], phi: tuple[int, int]) -> NDArray[np.int64]:
@@ -94,12 +95,32 @@ def _fill(
     out[crossing[use], kind.first + rank[use]] = values[use]
 
 
-def _missing_et(out: NDArray[np.int16], towers: NDArray[np.int16]) -> None:
+def add_missing_et(out: NDArray[np.int16], lines: NDArray[np.int32]) -> None:
+    """Writes missing ET into its row.
+
+    Args:
+        out: objects (crossings, 19, 3).
+        lines: sum of all towers at each phi (crossings, 72).
+    """
     angle = (np.arange(TOWERS_PHI) + 0.5) * 2 * math.pi / TOWERS_PHI
-    x, y = -(towers.sum(2, dtype=np.int32) @ np.stack([np.cos(angle), np.sin(angle)], 1)).T
+    x, y = -(lines @ np.stack([np.cos(angle), np.sin(angle)], 1)).T
     out[:, 0, 0] = np.minimum(np.rint(np.hypot(x, y)), MET.maximum[0])
     steps = np.floor(np.arctan2(y, x) / MET.lsb[2]).astype(np.int64)
     out[:, 0, 2] = np.where(out[:, 0, 0] > 0, signed_phi(steps, MET.phi_steps), 0)
+
+
+def add_muons(out: NDArray[np.int16], crossing: NDArray[np.int64], muons: NDArray[np.float64]) -> None:
+    """Writes the leading muons into their rows.
+
+    Args:
+        out: objects (crossings, 19, 3).
+        crossing: of each muon.
+        muons: (muons, 3) of pT [GeV], eta, phi [rad].
+    """
+    pt = np.floor(muons[:, 0] / MUON.lsb[0]).astype(np.int64)
+    eta = np.clip(np.rint(muons[:, 1] / MUON.lsb[1]).astype(np.int64), -MUON.maximum[1], MUON.maximum[1])
+    phi = np.floor(muons[:, 2] / MUON.lsb[2]).astype(np.int64)
+    _fill(out, MUON, crossing, pt, eta, phi)
 
 
 def _jets(out: NDArray[np.int16], towers: NDArray[np.int16], padded: NDArray[np.int16], cut: Thresholds) -> None:
@@ -111,7 +132,7 @@ def _jets(out: NDArray[np.int16], towers: NDArray[np.int16], padded: NDArray[np.
     et = window.sum(1) - strips[:, :3].sum(1)
     good = et >= cut.jet
     s = seeds.keep(good)
-    _fill(out, JET, s.crossing, et[good], _ETA_CENTRES[s.eta], 2 * s.phi + 1)
+    _fill(out, JET, s.crossing, et[good], ETA_CENTRES[s.eta], 2 * s.phi + 1)
 
 
 def _egammas(
@@ -126,7 +147,7 @@ def _egammas(
     ring = padded[seeds.at[:, None] + _ISOLATION].sum(1) - whole
     good = (et >= cut.egamma) & (et >= 0.85 * whole) & (ring <= 20 + 0.25 * et)
     s = seeds.keep(good)
-    _fill(out, EGAMMA, s.crossing, et[good], _ETA_CENTRES[s.eta], 2 * s.phi + 1)
+    _fill(out, EGAMMA, s.crossing, et[good], ETA_CENTRES[s.eta], 2 * s.phi + 1)
 
 
 def trigger_primitives(
@@ -155,11 +176,8 @@ def trigger_primitives(
 
     objects = np.zeros((n, OBJECTS, 3), np.int16)
     padded, padded_ecal = _pad(towers), _pad(ecal)
-    _missing_et(objects, towers)
+    add_missing_et(objects, towers.sum(2, dtype=np.int32))
     _jets(objects, towers, padded, cut)
     _egammas(objects, ecal, padded_ecal, padded, cut)
-    pt = np.floor(muons[:, 0] / MUON.lsb[0]).astype(np.int64)
-    eta = np.clip(np.rint(muons[:, 1] / MUON.lsb[1]).astype(np.int64), -MUON.maximum[1], MUON.maximum[1])
-    phi = np.floor(muons[:, 2] / MUON.lsb[2]).astype(np.int64)
-    _fill(objects, MUON, muon_crossing, pt, eta, phi)
+    add_muons(objects, muon_crossing, muons)
     return objects, regions

@@ -13,19 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.data import detector, electronics, parallel, pool, pythia
-from l1trigger.data.crossings import (
-    ALL_BLOCKS,
-    BLOCKS,
-    TEST_BLOCKS,
-    TRAIN_BLOCKS,
-    Crossings,
-    Pool,
-    allocate,
-    generate,
-    natural,
-)
+from l1trigger.data.crossings import Crossings, allocate, generate, natural
 from l1trigger.data.events import Events, save_events
 from l1trigger.data.objects import CLASSES
+from l1trigger.data.pool_rows import BLOCKS, TEST_BLOCKS, TRAIN_BLOCKS, Pool
 from l1trigger.errors import DataError
 from l1trigger.units import COLLIDING_BUNCHES, crossing_rate_khz
 
@@ -222,6 +213,3 @@ def data_card(spec: SampleSpec, pileup: float, seed: int, counts: list[int] | No
             ),
         ],
     }
-
-
-__all__ = ["ALL_BLOCKS", "SampleSpec", "data_card", "make_samples", "specs"]

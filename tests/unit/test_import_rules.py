@@ -21,6 +21,7 @@ ORDER = (
     # Ground: values and tools that know nothing of triggers.
     ("errors", "units"),
     ("fixed_point", "bit_exact", "package_files", "run_folder", "frameworks", "cores", "processes", "catalogue"),
+    ("kernels",),
     ("binary_points", "figures", "layer_summary"),
     # What a design says, what its plugins have to be, and the results that its stages hand on.
     ("design_paths",), ("unread", "sections", "compress_sections"), ("plugins",), ("contracts",), ("design",),

@@ -18,7 +18,7 @@ from csim_speed import Clock, hls4ml_speed, our_speed
 from rich.console import Console
 from rich.table import Table
 
-from l1trigger import pipeline
+from l1trigger import kernels, pipeline
 from l1trigger.convert import hls4ml
 from l1trigger.csim import compile
 from l1trigger.design import load
@@ -86,7 +86,7 @@ def main():
         table.add_row(name, "integers equal" if equal else "INTEGERS DIFFER", end_section=True)
     console = Console()
     console.print(table)
-    console.print(f"engine: {library.levels()[0]}, one thread, {library.BLOCK} events side by side")
+    console.print(f"engine: {kernels.levels()[0]}, one thread, {library.BLOCK} events side by side")
     return 0 if exact else 1
 
 

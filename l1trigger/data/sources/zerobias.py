@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from l1trigger.contracts.source import Source
-from l1trigger.data.crossings import TRAIN_BLOCKS
 from l1trigger.data.events import DataSet, Events, load_events
+from l1trigger.data.pool_rows import TRAIN_BLOCKS
 from l1trigger.data.pythia import SIGNALS
 from l1trigger.design import DataSection
 from l1trigger.errors import DataError, DesignError, nearest

@@ -5,8 +5,9 @@ from scipy import stats
 
 from l1trigger.data import crossings
 from l1trigger.data import pool as pools
-from l1trigger.data.crossings import BLOCKS, TEST_BLOCKS, TRAIN_BLOCKS, Pool, allocate, generate, natural
+from l1trigger.data.crossings import allocate, generate, natural
 from l1trigger.data.pool import chunk_path
+from l1trigger.data.pool_rows import BLOCKS, TEST_BLOCKS, TRAIN_BLOCKS, Pool
 from l1trigger.errors import DataError
 
 PILEUP = 5.0

@@ -7,8 +7,8 @@ import pytest
 import synthetic_pool
 
 from l1trigger.data import zerobias
-from l1trigger.data.crossings import TEST_BLOCKS, TRAIN_BLOCKS
 from l1trigger.data.events import load_events, save_events
+from l1trigger.data.pool_rows import TEST_BLOCKS, TRAIN_BLOCKS
 from l1trigger.data.sources.zerobias import ZeroBias, ZeroBiasOptions
 from l1trigger.data.zerobias import SampleSpec, make_samples, specs
 from l1trigger.errors import DataError, DesignError

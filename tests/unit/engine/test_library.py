@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+from l1trigger import kernels
 from l1trigger.engine import library
 from l1trigger.errors import ToolFailedError, ToolNotFoundError
 
@@ -14,7 +15,7 @@ def cache(monkeypatch, tmp_path):
     """A cache of one's own, and no library that is loaded already."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     library.load.cache_clear()
-    yield tmp_path / "cache" / "l1trigger" / "engine"
+    yield tmp_path / "cache" / "l1trigger" / "kernels"
     library.load.cache_clear()
 
 
@@ -47,15 +48,15 @@ def test_failing_compiler(cache, monkeypatch, tmp_path):
 
 def test_no_compiler(cache, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(ToolNotFoundError, match="The engine needs the C\\+\\+ compiler 'no-such-compiler'"):
+    with pytest.raises(ToolNotFoundError, match="engine.cpp needs the C\\+\\+ compiler 'no-such-compiler'"):
         library.load("baseline")
 
 
 def test_cache_that_cannot_be_made(cache, monkeypatch, tmp_path):
     (tmp_path / "cache").write_text("a file")
-    folder = library._cache_folder()
+    folder = kernels.cache_folder()
     assert os.access(folder, os.W_OK) and folder.stat().st_mode & 0o077 == 0
 
 
 def test_levels_are_those_of_the_processor():
-    assert library.levels()[-1] == "baseline" and set(library.levels()) <= set(library.LEVELS)
+    assert kernels.levels()[-1] == "baseline" and set(kernels.levels()) <= set(kernels.LEVELS)

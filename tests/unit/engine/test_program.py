@@ -6,6 +6,7 @@ from engine_networks import typed_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from l1trigger import kernels
 from l1trigger.engine import library
 from l1trigger.engine.assembly import Arena
 from l1trigger.engine.numbers import fraction_bits, joined
@@ -13,7 +14,7 @@ from l1trigger.engine.program import Program
 from l1trigger.errors import UnsupportedLayerError
 from l1trigger.fixed_point import FixedPoint, Overflow, Rounding
 
-LEVELS = library.levels()
+LEVELS = kernels.levels()
 SOURCES = st.builds(lambda w, i, s: FixedPoint(w, min(i, w), s), st.integers(2, 15), st.integers(-3, 9), st.booleans())
 TARGETS = st.builds(
     lambda w, i, s, q, o: FixedPoint(w + s, min(i, w) + s, s, q, o), st.integers(1, 18), st.integers(-4, 12),
