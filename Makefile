@@ -31,7 +31,7 @@ lint: venv
 	@$(BIN)/mypy
 
 lock: $(UV)
-	@$(UV) pip compile pyproject.toml --extra gen --extra calo --extra onnx --extra dev --universal --python-version 3.11 \
+	@$(UV) pip compile pyproject.toml --extra gen --extra calo --extra onnx --extra farm --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --quiet -o requirements.lock
 
 # A file that marks a finished installation; nothing is installed again until the lock changes.

@@ -108,7 +108,7 @@ class Entry:
 MEASURED_ALONG = frozenset({
     "threshold", "float_threshold", "float_rate_khz", "n_eff", "background_events", "integers", "processes", "ranks",
     "events", "stages", "stage", "works", "computed_as", "device_total", "report", "because", "uncorrected",
-    "loop_clocks", "best_baseline", "best_baseline_value",
+    "loop_clocks", "crossings", "cut_threshold", "achieved_error_khz", "best_baseline", "best_baseline_value",
 })
 """Conditions that were measured with a figure and so differ from run to run; all others are part of what it is."""
 
@@ -174,6 +174,15 @@ SHIPPED: tuple[Entry, ...] = (
           _HIGHER, printed=_EFFICIENCY, compared=_FOUR),
     Entry("rate_shift_khz", "rate shift against float", "kHz", Better.NEARER_ZERO, Group.FIDELITY,
           printed=Format(decimals=2)),
+    # From the crossings of `l1trigger rate`.
+    Entry("rate_at_pileup_khz", "rate at the design's threshold, by pile-up", "kHz", printed=_THREE_DIGITS),
+    Entry("pure_rate_khz", "rate that no cut of the menu takes", "kHz", printed=_THREE_DIGITS),
+    Entry("menu_rate_khz", "rate of the menu of cuts", "kHz", printed=_THREE_DIGITS),
+    Entry("cut_rate_khz", "rate of a cut", "kHz", printed=_THREE_DIGITS),
+    Entry("overlap_khz", "rate that the network and a cut have in common", "kHz", printed=_THREE_DIGITS),
+    Entry("rate_shift_at_pileup_khz", "rate shift against float, by pile-up", "kHz", Better.NEARER_ZERO,
+          printed=Format(decimals=2)),
+    Entry("threshold_at_pileup", "threshold for a trigger rate, by pile-up", printed=_FIVE_DIGITS),
     Entry("bit_mismatches", "integers that differ between levels", "", _LOWER, Group.FIDELITY),
     # Latency and resources.
     Entry("latency_cycles", "latency", "", _LOWER, Group.LATENCY, counted_in="cycles", tile="latency", hardware=True),

@@ -98,6 +98,10 @@ class ToolFailedError(L1TriggerError):
         super().__init__(f"{tool} {how}; its log is {log}." + (f" It ended with:\n{last_lines}" if last_lines else ""))
 
 
+class ClusterError(L1TriggerError):
+    """A cluster of workers cannot be started or reached, or does not keep its workers."""
+
+
 class BitMismatchError(L1TriggerError):
     """Two levels that must be equal bit for bit are not."""
 

@@ -65,15 +65,15 @@ def compiled(source: Path, level: str | None = None) -> Compiled:
         "install one, e.g. `apt install g++` or `dnf install gcc-c++`",
     )
     flags, folder, name = [*_FLAGS, *LEVELS[level]], cache_folder(), f"{source.stem}-{level}"
-    log, made = (folder / f"{name}-{os.getpid()}.{suffix}" for suffix in ("log", "part"))
-    version = processes.first_line([str(compiler), "--version"], log, _LIMIT_S) or compiler.name
-    key = hashlib.sha256(json.dumps([source.read_text(), flags, version]).encode()).hexdigest()[:16]
-    target = folder / f"{name}-{key}.so"
-    with FileLock(folder / f"{name}.lock"):
+    with FileLock(folder / f"{name}.lock"):  # holds off other processes and threads alike
+        log, made = folder / f"{name}.log", folder / f"{name}.part"
+        version = processes.first_line([str(compiler), "--version"], log, _LIMIT_S) or compiler.name
+        key = hashlib.sha256(json.dumps([source.read_text(), flags, version]).encode()).hexdigest()[:16]
+        target = folder / f"{name}-{key}.so"
         if not target.exists():
             processes.run(compiler.name, [str(compiler), *flags, str(source), "-o", str(made)], log, _LIMIT_S)
             made.replace(target)
-    log.unlink(missing_ok=True)
+        log.unlink(missing_ok=True)
     return Compiled(target, f"{level}, {version}")
 
 

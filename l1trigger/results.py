@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from l1trigger.convert.result import ConvertResult
     from l1trigger.csim.result import CsimResult
     from l1trigger.data.events import DataSet
+    from l1trigger.rate.result import RateResult
     from l1trigger.report.model import Report
     from l1trigger.synth.result import SynthResult
     from l1trigger.train.result import TrainResult
@@ -110,6 +111,17 @@ class Results:
         from l1trigger.synth.result import SynthResult
 
         return SynthResult.load(self._saved("synth"))
+
+    @cached_property
+    def rate(self) -> RateResult | None:
+        """Rates from very many crossings; None where there are none, or where they are of another trigger function."""
+        from l1trigger.rate.result import NAME, RateResult
+
+        record = RunFolder(self.folder).record("csim") if self.folder is not None else None
+        if self.folder is None or record is None or not (self.folder / NAME / "rate.json").exists():
+            return None
+        found = RateResult.load(self.folder / NAME)
+        return found if found.upstream == record.digest else None
 
     @cached_property
     def report(self) -> Report:

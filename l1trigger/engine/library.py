@@ -16,6 +16,8 @@ from l1trigger.package_files import firmware_folder
 
 BLOCK = 64
 """Events that are computed side by side."""
+VERSION = 1
+"""Of what the operations mean, counted up when that changes; see ``firmware/engine/engine.cpp``."""
 
 
 @cache

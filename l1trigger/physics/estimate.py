@@ -31,12 +31,14 @@ class Groups:
         ids: group of each event, counted from 0.
         count: number of groups.
         method: what the groups are, in words.
+        events: how many events each entry stands for, where equal ones were counted; None for one each.
     """
 
     weight: NDArray[np.float64]
     ids: NDArray[np.int64]
     count: int
     method: str
+    events: NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, events: Events, by_block: bool = True) -> Groups:
@@ -73,6 +75,10 @@ class Groups:
     def single(self) -> bool:
         """Whether every event is a group of its own."""
         return self.count == len(self.ids)
+
+    def number(self, which: NDArray[np.bool_]) -> int:
+        """How many events there are among some entries."""
+        return int(np.count_nonzero(which) if self.events is None else self.events[which].sum())
 
     def mean(self, values: NDArray[Any]) -> Estimate:
         """Weighted mean of one value per event, shape (events,)."""

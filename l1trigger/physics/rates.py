@@ -91,12 +91,23 @@ class RateCurve:
     n_eff: NDArray[np.float64]
 
 
-def rate(sample: Scored, threshold: float, colliding_bunches: int) -> Rate:
-    """Rate of ``score > threshold`` on a zero-bias sample."""
+def rate(
+    sample: Scored, threshold: float, colliding_bunches: int, among: NDArray[np.bool_] | None = None
+) -> Rate:
+    """Rate of ``score > threshold`` on a zero-bias sample.
+
+    Args:
+        sample: scores.
+        threshold: events with a greater score are accepted.
+        colliding_bunches: bunch crossings with collisions per turn.
+        among: which events count (events,); None takes all.
+    """
     accept = sample.scores > threshold
+    if among is not None:
+        accept &= among
     fraction, n_eff = accepted_fraction(accept, sample.groups)
     scale = crossing_rate_khz(colliding_bunches)
-    events = int(accept.sum())
+    events = sample.groups.number(accept)
     return Rate(threshold, scale * fraction.value, scale * fraction.error, n_eff, events, sample.groups.method)
 
 
@@ -155,7 +166,7 @@ def rate_curve(sample: Scored, colliding_bunches: int, points: int = 60, highest
 def accepted_fraction(accept: NDArray[Any], groups: Groups) -> tuple[Estimate, float]:
     """Accepted fraction of a background, and n_eff, the effective number of independent events behind it."""
     estimate = groups.mean(accept)
-    accepted = float(np.count_nonzero(accept))
+    accepted = float(groups.number(accept != 0))
     if estimate.value <= 0:
         return replace(estimate, value=0.0, error=0.0), 0.0
     n_eff = (estimate.value / estimate.error) ** 2 if estimate.error > 0 else accepted

@@ -45,8 +45,15 @@ class Spectrum:
     events: int
 
     @classmethod
-    def of(cls, scores: NDArray[Any], weight: NDArray[np.float64]) -> Spectrum:
+    def of(
+        cls, scores: NDArray[Any], weight: NDArray[np.float64], counts: NDArray[np.int64] | None = None
+    ) -> Spectrum:
         """Sorts scores (events,) with weights (events,).
+
+        Args:
+            scores: of events, or of entries that stand for several events with the same score.
+            weight: of each.
+            counts: events that each stands for; None for one each.
 
         Raises:
             ValueError: shapes differ, the sample is empty, or a score is not finite.
@@ -55,12 +62,13 @@ class Spectrum:
             raise ValueError(f"scores {scores.shape} and weights {weight.shape} do not fit, or are empty")
         if not np.isfinite(scores).all():
             raise ValueError("a score is not a finite number")
-        values, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+        values, inverse = np.unique(scores, return_inverse=True)
+        number = np.bincount(inverse, counts, len(values)).astype(np.int64)
         at = np.asarray(np.bincount(inverse, weight / weight.sum(), len(values)), np.float64)
         # Summed from the top, so that small tails do not drown in the rounding of the bulk.
         above = np.append(np.cumsum(at[:0:-1])[::-1], 0.0)
-        events = np.append(np.cumsum(counts[:0:-1])[::-1], 0)
-        return cls(values.astype(np.float64), at, above, events.astype(np.int64), len(scores))
+        events = np.append(np.cumsum(number[:0:-1])[::-1], 0)
+        return cls(values.astype(np.float64), at, above, events.astype(np.int64), int(number.sum()))
 
     def fraction_above(self, thresholds: NDArray[np.float64] | float) -> NDArray[np.float64]:
         """Fraction of the weight with a score greater than each threshold."""

@@ -21,6 +21,7 @@ from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.physics import best_baseline, classification, response
 from l1trigger.physics.measure import RATES_KHZ, comparison_figures, level_figures
 from l1trigger.physics.turn_on import turn_on_figures
+from l1trigger.rate.figures import figures as rate_figures
 from l1trigger.report import additions
 from l1trigger.report.budget import judge
 from l1trigger.report.hls import hls_figures
@@ -52,7 +53,8 @@ def build(design: Design, measured: Measurement) -> Report:
         *_agreement_figures(simulated.comparisons, FigureMaker("csim", Source.CSIM, simulated.compiler)),
         *_network_figures(compressed), *compressed.post_training_figures, *compressed.front_figures,
         *_speed_figures(simulated),
-        *hardware_figures(synthesized), *_rtl_level_figures(measured), *additions.figures(measured),
+        *hardware_figures(synthesized), *_rtl_level_figures(measured),
+        *(rate_figures(results.rate) if results.rate is not None else []), *additions.figures(measured),
     ]
     return Report(
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

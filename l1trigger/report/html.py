@@ -13,6 +13,7 @@ from l1trigger.report import (
     compress_tables,
     hls,
     layer_tables,
+    pileup_tables,
     run_tables,
     tables,
     teacher,
@@ -122,7 +123,10 @@ def _working_point(book: Book) -> list[Table]:
     """What the threshold gives: rates where the background is zero bias, accepted fractions elsewhere."""
     if not book.report.zero_bias:
         return [run_tables.working_point_table(book)]
-    return [run_tables.rate_table(book), tables.tpr_at_rate_table(book), run_tables.threshold_table(book)]
+    return [
+        run_tables.rate_table(book), tables.tpr_at_rate_table(book), run_tables.threshold_table(book),
+        *pileup_tables.tables(book),
+    ]
 
 
 def _seconds(value: float) -> str:

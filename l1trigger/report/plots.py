@@ -38,7 +38,7 @@ class Drawing:
 
 def drawings(measured: Measurement, report: Report) -> list[Drawing]:
     """All pictures of a report, in the order of the page."""
-    from l1trigger.report import plots_classes, plots_energy, plots_network, plots_physics, teacher
+    from l1trigger.report import plots_classes, plots_energy, plots_network, plots_physics, plots_pileup, teacher
 
     label = data_label(report.data)
     results = measured.results
@@ -47,6 +47,7 @@ def drawings(measured: Measurement, report: Report) -> list[Drawing]:
         *plots_physics.efficiency_bars(report),
         *plots_physics.rate_plots(measured),
         *plots_physics.shift_plots(measured),
+        *plots_pileup.pileup_plots(measured, report),
         *plots_physics.score_plots(measured),
         *plots_physics.correlation_plots(measured),
         *teacher.plots(measured, report),

@@ -33,7 +33,7 @@ ORDER = (
     # What makes a trigger function.
     ("quantize",), ("keras_import",), ("models",), ("train",), ("scores",), ("compress",),
     # What makes firmware of it and measures that.
-    ("convert",), ("engine",), ("csim",), ("synth",),
+    ("convert",), ("engine",), ("csim",), ("farm",), ("rate",), ("synth",),
     # What tells of it.
     ("report",), ("compare",),
     # What runs all of this.
@@ -60,7 +60,8 @@ class Allowed(NamedTuple):
 EXCEPTIONS = (
     Allowed(
         "results",
-        ("data.events", *(f"{s}.result" for s in ("train", "compress", "convert", "csim", "synth")), "report.model"),
+        ("data.events", *(f"{s}.result" for s in ("train", "compress", "convert", "csim", "rate", "synth")),
+         "report.model"),
         "every stage is given the results of those before it, and each is read when it is first asked for",
     ),
     Allowed(

@@ -1,0 +1,1 @@
+"""``l1trigger rate``: rates from very many crossings, scored by the engine."""
