@@ -30,7 +30,7 @@ class Results:
         folder: the run folder; its results are read when they are first asked for.
         quick: whether it is a quick run.
         timings: seconds of the stages; None reads them in the folder.
-        data, train, compress, convert, csim, synth: results at hand, which take the place of those in the folder.
+        data, train, compress, convert, csim, synth, rate: results at hand, which take the place of those in the folder.
 
     Attributes:
         folder: the run folder; None where all results are at hand.
@@ -41,11 +41,13 @@ class Results:
         self, folder: Path | None = None, *, quick: bool = False, timings: Mapping[str, float] | None = None,
         data: DataSet | None = None, train: TrainResult | None = None, compress: CompressResult | None = None,
         convert: ConvertResult | None = None, csim: CsimResult | None = None, synth: SynthResult | None = None,
+        rate: RateResult | None = None,
     ) -> None:
         self.folder, self.quick = folder, quick
         self._timings = timings
         at_hand = {
             "data": data, "train": train, "compress": compress, "convert": convert, "csim": csim, "synth": synth,
+            "rate": rate,
         }
         # A cached property looks here first.
         self.__dict__ |= {name: result for name, result in at_hand.items() if result is not None}

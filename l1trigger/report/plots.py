@@ -40,14 +40,13 @@ def drawings(measured: Measurement, report: Report) -> list[Drawing]:
     """All pictures of a report, in the order of the page."""
     from l1trigger.report import plots_classes, plots_energy, plots_network, plots_physics, plots_pileup, teacher
 
-    label = data_label(report.data)
+    label, energy = data_label(report.data), data_label(report.data, pileup=False)
     results = measured.results
     pictures: Iterable[tuple[Picture, Draw]] = (
         *plots_physics.roc_plots(measured),
         *plots_physics.efficiency_bars(report),
         *plots_physics.rate_plots(measured),
         *plots_physics.shift_plots(measured),
-        *plots_pileup.pileup_plots(measured, report),
         *plots_physics.score_plots(measured),
         *plots_physics.correlation_plots(measured),
         *teacher.plots(measured, report),
@@ -59,17 +58,18 @@ def drawings(measured: Measurement, report: Report) -> list[Drawing]:
         *plots_network.layer_plots(report),
     )
     simulated = bool(_test_card(report.data).get("simulated", True))
-    return [Drawing(picture, draw, label, simulated) for picture, draw in pictures]
+    at_pileups = [Drawing(p, draw, energy, simulated) for p, draw in plots_pileup.pileup_plots(measured, report)]
+    return [*(Drawing(picture, draw, label, simulated) for picture, draw in pictures), *at_pileups]
 
 
-def data_label(data: DataCard | None) -> str:
-    """What the events are: energy and pile-up, as far as the card says."""
+def data_label(data: DataCard | None, pileup: bool = True) -> str:
+    """What the events are: energy and, where it is one for all, pile-up, as far as the card says."""
     if data is None:
         return ""
     card = _test_card(data)
     energy = f"{card['energy_tev']:g} TeV" if isinstance(card.get("energy_tev"), int | float) else ""
-    pileup = f"pile-up {data.pileup:g}" if data.pileup is not None else ""
-    return ", ".join(x for x in (pileup, energy) if x)
+    at = f"pile-up {data.pileup:g}" if pileup and data.pileup is not None else ""
+    return ", ".join(x for x in (at, energy) if x)
 
 
 def _test_card(data: DataCard | None) -> Mapping[str, str | float | int | bool]:

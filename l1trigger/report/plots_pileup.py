@@ -14,6 +14,7 @@ from l1trigger.rate.result import RateResult
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture, Report
 from l1trigger.report.style import BASELINE_COLORS, BASELINE_DASHES, BASELINE_STYLE, SIGNAL_COLORS
+from l1trigger.report.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,12 +29,12 @@ def pileup_plots(measured: Measurement, report: Report) -> Drawn:
     result = measured.results.rate
     if result is None:
         return
-    most = max(int(f.conditions["crossings"]) for f in report.find("rate_at_pileup_khz"))
+    fewest = min(int(f.conditions["crossings"]) for f in report.find("rate_at_pileup_khz"))
     yield Picture(
         name="pileup_threshold", section="rates", title="Rate against threshold, by pile-up",
-        caption=f"Engine, {most:,} crossings each. Bands: one standard deviation from disjoint sub-pools. Curves end "
-        f"where the rate rests on fewer than {rates.MINIMUM_EVENTS} effective events. Dashed: the part that no cut of "
-        "the menu takes. Dotted: the design's threshold.".replace(",", "\u2009"),
+        caption=f"Engine, at least {number(fewest)} crossings each. Bands: one standard deviation from disjoint "
+        f"sub-pools. Curves end where the rate rests on fewer than {rates.MINIMUM_EVENTS} effective events. Dashed: "
+        "the part that no cut of the menu takes. Dotted: the design's threshold.",
     ), partial(_thresholds, result)
     if len(result.pileups) > 1:
         yield Picture(
@@ -54,7 +55,7 @@ def _thresholds(result: RateResult, ax: Axes) -> None:
                 for t in curve.threshold]
         known = [r for r in pure if r.reason is None]
         ax.plot([r.threshold for r in known], [r.khz for r in known], color=color, linewidth=1.8, linestyle="--",
-                label="alone" if pileup == next(iter(result.pileups)) else None)
+                label="no cut takes it" if pileup == list(result.pileups)[-1] else None)
     ax.axvline(result.threshold * result.lsb, color="black", linestyle=":", linewidth=1.5)
     ax.set(yscale="log", xlabel="threshold of the firmware's score", ylabel="rate [kHz]")
     ax.legend(loc="upper right")
@@ -75,6 +76,8 @@ def _pileups(report: Report, ax: Axes) -> None:
 
 def _line(ax: Axes, figures: list[Figure], **look: object) -> None:
     known = [f for f in figures if f.value is not None]
+    if not known:
+        return
     x = [float(f.conditions["pileup"]) for f in known]
     y = np.array([f.value for f in known], np.float64)
     spans = np.array([f.interval or (f.value, f.value) for f in known], np.float64).reshape(-1, 2)

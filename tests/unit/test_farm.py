@@ -112,7 +112,8 @@ def test_batch_system(tmp_path, monkeypatch):
     """A stand-in for sbatch starts the workers that it is told to."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name, text in {"sbatch": 'bash "$1" >/dev/null 2>&1 &\necho "Submitted batch job $!"', "scancel": 'kill "$1"'}.items():
+    submit = 'bash "$1" >/dev/null 2>&1 &\necho "Submitted batch job $!"'
+    for name, text in {"sbatch": submit, "scancel": 'kill "$1"'}.items():
         (programs / name).write_text(f"#!/bin/bash\n{text}\n")
         (programs / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")

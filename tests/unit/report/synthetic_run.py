@@ -19,6 +19,7 @@ from l1trigger.figures import Figure, Source
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.layer_summary import LayerSummary
 from l1trigger.network import QuantizedNetwork
+from l1trigger.rate.result import RateResult
 from l1trigger.results import Results
 from l1trigger.synth.result import SynthResult
 from l1trigger.train.result import TrainResult
@@ -145,12 +146,15 @@ class Stages:
             comparisons, 12.3, {"csim": 81_234.0, "quantized": 20_345.0}, 2, "g++ 12.2.0",
         )
 
-    def results(self, synth: SynthResult | None = None, quick: bool = False, **timings: float) -> Results:
+    def results(
+        self, synth: SynthResult | None = None, quick: bool = False, rate: RateResult | None = None, **timings: float
+    ) -> Results:
         """The same as values of a run; without a result of synth, that of a design that asks for no RTL."""
         synth = synth or SynthResult("xcvu9p-flga2104-2-e", 5.0, reason="synth.route is none", route="none")
         return Results(
             quick=quick, timings=timings, data=self.data, train=self.trained, compress=self.compressed,
             convert=self.converted, csim=self.simulated, synth=synth,
+            rate=rate,
         )
 
 
