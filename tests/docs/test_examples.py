@@ -23,9 +23,11 @@ from typer.testing import CliRunner
 
 from l1trigger import design, stages
 from l1trigger.cli import app
+from l1trigger.farm import ClusterFile
 
 TAKES_MINUTES = frozenset({
-    "run", *(s.name for s in stages.STAGES), "stage", "bits", "zerobias", "adc2021", "showers",
+    "run", *(s.name for s in stages.STAGES), "stage", "bits", "rate", "pool", "zerobias", "adc2021",
+    "showers",
 })
 """Commands that are not run here but read, with all their options; everything else runs."""
 OTHER_PROGRAMS = frozenset({"cd", "git", "ruff", "mypy", "pytest", "pre-commit"})
@@ -138,8 +140,14 @@ def test_python_runs(block: Block, checkout: Path) -> None:
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_designs_load(block: Block, checkout: Path) -> None:
-    """A whole design as it is; a fragment in place of, or within, the sections of the design that its fence names."""
+    """A whole design as it is; a fragment in place of, or within, the sections of the design that its fence names.
+
+    A fence may also name another kind of file.
+    """
     given = yaml.load(block.text, design._Loader)
+    if block.info == "cluster":
+        ClusterFile.model_validate(given)
+        return
     if "name" not in given:
         assert block.info, f"{block}: name the design that this fragment changes behind the word yaml"
         whole = yaml.load((ROOT / block.info).read_text(encoding="utf-8"), design._Loader)

@@ -1,0 +1,74 @@
+"""Crossings per second that are made, scored and counted: threads and Dask workers, one and several.
+
+The reference in the same run is one thread. The counts are held against those of the reference, bit for bit.
+
+    python tools/bench/rate_speed.py RUN --pool POOL [--events 1e6] [--workers 2]
+"""
+
+import argparse
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from l1trigger.farm import Farm
+from l1trigger.rate import menu
+from l1trigger.rate.chunks import Task, chunks, loaded
+from l1trigger.rate.counts import Counts
+from l1trigger.rate.study import proven_engine
+from l1trigger.results import Results
+from l1trigger.run_folder import RunFolder
+
+PILEUP = 50.0
+
+
+def same(a, b):
+    return all(np.array_equal(getattr(a, n), getattr(b, n)) for n in ("block", "stratum", "pattern", "score", "events"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--pool", type=Path, required=True)
+    parser.add_argument("--events", type=float, default=1e6)
+    parser.add_argument("--workers", type=int, default=2)
+    args = parser.parse_args()
+    results = Results(args.run)
+    engine = proven_engine(results, RunFolder(args.run))
+    task = Task(args.pool.absolute(), "objects", engine, menu.at_rate(results.data, 10.0), 1)
+    loaded(task.pool)
+    jobs, few = chunks(PILEUP, int(args.events)), chunks(PILEUP, 10_000)
+    n = args.workers
+    farms = {"1 thread (reference)": (Farm(1), 1), f"{n} threads": (Farm(n), n),
+             "1 Dask worker": (Farm(1, "local"), 1), f"{n} Dask workers": (Farm(n, "local"), n)}
+    table = Table("", "s", "start [s]", "crossings/s", "ratio to reference", "efficiency", "equal")
+    reference, counts, equal, alone = None, None, True, {}
+    for name, (farm, workers) in farms.items():
+        began = time.perf_counter()
+        list(farm.map(task.count, few))  # starts what has to be started, and reads the pool
+        start = time.perf_counter() - began
+        began = time.perf_counter()
+        found = Counts.join([c for _, c in farm.map(task.count, jobs)])
+        seconds = time.perf_counter() - began - (start if farm.cluster else 0)
+        reference, counts = reference or seconds, counts or found
+        alone[farm.cluster] = alone.get(farm.cluster, seconds)
+        exact = same(found, counts)
+        equal &= exact
+        table.add_row(
+            name, f"{seconds:.1f}", f"{start:.1f}" if farm.cluster else "", f"{found.events.sum() / seconds:,.0f}",
+            f"{reference / seconds:.2f}", f"{100 * alone[farm.cluster] / seconds / workers:.0f} %", str(exact),
+        )
+    console = Console()
+    console.print(f"{args.run.name}, pile-up {PILEUP:g}, numpy {np.__version__}, at most "
+                  f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB in this process; a cluster's "
+                  "time is without its start")
+    console.print(table)
+    return 0 if equal else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
