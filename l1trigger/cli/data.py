@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from l1trigger.cli.errors import ClearErrors
+from l1trigger.cli.options import Cluster
 from l1trigger.cli.run import up_to
 from l1trigger.cores import cores
 
@@ -77,13 +78,15 @@ def make_zerobias(
     _tell(files)
 
 
-def make_pool(out: Out, scale: Scale = 1.0, part: Part = 0, workers: Workers = None) -> None:
+def make_pool(
+    out: Out, scale: Scale = 1.0, part: Part = 0, workers: Workers = None, cluster: Cluster = None,
+) -> None:
     """Generates the collisions that zero-bias crossings and the rates of `l1trigger rate` are made from."""
     from l1trigger.cli.display import bar
     from l1trigger.data import pool
 
     with _writable(out), bar("pool") as progress:
-        pool.make_pool(out, pool.PLAN, scale, workers or cores(), progress, part)
+        pool.make_pool(out, pool.PLAN, scale, workers or cores(), progress, part, cluster)
     chunks = sorted(out.glob("*/chunk_*.npz"))
     typer.echo(f"{out}  {len(chunks)} chunks, {sum(f.stat().st_size for f in chunks) / 1e6:.1f} MB")
 

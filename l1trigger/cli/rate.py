@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from l1trigger.cli.options import Cluster
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,10 +34,6 @@ FloatEvents = Annotated[float, typer.Option(
 )]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of the random numbers.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="At once; all cores by default.")]
-Cluster = Annotated[str | None, typer.Option(
-    "--cluster", metavar="WHERE", help="Dask workers in place of threads: local, the address of a scheduler, or a file "
-    "with kind (slurm or htcondor), jobs, cores, memory and options of dask-jobqueue; needs the extra farm.",
-)]
 
 
 def add_to(app: typer.Typer) -> None:

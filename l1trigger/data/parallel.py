@@ -5,7 +5,10 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
+
+from l1trigger.farm import Farm
 
 Progress = Callable[[int, int], None]
 """Called with what is done and what there is in all."""
@@ -35,8 +38,9 @@ def run(
     progress: Progress,
     start: Literal["spawn", "fork"] = "spawn",
     jobs_per_process: int | None = None,
+    cluster: str | None = None,
 ) -> None:
-    """Calls a function for every job in parallel processes.
+    """Calls a function for every job in parallel processes, here or on a cluster.
 
     Args:
         function: of a job's values.
@@ -47,9 +51,15 @@ def run(
         start: ``spawn`` gives fresh interpreters, as needed once TensorFlow is loaded; ``fork`` shares memory.
         jobs_per_process: jobs after which a process is replaced by a fresh one; None keeps it. With 1, what a job
             gives cannot depend on those before it, also where a library keeps a state of its own.
+        cluster: of Dask workers, which see the same files; see ``l1trigger.farm``. None works in processes here.
     """
     done = total - len(jobs)
     progress(done, total)
+    if cluster is not None:
+        for _ in Farm(workers, cluster).map(partial(_apply, function), jobs):
+            done += 1
+            progress(done, total)
+        return
     context = multiprocessing.get_context(start)
     with ProcessPoolExecutor(workers, context, max_tasks_per_child=jobs_per_process) as ex:
         try:
@@ -60,3 +70,7 @@ def run(
         except BaseException:
             ex.shutdown(wait=False, cancel_futures=True)  # else an interrupt would wait for the whole queue
             raise
+
+
+def _apply(function: Callable[..., Any], job: tuple[Any, ...]) -> None:
+    function(*job)

@@ -278,6 +278,7 @@ def make_pool(
     workers: int = 1,
     progress: parallel.Progress = lambda done, total: None,
     part: int = 0,
+    cluster: str | None = None,
 ) -> None:
     """Makes the chunks of a pool that are not there yet, in parallel processes.
 
@@ -288,7 +289,8 @@ def make_pool(
         workers: processes.
         progress: called with (chunks done, chunks in all).
         part: which of the pools of this scale; no two of them share a collision.
+        cluster: of Dask workers that make the chunks, see ``l1trigger.farm``; None takes processes here.
     """
     todo = [(p, c + part * p.chunks(scale)) for p, c in parallel.round_robin(plan, scale)]
-    missing = [(p, c, folder) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
-    parallel.run(_make_and_save, missing, len(todo), workers, progress)
+    missing = [(p, c, folder.absolute()) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
+    parallel.run(_make_and_save, missing, len(todo), workers, progress, cluster=cluster)

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from l1trigger import farm
+from l1trigger.data import parallel
 from l1trigger.errors import ClusterError, MissingExtraError
 from l1trigger.farm import ClusterFile, Farm
 
@@ -93,6 +94,18 @@ def test_killed_workers_lose_nothing(tmp_path):
     killer.join()
     assert found == {(tmp_path, x): x * x for x in range(12)}
     assert len(list(tmp_path.glob("pid-*"))) > 2  # another worker took the place of the killed one
+
+
+def touch(folder, name):
+    (folder / name).touch()
+
+
+def test_jobs_of_processes_run_on_a_cluster(tmp_path):
+    told = []
+    jobs = [(tmp_path, str(i)) for i in range(5)]
+    parallel.run(touch, jobs, 7, 1, lambda done, total: told.append((done, total)), cluster="local")
+    assert sorted(p.name for p in tmp_path.iterdir()) == list("01234")
+    assert told == [(n, 7) for n in range(2, 8)]
 
 
 def test_scheduler_at_an_address():

@@ -21,7 +21,7 @@ ORDER = (
     # Ground: values and tools that know nothing of triggers.
     ("errors", "units"),
     ("fixed_point", "bit_exact", "package_files", "run_folder", "frameworks", "cores", "processes", "catalogue"),
-    ("kernels",),
+    ("kernels", "farm"),
     ("binary_points", "figures", "layer_summary"),
     # What a design says, what its plugins have to be, and the results that its stages hand on.
     ("design_paths",), ("unread", "sections", "compress_sections"), ("plugins",), ("contracts",), ("design",),
@@ -33,7 +33,7 @@ ORDER = (
     # What makes a trigger function.
     ("quantize",), ("keras_import",), ("models",), ("train",), ("scores",), ("compress",),
     # What makes firmware of it and measures that.
-    ("convert",), ("engine",), ("csim",), ("farm",), ("rate",), ("synth",),
+    ("convert",), ("engine",), ("csim",), ("rate",), ("synth",),
     # What tells of it.
     ("report",), ("compare",),
     # What runs all of this.
