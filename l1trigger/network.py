@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import zipfile
@@ -42,6 +43,14 @@ class QuantizedNetwork:
         """Takes a QKeras model in its normal form: weights on the grid of their quantizers, which are plain types."""
         config, weights = normal_form.normalized(model)
         return cls(config, weights, input_type, output_type)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of all that it is."""
+        content = hashlib.sha256(f"{self.config} {self.input_type} {self.output_type}".encode())
+        for w in self.weights:
+            content.update(f"{w.shape} {w.dtype}".encode() + np.ascontiguousarray(w).tobytes())
+        return content.hexdigest()
 
     def build(self, exact: bool = True) -> Any:
         """The QKeras model.

@@ -186,6 +186,7 @@ def convert(
     """
     with printing_into(log):
         g = graph(network, section, function, folder)
+        _remember(_key(network, section), layers(g))
         g.write()
     graph_hls.write(network.build(exact=False), network.input_type, section.reuse_factor, folder)
     (sink,) = g.get_output_variables()
@@ -199,16 +200,34 @@ def convert(
     )
 
 
-def graph_layers(network: QuantizedNetwork, section: ConvertSection, log: Path | None = None) -> tuple[GraphLayer, ...]:
+def graph_layers(network: QuantizedNetwork, section: ConvertSection) -> tuple[GraphLayer, ...]:
     """What every layer of a network computes, as plain values; raises as ``graph`` does.
+
+    They are made once in a process: converting takes seconds, and several stages ask.
 
     Args:
         network: the quantized network.
         section: see ``graph``.
-        log: takes what hls4ml prints; None drops it.
     """
-    with tempfile.TemporaryDirectory() as folder, printing_into(log or Path(folder) / "log"):
-        return layers(graph(network, section, "network", Path(folder)))
+    key = _key(network, section)
+    if key not in _KNOWN:
+        with tempfile.TemporaryDirectory() as folder, printing_into(Path(folder) / "log"):
+            _remember(key, layers(graph(network, section, "network", Path(folder))))
+    return _KNOWN[key]
+
+
+_KNOWN: dict[str, tuple[GraphLayer, ...]] = {}
+"""Layers of the networks that were converted last."""
+
+
+def _remember(key: str, converted: tuple[GraphLayer, ...], most: int = 8) -> None:
+    if len(_KNOWN) >= most:
+        _KNOWN.pop(next(iter(_KNOWN)))
+    _KNOWN[key] = converted
+
+
+def _key(network: QuantizedNetwork, section: ConvertSection) -> str:
+    return f"{network.digest} {section.model_dump_json()}"
 
 
 def hls4ml_module() -> Any:

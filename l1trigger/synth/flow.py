@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from l1trigger.cores import cores
-from l1trigger.processes import run_each
 from l1trigger.run_folder import checkpoints
 from l1trigger.synth import lower, parallel, per_layer, verilator
 from l1trigger.synth.machine import Machine, Proof, Share, Subject
@@ -90,17 +88,10 @@ def _proof(
 
 def _synthesized(shares: Sequence[Share], chosen: Synthesizer, folder: Path) -> tuple[list[Share], dict[str, int]]:
     """The shares with the cells of one copy each, and the cells of all copies together."""
-
-    def cells(share: Share) -> dict[str, int]:
-        return dict(chosen.synthesize(share.module, folder / share.module.top))
-
-    # The largest first, so that none is left over at the end.
-    order = sorted(shares, key=lambda s: -s.estimated_lut)
-    cell_counts = run_each(cells, order, cores())
-    counts = {share.module.top: count for share, count in zip(order, cell_counts, strict=True)}
+    counts = chosen.synthesize_each({s.module.top: s.module for s in shares}, folder)
     total = {kind: sum(s.copies * counts[s.module.top][kind] for s in shares) for kind in RESOURCES}
     return [
-        replace(s, listed=s.listed and replace(s.listed, cells=counts[s.module.top])) for s in shares
+        replace(s, listed=s.listed and replace(s.listed, cells=dict(counts[s.module.top]))) for s in shares
     ], total
 
 

@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from l1trigger.convert.graph import GraphLayer, input_slices
-from l1trigger.cores import cores
 from l1trigger.fixed_point import FixedPoint
-from l1trigger.processes import run_each
 from l1trigger.sections import SynthSection
 from l1trigger.synth import lower, rtl
 from l1trigger.synth.partial_logic import Ports, layer_logic
@@ -72,13 +70,12 @@ def resources(parts: Sequence[Part], section: SynthSection, fpga: str, folder: P
     working = [part for part in parts if _has_logic(part[2])]
     if not section.yosys:
         return tuple(_resources(part, None) for part in working)
-    chosen = SYNTHESIZERS.of(section)
-
-    def synthesized(part: Part) -> LayerResources:
-        sources = rtl.write_combinational(part[2], folder / part[0] / "rtl")
-        return _resources(part, chosen.synthesize(Module(sources, fpga, prove=False), folder / part[0]))
-
-    return tuple(run_each(synthesized, working, cores()))
+    modules = {
+        name: Module(rtl.write_combinational(comb, folder / name / "rtl"), fpga, prove=False)
+        for name, _, comb in working
+    }
+    cells = SYNTHESIZERS.of(section).synthesize_each(modules, folder)
+    return tuple(_resources(part, cells[part[0]]) for part in working)
 
 
 def _resources(part: Part, cells: Mapping[str, int] | None) -> LayerResources:

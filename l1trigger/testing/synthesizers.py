@@ -70,8 +70,11 @@ def _cells(
         "unproven": Module(sources, part, "outer", prove=False),
     }
     with ThreadPoolExecutor(len(modules)) as pool:
-        counts = pool.map(lambda item: chosen.synthesize(item[1], folder / item[0]), modules.items())
-        return dict(zip(modules, counts, strict=True))
+        counts = pool.map(lambda item: dict(chosen.synthesize(item[1], folder / item[0])), modules.items())
+        single = dict(zip(modules, counts, strict=True))
+    each = {name: dict(cells) for name, cells in chosen.synthesize_each(modules, folder.with_name("each")).items()}
+    require(each == single, "it counts several modules otherwise than each of them alone")
+    return single
 
 
 def _check_counts(chosen: Synthesizer, cells: Mapping[str, Mapping[str, int]]) -> None:

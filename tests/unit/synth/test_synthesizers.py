@@ -38,6 +38,16 @@ def test_the_check_notices_a_synthesizer_that_is_wrong(wrong, said, tmp_path):
         check_synthesizer(Wrong, tmp_path)
 
 
+def test_the_check_notices_counts_that_depend_on_others(tmp_path):
+    class Wrong(WordCounter):
+        def synthesize_each(self, modules, folder):
+            counts = super().synthesize_each(modules, folder)
+            return counts | {"inner": {**counts["inner"], "lut": 99}}
+
+    with pytest.raises(AssertionError, match="several modules otherwise"):
+        check_synthesizer(Wrong, tmp_path)
+
+
 @pytest.fixture
 def word_counter(monkeypatch):
     """Puts the word counter among the plugins, as its package's entry point would."""
