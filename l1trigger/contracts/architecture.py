@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -26,6 +27,16 @@ Weights = Mapping[str, NDArray[Any]]
 """What a training leaves: arrays by name, as the architecture understands them."""
 Loss = Callable[[Any, Any], Any]
 """Of (target, output), as tensors, per event."""
+
+
+class Part(StrEnum):
+    """What of a trained network a score brings to firmware."""
+
+    OUTPUTS = "outputs"
+    RECONSTRUCTION = "reconstruction"
+    LATENT = "latent"
+
+
 STORED = {"stored": True}
 """Validation context of options that come from a finished training: the files that they name may be gone."""
 
@@ -118,12 +129,12 @@ class Architecture(Plugin[OptionsT]):
         """The network for firmware, where training left one that is quantized already; else None."""
         return None
 
-    def layers(self, weights: Weights, score: str) -> Any:
+    def layers(self, weights: Weights, part: Part) -> Any:
         """The trained float layers that a score brings to firmware; None where the network has none for it.
 
         Args:
             weights: of the training.
-            score: its name.
+            part: of the network that the score needs; a reconstruction is one whose squared error is the score.
 
         Returns:
             A Keras model of layers that can be quantized, or a list of ``DenseLayer``.

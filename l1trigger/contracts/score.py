@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.contracts.architecture import Part
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.plugins import Group, OptionsT, Plugin
 
@@ -38,6 +39,7 @@ class ScoreKernel:
         needs_inputs: whether it looks at the inputs, too. A streaming engine does not keep them; its logic is given
             None in their place.
         compares_classes: whether the outputs stand for classes.
+        of_objects: whether inputs of objects that are not there are left out, which only events of objects have.
         engine: the same on the numbers of an engine's program: hardware integers, network inputs and network outputs,
             flat. None leaves the score to csim.
     """
@@ -48,6 +50,7 @@ class ScoreKernel:
     logic: Callable[[Any, Any, Any], Any]
     needs_inputs: bool = False
     compares_classes: bool = False
+    of_objects: bool = False
     engine: Callable[[Any, Any, Any], Any] | None = None
 
 
@@ -56,10 +59,12 @@ class Score(Plugin[OptionsT]):
 
     Attributes:
         kernel: what firmware computes from the network's outputs.
+        part: what of the reference it brings to firmware; None where it trains a network of its own.
         keeps_outputs: whether the network's outputs mean what those of the reference mean, e.g. an energy.
     """
 
     kernel: ClassVar[ScoreKernel]
+    part: ClassVar[Part | None] = None
     keeps_outputs: ClassVar[bool] = False
 
     @abstractmethod

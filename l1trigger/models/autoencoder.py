@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
-from l1trigger.contracts.architecture import Architecture, Progress, Training, Weights
+from l1trigger.contracts.architecture import Architecture, Part, Progress, Training, Weights
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import TrainSection
@@ -104,9 +104,9 @@ class Autoencoder(ErrorAutoencoder[AutoencoderOptions]):
         """Dense layers on trigger objects."""
         return coders.DenseCoder(self.options)
 
-    def layers(self, weights: Weights, score: str) -> Any:
+    def layers(self, weights: Weights, part: Part) -> Any:
         """Layers that a score brings to firmware: the whole autoencoder for its squared error; else None."""
-        if score != "reconstruction_error" or self.options.error != "squared":
+        if part != Part.RECONSTRUCTION or self.options.error != "squared":
             return None
         model = self.build()
         training.set_weights(model, weights)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import frameworks
-from l1trigger.contracts.architecture import Progress, SupervisedArchitecture, Training, Truth, Weights
+from l1trigger.contracts.architecture import Part, Progress, SupervisedArchitecture, Training, Truth, Weights
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design, TrainSection
@@ -127,7 +127,7 @@ class Cnn(SupervisedArchitecture[CnnOptions]):
         """The Keras model with random weights."""
         return self.build()
 
-    def layers(self, weights: Weights, score: str = "") -> Any:
+    def layers(self, weights: Weights, part: Part = Part.OUTPUTS) -> Any:
         """The trained Keras model, whatever the score."""
         model = self.build()
         training.set_weights(model, weights)

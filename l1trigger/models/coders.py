@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Part
+from l1trigger.contracts.score import SCORES
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, pixels
 from l1trigger.design import Design, ModelSection
@@ -239,9 +241,12 @@ def check(design: Design, options: ConvAutoencoderOptions) -> None:
             None, "model.decoder", f"gives {_shape(gives)}, but the image is {_shape(options.image)}",
             "let its last layer give as many numbers as the image has",
         )
-    wanted = {"reconstruction_error": options.pixel is None, "image_error": options.pixel is not None}
-    if not wanted.get(design.compress.score, True):
-        other = next(score for score, fits in wanted.items() if fits)
+    of_objects, score = options.pixel is None, SCORES.get(design.compress.score)
+    if score.part == Part.RECONSTRUCTION and score.kernel.of_objects != of_objects:
+        other = next(
+            name for name in SCORES.names() if (found := SCORES.get(name)).part == Part.RECONSTRUCTION
+            and found.kernel.of_objects == of_objects
+        )
         what = "trigger objects" if options.pixel is None else "an image without objects"
         raise DesignError(None, "compress.score", f"{design.compress.score} is not for {what}", f"take {other}")
 

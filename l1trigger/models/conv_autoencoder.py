@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from l1trigger.contracts.architecture import Weights
+from l1trigger.contracts.architecture import Part, Weights
 from l1trigger.design import Design
 from l1trigger.models import coders, images
 from l1trigger.models.autoencoder import ErrorAutoencoder
@@ -53,9 +53,9 @@ class ConvAutoencoder(ErrorAutoencoder[ConvAutoencoderOptions]):
         """Checks the shape of an event of the data; see ``images.require_image``."""
         images.require_image(self.options.image, shape)
 
-    def layers(self, weights: Weights, score: str) -> Any:
+    def layers(self, weights: Weights, part: Part) -> Any:
         """Keras model that a score brings to firmware: the whole autoencoder for its squared error; else None."""
         own = self.options
-        if score not in ("reconstruction_error", "image_error") or own.error != "squared" or own.clip_latent:
+        if part != Part.RECONSTRUCTION or own.error != "squared" or own.clip_latent:
             return None
         return coders.firmware_model(own, weights, self.build(), "latent", decoded=True)

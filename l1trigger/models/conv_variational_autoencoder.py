@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from l1trigger.contracts.architecture import Weights
+from l1trigger.contracts.architecture import Part, Weights
 from l1trigger.design import Design
 from l1trigger.models import coders, images
 from l1trigger.models.variational_autoencoder import NormAutoencoder
@@ -40,8 +40,8 @@ class ConvVariationalAutoencoder(NormAutoencoder[ConvVariationalAutoencoderOptio
         """Checks the shape of an event of the data; see ``images.require_image``."""
         images.require_image(self.options.image, shape)
 
-    def layers(self, weights: Weights, score: str) -> Any:
+    def layers(self, weights: Weights, part: Part) -> Any:
         """Keras model that a score brings to firmware: the encoder for the norm of its means; None for others."""
-        if score != "latent_norm":
+        if part != Part.LATENT:
             return None
         return coders.firmware_model(self.options, weights, self.build()[0], "mean", decoded=False)

@@ -16,12 +16,14 @@ from l1trigger import frameworks, keras_import
 from l1trigger.contracts.architecture import (
     STORED,
     Loss,
+    Part,
     Progress,
     SupervisedArchitecture,
     Training,
     Truth,
     Weights,
 )
+from l1trigger.contracts.score import SCORES
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.objects import present
 from l1trigger.data.scaling import FeatureScaling, InputScaling, ObjectInputs, uniform
@@ -39,12 +41,8 @@ FILE, WEIGHTS = "file", "weights_file"
 COMPARED = 2000
 """Events on which the network is held against the file's own outputs."""
 
-_SCORES = {
-    "score": ("classifier", "class_margin", "student"),
-    "reconstruction": ("reconstruction_error", "image_error", "student"),
-    "latent": ("latent_norm", "student"),
-}
-"""Scores that mean something for what a model gives."""
+_PARTS = {"score": Part.OUTPUTS, "reconstruction": Part.RECONSTRUCTION, "latent": Part.LATENT}
+"""What a model gives, in the words of the options."""
 
 
 class NumberScaling(FeatureScaling):
@@ -246,9 +244,11 @@ class KerasModel(SupervisedArchitecture[KerasModelOptions]):
 
     def _check_score(self, design: Design, model: ImportedModel, inputs: int) -> None:
         output, score = self.options.output, design.compress.score
-        if score in {s for known in _SCORES.values() for s in known} and score not in _SCORES[output]:
+        needed = SCORES.get(score).part
+        if needed not in (None, _PARTS[output]):
+            fitting = sorted(name for name in SCORES.names() if SCORES.get(name).part in (None, _PARTS[output]))
             raise DesignError(None, "compress.score", f"{score} means nothing for a model whose output is a {output}",
-                              f"take {' or '.join(_SCORES[output])}, or change model.output")
+                              f"take {' or '.join(fitting)}, or change model.output")
         if output == "reconstruction" and model.outputs != inputs:
             raise DesignError(None, "model.output", f"{self.options.file} gives {model.outputs} numbers for {inputs} "
                               "inputs, which is no reconstruction", "write output: score or latent")
@@ -279,8 +279,8 @@ class KerasModel(SupervisedArchitecture[KerasModelOptions]):
         model = self._model()
         return None if model.is_quantized else model.graph.model()
 
-    def layers(self, weights: Weights, score: str = "") -> Any:
-        """The file's network without quantizers, whatever the score."""
+    def layers(self, weights: Weights, part: Part = Part.OUTPUTS) -> Any:
+        """The file's network without quantizers, whatever its outputs are."""
         return self._model(weights).float_graph.model()
 
     def float_outputs(self, weights: Weights, inputs: NDArray[Any]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import frameworks
-from l1trigger.contracts.architecture import Architecture, Progress, Training, Weights
+from l1trigger.contracts.architecture import Architecture, Part, Progress, Training, Weights
 from l1trigger.data.events import DataSet
 from l1trigger.data.scaling import InputScaling
 from l1trigger.design import Design, TrainSection
@@ -131,9 +131,9 @@ class VariationalAutoencoder(NormAutoencoder[VariationalAutoencoderOptions]):
         """Dense layers on trigger objects."""
         return coders.DenseCoder(self.options)
 
-    def layers(self, weights: Weights, score: str) -> Any:
+    def layers(self, weights: Weights, part: Part) -> Any:
         """Layers that a score brings to firmware: the encoder for the norm of its means; None for other scores."""
-        if score != "latent_norm":
+        if part != Part.LATENT:
             return None
         model, encoder = self.build()
         training.set_weights(model, weights)

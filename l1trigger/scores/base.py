@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from l1trigger.contracts.score import Progress
+from l1trigger.contracts.architecture import Part
+from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import InputScaling
@@ -121,16 +122,25 @@ def with_outliers(data: DataSet, fraction: float, seed: int, copies: int = 1) ->
     return np.concatenate([inputs, *(symmetric_copies(inputs, rng) for _ in range(copies - 1)), outliers])
 
 
-def firmware_layers(trained: TrainResult, which: int, score: str, wanted: str) -> Any:
+_GIVEN_BY = {
+    Part.OUTPUTS: "outputs that are learned from labels (e.g. cnn)",
+    Part.RECONSTRUCTION: "a squared reconstruction error (e.g. autoencoder)",
+    Part.LATENT: "latent means (e.g. variational_autoencoder)",
+}
+
+
+def firmware_layers(trained: TrainResult, which: int, score: Score[Any]) -> Any:
     """The float layers that a score brings to firmware, as a Keras model or a list of dense layers.
 
     Raises:
         DesignError: the architecture has no such layers.
     """
-    layers = trained.network.layers(trained.trainings[which].weights, score)
+    assert score.part is not None
+    layers = trained.network.layers(trained.trainings[which].weights, score.part)
     if layers is None:
         raise DesignError(
-            None, "compress.score", f"{score} needs an architecture that gives {wanted}, not {trained.architecture}",
+            None, "compress.score", f"{score.options.score} needs an architecture that gives {_GIVEN_BY[score.part]}, "
+            f"not {trained.architecture}",
             "change model.architecture, or take the score student, which follows any reference",
         )
     return layers

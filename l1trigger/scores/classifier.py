@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from l1trigger.contracts.architecture import ARCHITECTURES, Architecture, SupervisedArchitecture
+from l1trigger.contracts.architecture import ARCHITECTURES, Architecture, Part, SupervisedArchitecture
 from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, DistillationSection
@@ -48,6 +48,7 @@ class Classifier(Score[ClassifierOptions]):
 
     Options = ClassifierOptions
     kernel = kernels.IDENTITY
+    part = Part.OUTPUTS
     keeps_outputs: ClassVar[bool] = True
 
     def check(self, design: Design, data: DataSet) -> None:
@@ -84,7 +85,7 @@ class Classifier(Score[ClassifierOptions]):
         if teacher is not None:
             loss, targets = teacher.loss(loss), teacher.targets(inputs, targets)
         internal = internal_bits(options, architecture)
-        network = architecture.layers(training.weights, options.score)
+        network = architecture.layers(training.weights, Part.OUTPUTS)
         if network is None:
             require_keras_layers(options, trained.architecture)
             model = architecture.quantized_model(training.weights, options.quantization, internal, x)

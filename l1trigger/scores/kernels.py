@@ -183,7 +183,7 @@ SUM_OF_SQUARES = ScoreKernel(
 """The sum of the squared network outputs."""
 MASKED_SQUARED_ERROR = ScoreKernel(
     "masked_squared_error", masked_squared_error, squared_error_type, _masked_squared_error_logic, needs_inputs=True,
-    engine=_masked_squared_error_engine,
+    of_objects=True, engine=_masked_squared_error_engine,
 )
 """The squared error of the objects that are there."""
 SQUARED_ERROR = ScoreKernel(

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Part
 from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection
@@ -31,6 +32,7 @@ class LatentNorm(Score[LatentNormOptions]):
 
     Options = LatentNormOptions
     kernel = kernels.SUM_OF_SQUARES
+    part = Part.LATENT
 
     def compress(
         self, data: DataSet, trained: TrainResult, which: int, work: Path, progress: Progress
@@ -42,7 +44,7 @@ class LatentNorm(Score[LatentNormOptions]):
         """
         options = self.options
         training = trained.trainings[which]
-        stack = base.firmware_layers(trained, which, "latent_norm", "latent means (e.g. variational_autoencoder)")
+        stack = base.firmware_layers(trained, which, self)
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
         return base.quantized(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Part
 from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import present
@@ -36,6 +37,7 @@ class ReconstructionError(Score[ReconstructionErrorOptions]):
 
     Options = ReconstructionErrorOptions
     kernel = kernels.MASKED_SQUARED_ERROR
+    part = Part.RECONSTRUCTION
 
     @staticmethod
     def counted(inputs: NDArray[Any]) -> NDArray[np.bool_]:
@@ -52,8 +54,7 @@ class ReconstructionError(Score[ReconstructionErrorOptions]):
         """
         options = self.options
         training = trained.trainings[which]
-        wanted = "a squared reconstruction error (e.g. autoencoder)"
-        stack = base.firmware_layers(trained, which, options.score, wanted)
+        stack = base.firmware_layers(trained, which, self)
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
         target = base.forward(stack, trained.scaling.real(events))

@@ -7,7 +7,7 @@ import numpy as np
 import stand_ins
 
 from l1trigger import frameworks
-from l1trigger.contracts.architecture import ARCHITECTURES, SupervisedArchitecture, Training
+from l1trigger.contracts.architecture import ARCHITECTURES, Part, SupervisedArchitecture, Training
 from l1trigger.contracts.source import SOURCES, Source
 from l1trigger.data.events import DataSet, Events
 from l1trigger.data.scaling import InputScaling
@@ -102,14 +102,14 @@ class ToyClassifier(SupervisedArchitecture):
     def untrained(self):
         return self.build()
 
-    def layers(self, weights, score):
+    def layers(self, weights, part):
         model = self.build()
         training.set_weights(model, weights)
         return model
 
     def float_outputs(self, weights, inputs):
         x = self.scaling.real(inputs).astype(np.float32)
-        return np.asarray(self.layers(weights, "").predict(x, verbose=0), np.float64)
+        return np.asarray(self.layers(weights, Part.OUTPUTS).predict(x, verbose=0), np.float64)
 
 
 def install(monkeypatch):

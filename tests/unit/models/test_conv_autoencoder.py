@@ -7,6 +7,7 @@ import toy_regions as toy
 import toy_trigger
 
 from l1trigger import compress, csim, design, train
+from l1trigger.contracts.architecture import Part
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.design import SynthSection
 from l1trigger.errors import DesignError
@@ -52,13 +53,13 @@ def test_firmware_takes_the_layers_that_were_trained(regions, tmp_path):
     model = trained.network.build()
     training.set_weights(model, weights)
     x = trained.scaling.real(regions.test.inputs)
-    network = trained.network.layers(weights, "image_error")
+    network = trained.network.layers(weights, Part.RECONSTRUCTION)
     assert network.input_shape == (None, *toy.IMAGE)
     error = model.predict([x.astype(np.float32), np.ones_like(x, np.float32)], verbose=0)[:, 0]
     # The same float32 sums in another order.
     np.testing.assert_allclose(np.square(x - base.forward(network, x)).sum(1), error, rtol=1e-4)
     other = ConvAutoencoder.stored({**trained.options, "error": "absolute"})
-    assert other.layers(weights, "image_error") is None
+    assert other.layers(weights, Part.RECONSTRUCTION) is None
 
 
 def test_zero_suppression_is_what_firmware_does(regions):
