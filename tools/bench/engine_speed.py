@@ -15,8 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from csim_speed import Clock, hls4ml_speed, our_speed
-from rich.console import Console
-from rich.table import Table
+from rows import Row, add_json, publish
 
 from l1trigger import kernels, pipeline
 from l1trigger.convert import hls4ml
@@ -73,20 +72,20 @@ def main():
     parser.add_argument("designs", type=Path, nargs="*", default=[ROOT / "models" / "anomaly.yaml"])
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--alkaid", action="store_true", help="alkaid's interpreter, too, for networks that fit it")
+    add_json(parser)
     arguments = parser.parse_args()
-    table = Table("design", "by", "events per CPU s", "ratio to hls4ml predict", "ratio to csim", "ready in [s]")
-    exact = True
+    rows, exact = [], True
     for path in arguments.designs:
         name, speeds, making, compiled, equal = measured(path.resolve(), arguments.events, arguments.alkaid)
         exact &= equal
         for by, speed in speeds.items():
-            ready = {"engine": f"{making:.1f}", "hls4ml predict": f"{compiled:.1f}"}.get(by, "")
-            table.add_row(name, by, f"{speed:,.0f}", f"{speed / speeds['hls4ml predict']:.2f}",
-                          f"{speed / speeds['csim']:.2f}", ready)
-        table.add_row(name, "integers equal" if equal else "INTEGERS DIFFER", end_section=True)
-    console = Console()
-    console.print(table)
-    console.print(f"engine: {kernels.levels()[0]}, one thread, {library.BLOCK} events side by side")
+            ready = {"engine": f"ready in {making:.1f} s; ", "hls4ml predict": f"compiled in {compiled:.1f} s; "}
+            note = f"{ready.get(by, '')}{speed / speeds['csim']:.2f} times csim"
+            to = "hls4ml predict"
+            rows.append(Row(name, by, speed, "events per CPU s", speed / speeds[to], to, note))
+        rows.append(Row(name, "integers that differ" if not equal else "all integers equal", float(not equal), ""))
+    publish(rows, f"engine: {kernels.levels()[0]}, one thread, {library.BLOCK} events side by side; "
+            f"{arguments.events} events", arguments.json)
     return 0 if exact else 1
 
 

@@ -12,8 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from rows import Row, add_json, publish
 
 from l1trigger.farm import Farm
 from l1trigger.rate import menu
@@ -36,6 +35,7 @@ def main():
     parser.add_argument("--pool", type=Path, required=True)
     parser.add_argument("--events", type=float, default=1e6)
     parser.add_argument("--workers", type=int, default=2)
+    add_json(parser)
     args = parser.parse_args()
     results = Results(args.run)
     engine = proven_engine(results, RunFolder(args.run))
@@ -43,10 +43,9 @@ def main():
     loaded(task.pool)
     jobs, few = chunks(PILEUP, int(args.events)), chunks(PILEUP, 10_000)
     n = args.workers
-    farms = {"1 thread (reference)": (Farm(1), 1), f"{n} threads": (Farm(n), n),
+    farms = {"1 thread": (Farm(1), 1), f"{n} threads": (Farm(n), n),
              "1 Dask worker": (Farm(1, "local"), 1), f"{n} Dask workers": (Farm(n, "local"), n)}
-    table = Table("", "s", "start [s]", "crossings/s", "ratio to reference", "efficiency", "equal")
-    reference, counts, equal, alone = None, None, True, {}
+    rows, reference, counts, equal, alone = [], None, None, True, {}
     for name, (farm, workers) in farms.items():
         began = time.perf_counter()
         list(farm.map(task.count, few))  # starts what has to be started, and reads the pool
@@ -58,15 +57,13 @@ def main():
         alone[farm.cluster] = alone.get(farm.cluster, seconds)
         exact = same(found, counts)
         equal &= exact
-        table.add_row(
-            name, f"{seconds:.1f}", f"{start:.1f}" if farm.cluster else "", f"{found.events.sum() / seconds:,.0f}",
-            f"{reference / seconds:.2f}", f"{100 * alone[farm.cluster] / seconds / workers:.0f} %", str(exact),
-        )
-    console = Console()
-    console.print(f"{args.run.name}, pile-up {PILEUP:g}, numpy {np.__version__}, at most "
-                  f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB in this process; a cluster's "
-                  "time is without its start")
-    console.print(table)
+        note = f"efficiency {100 * alone[farm.cluster] / seconds / workers:.0f} %, {'equal' if exact else 'DIFFERENT'}"
+        note += f", start {start:.1f} s not counted" if farm.cluster else ""
+        speed = float(found.events.sum() / seconds)
+        rows.append(Row("rates", name, speed, "crossings/s", reference / seconds, "1 thread", note))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    conditions = f"{args.run.name}, pile-up {PILEUP:g}, numpy {np.__version__}"
+    publish(rows, f"{conditions}, at most {memory:.0f} MB in this process", args.json)
     return 0 if equal else 1
 
 

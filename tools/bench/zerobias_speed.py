@@ -11,8 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from rows import Row, add_json, publish
 
 from l1trigger.data import crossings, crossings_kernel
 from l1trigger.data.crossings import allocate, generate, natural
@@ -31,6 +30,7 @@ def main():
     parser.add_argument("pool", type=Path)
     parser.add_argument("--events", type=int, default=5000)
     parser.add_argument("--repeats", type=int, default=5)
+    add_json(parser)
     args = parser.parse_args()
     began = time.perf_counter()
     pool = Pool.load(args.pool, blocks=TEST_BLOCKS)
@@ -43,7 +43,7 @@ def main():
 
     plain, weighted = natural(strata, args.events, rng), allocate(strata, args.events, least=1)
     jobs = {
-        "NumPy, unweighted sample (reference)": (absent, sample(plain)),
+        "NumPy, unweighted sample": (absent, sample(plain)),
         "unweighted sample": (compiled, sample(plain)), "weighted sample": (compiled, sample(weighted)),
         "unweighted stream": (compiled, sample(plain, stream=True)),
         "weighted stream": (compiled, sample(weighted, stream=True)),
@@ -56,20 +56,16 @@ def main():
             made = len(job().row)
             wall[name].append(made / (time.perf_counter() - t))
             cpu[name].append(made / (time.process_time() - c))
-    table = Table("", "events/s, median", "best", "worst", "CPU events/s", "ratio to reference")
-    reference = None
+    rows, reference = [], None
     for name in jobs:
         seen = wall[name][1:]  # the first warms up
         median = float(np.median(seen))
         reference = reference or median
-        table.add_row(
-            name, f"{median:.0f}", f"{max(seen):.0f}", f"{min(seen):.0f}", f"{np.median(cpu[name][1:]):.0f}",
-            f"{median / reference:.2f}",
-        )
+        note = f"{min(seen):,.0f} to {max(seen):,.0f}; {np.median(cpu[name][1:]):,.0f} per CPU s"
+        rows.append(Row("zero bias", name, median, "crossings/s, median", median / reference, "NumPy", note))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     conditions = f"pile-up {PILEUP:g}, {args.events} events, {args.repeats} repeats, numpy {np.__version__}"
-    Console().print(f"one process, {conditions}; pool read in {load_s:.1f} s; at most {memory:.0f} MB")
-    Console().print(table)
+    publish(rows, f"one process, {conditions}; pool read in {load_s:.1f} s; at most {memory:.0f} MB", args.json)
 
 
 if __name__ == "__main__":
