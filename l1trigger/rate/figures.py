@@ -27,8 +27,6 @@ from l1trigger.rate.counts import Binned
 from l1trigger.rate.result import RateResult
 from l1trigger.units import crossing_rate_khz
 
-REMEDY = "make a larger pool (`l1trigger data make pool --scale`)"
-
 
 def figures(result: RateResult) -> list[Figure]:
     """All figures, pile-up by pile-up."""
@@ -68,7 +66,7 @@ class _AtPileup:
         fraction, n_eff = rates.accepted_fraction(accept, groups)
         r = rates.Rate(0.0, self.scale * fraction.value, self.scale * fraction.error, n_eff, groups.number(accept),
                        groups.method)
-        reason = f"the rate {r.reason}; {REMEDY}" if r.reason else None
+        reason = f"the rate {r.reason}" if r.reason else None
         known = {**conditions, "n_eff": round(n_eff, 2), "crossings": self.binned.crossings}
         return self.make(name, None if reason else r.khz, reason, interval=r.interval, method=r.method,
                          conditions=known)
@@ -83,7 +81,7 @@ class _AtPileup:
         fraction, n_eff = rates.accepted_fraction(by_float == 1, groups)
         reference = rates.Rate(0.0, self.scale * fraction.value, self.scale * fraction.error, n_eff,
                                groups.number(by_float == 1), groups.method)
-        reason = f"the reference rate {reference.reason}; {REMEDY}" if reference.reason else None
+        reason = f"the reference rate {reference.reason}" if reference.reason else None
         estimate = Estimate(self.scale * difference.value, self.scale * difference.error,
                             f"paired difference, {groups.method}")
         at = {"pileup": self.pileup, "threshold": self.threshold, "float_threshold": self.result.float_threshold,
@@ -92,7 +90,7 @@ class _AtPileup:
 
     def _threshold(self, khz: float) -> Figure:
         r = rates.threshold_for_rate(self.binned.scored, khz, self.result.colliding_bunches)
-        reason = f"the rate at this threshold {r.reason}; {REMEDY}" if r.reason else None
+        reason = f"the rate at this threshold {r.reason}" if r.reason else None
         known = {"pileup": self.pileup, "rate_khz": khz, "achieved_rate_khz": r.khz,
                  "achieved_error_khz": r.error_khz, "n_eff": round(r.n_eff, 2)}
         return self.make("threshold_at_pileup", None if reason else r.threshold, reason, conditions=known)

@@ -45,7 +45,8 @@ def _rates(book: Book) -> Table:
         "Weighted crossings made for this, scored by the engine and dropped; the threshold is the design's at every "
         "pile-up. Pure: crossings that no cut of the menu takes. Rate shift: firmware minus float, each at its fixed "
         f"threshold, on a part of the crossings. Errors: {method}. Thresholds for a rate stand with the rate that they "
-        "give and its error.", numeric=2,
+        "give and its error. What is withheld needs a larger pool of collisions (l1trigger data make pool --scale).",
+        numeric=2,
     )
 
 

@@ -152,7 +152,7 @@ def test_figures_have_conditions_errors_and_reasons(folder, asked):
         assert shift.value is None or shift.interval[0] <= shift.value <= shift.interval[1]
     rare = figures(replace(result, threshold=int(result.pileups[8.0].counts.score.max()) - 1))
     (withheld,) = (f for f in rare if f.matches("rate_at_pileup_khz", pileup=PILEUP))
-    assert withheld.value is None and "make a larger pool" in withheld.reason
+    assert withheld.value is None and "30 are needed" in withheld.reason
 
 
 def test_without_the_float_level_there_is_no_shift(folder, asked):
