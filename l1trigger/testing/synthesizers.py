@@ -60,9 +60,7 @@ def check_synthesizer(synthesizer: type[Synthesizer], folder: Path, part: str = 
         raise ContractError("it takes a file that is no Verilog")
 
 
-def _cells(
-    chosen: Synthesizer, sources: tuple[Path, ...], folder: Path, part: str
-) -> dict[str, Mapping[str, int]]:
+def _cells(chosen: Synthesizer, sources: tuple[Path, ...], folder: Path, part: str) -> dict[str, dict[str, int]]:
     """Counts of modules that are synthesized side by side, in folders that are not there yet."""
     modules = {
         "inner": Module(sources, part, "inner"), "outer": Module(sources, part, "outer"),
