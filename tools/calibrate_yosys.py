@@ -13,6 +13,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from l1trigger.catalogue import SYNTHESIZED
 from l1trigger.errors import ReportError
 from l1trigger.sections import SynthSection
 from l1trigger.synth import calibration
@@ -78,12 +79,12 @@ def main():
     parser.add_argument("--out", type=Path, help="calibration file to write")
     arguments = parser.parse_args()
     yosys = Yosys(SynthSection(time_limit_s=arguments.time_limit_s))
-    pairs = {r: [] for r in calibration.RESOURCES}
+    pairs = {r: [] for r in SYNTHESIZED}
     print(f"{yosys.tool()}; report: *{arguments.report}*")
     for folder in arguments.folders:
         report, ours, theirs = measure(folder, arguments.report, yosys)
         print(f"\n{folder.name}  ({report.name})\n{'':8}{'Yosys':>10}{'vendor':>10}{'vendor/Yosys':>14}")
-        for resource in calibration.RESOURCES:
+        for resource in SYNTHESIZED:
             pairs[resource].append((ours[resource], theirs[resource]))
             ratio = f"{theirs[resource] / ours[resource]:14.3f}" if ours[resource] else f"{'-':>14}"
             print(f"{resource:8}{ours[resource]:10.0f}{theirs[resource]:10.0f}{ratio}")
