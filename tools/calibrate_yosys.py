@@ -29,18 +29,18 @@ _ROWS = {
 def utilization(path: Path) -> tuple[str, str, dict[str, float]]:
     """Part, top module and resources of a utilization report; CARRY8 counts as two CARRY4."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    found = {}
+    rows = {}
     for name, row in _ROWS.items():
         match = re.search(rf"^\|\s*{row}\*?\s*\|\s*([\d.]+)", text, re.MULTILINE)
-        found[name] = float(match[1]) if match else 0.0
+        rows[name] = float(match[1]) if match else 0.0
         if match is None and name in ("logic", "ff", "dsp", "bram"):
             raise ReportError(f"{path}: has no row '{row}'. Remedy: give a report of report_utilization")
     part, top = (re.search(rf"^\|\s*{what}\s*:\s*(\S+)", text, re.MULTILINE) for what in ("Device", "Design"))
     if part is None or top is None:
         raise ReportError(f"{path}: does not say its device and design. Remedy: give a report of report_utilization")
     return part[1], top[1], {
-        "lut": found["logic"], "ff": found["ff"], "srl": found["srl"], "dsp": found["dsp"],
-        "bram18": 2 * found["bram"], "carry": found["carry4"] + 2 * found["carry8"],
+        "lut": rows["logic"], "ff": rows["ff"], "srl": rows["srl"], "dsp": rows["dsp"],
+        "bram18": 2 * rows["bram"], "carry": rows["carry4"] + 2 * rows["carry8"],
     }
 
 

@@ -52,14 +52,14 @@ def main():
         list(farm.map(task.count, few))  # starts what has to be started, and reads the pool
         start = time.perf_counter() - began
         began = time.perf_counter()
-        found = Counts.join([c for _, c in farm.map(task.count, jobs)])
+        counted = Counts.join([c for _, c in farm.map(task.count, jobs)])
         seconds = time.perf_counter() - began - (start if farm.cluster else 0)
-        reference, counts = reference or seconds, counts or found
+        reference, counts = reference or seconds, counts or counted
         alone[farm.cluster] = alone.get(farm.cluster, seconds)
-        exact = same(found, counts)
+        exact = same(counted, counts)
         equal &= exact
         table.add_row(
-            name, f"{seconds:.1f}", f"{start:.1f}" if farm.cluster else "", f"{found.events.sum() / seconds:,.0f}",
+            name, f"{seconds:.1f}", f"{start:.1f}" if farm.cluster else "", f"{counted.events.sum() / seconds:,.0f}",
             f"{reference / seconds:.2f}", f"{100 * alone[farm.cluster] / seconds / workers:.0f} %", str(exact),
         )
     console = Console()
