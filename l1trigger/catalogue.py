@@ -83,6 +83,7 @@ class Entry:
         hardware: whether it has a row in the table of latency and resources.
         roles: where else it is wanted.
         marks_best: whether a comparison marks the best of several runs.
+        equal_at: of a figure that holds a level against the best baseline, its value where both are the same.
     """
 
     name: str
@@ -98,11 +99,17 @@ class Entry:
     hardware: bool = False
     roles: tuple[Role, ...] = ()
     marks_best: bool = True
+    equal_at: float | None = None
 
     @property
     def head(self) -> str:
         """The title as tables have it."""
         return self.short or self.title
+
+    @property
+    def heading(self) -> str:
+        """The title as it stands above a table or a picture."""
+        return self.title[:1].upper() + self.title[1:]
 
 
 MEASURED_ALONG = frozenset({
@@ -129,9 +136,9 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("accuracy_loss", "loss of accuracy against float", "", _LOWER, Group.FIDELITY, printed=_FOUR, compared=_FOUR,
           tile="accuracy loss against float", roles=("seeds",)),
     Entry("accuracy_above_best_baseline", "accuracy above the best baseline", "", _HIGHER, Group.CLASSES, printed=_FOUR,
-          compared=_FOUR),
-    Entry("efficiency", "efficiency of a class", "", _HIGHER, printed=_THREE, compared=_FOUR),
-    Entry("purity", "purity of a class", "", _HIGHER, printed=_THREE),
+          compared=_FOUR, equal_at=0.0),
+    Entry("efficiency", "efficiency by class", "", _HIGHER, printed=_THREE, compared=_FOUR),
+    Entry("purity", "purity by class", "", _HIGHER, printed=_THREE),
     Entry("mean_auc", "mean area under the ROC", "", _HIGHER, Group.AREA, printed=_FOUR, compared=_FOUR,
           tile="mean AUC", roles=("headline", "scan", "seeds", "front")),
     Entry("auc", "area under the ROC", "", _HIGHER, Group.AREA, printed=_THREE, compared=_FOUR,
@@ -139,7 +146,7 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("auc_ratio", "AUC over that of float", "", _HIGHER, Group.FIDELITY, compared=_FOUR),
     Entry("resolution_ratio", "resolution over that of float", "", _LOWER, Group.FIDELITY, printed=_THREE),
     Entry("resolution_ratio_to_best_baseline", "resolution over that of the best baseline", "", _LOWER, Group.ENERGY,
-          printed=_THREE),
+          printed=_THREE, equal_at=1.0),
     Entry("auc_loss", "loss of AUC against float", "", _LOWER, printed=_FOUR, compared=_FOUR),
     Entry("mean_auc_loss", "mean loss of AUC against float", "", _LOWER, Group.FIDELITY, printed=_FOUR, compared=_FOUR,
           tile="mean AUC loss against float", roles=("seeds",)),
@@ -169,7 +176,7 @@ SHIPPED: tuple[Entry, ...] = (
     Entry("tpr_at_threshold", "signal efficiency at the design's threshold", "", _HIGHER, Group.THRESHOLD,
           printed=_THREE, compared=_FOUR),
     Entry("tpr_above_best_baseline", "signal efficiency above that of the best baseline at the same rate", "", _HIGHER,
-          Group.THRESHOLD, printed=_EFFICIENCY, compared=_FOUR),
+          Group.THRESHOLD, printed=_EFFICIENCY, compared=_FOUR, equal_at=0.0),
     Entry("tpr_at_same_rate", "signal efficiency of the best baseline at the rate of the design's threshold", "",
           _HIGHER, printed=_EFFICIENCY, compared=_FOUR),
     Entry("rate_shift_khz", "rate shift against float", "kHz", Better.NEARER_ZERO, Group.FIDELITY,
@@ -222,6 +229,11 @@ SHIPPED: tuple[Entry, ...] = (
 )
 """In the order in which tables and tiles show them."""
 
+RESOURCES = tuple(e.name for e in SHIPPED if e.group is Group.RESOURCES)
+"""What a design takes of a device; every list of what one tool counts is chosen from it."""
+SYNTHESIZED = tuple(r for r in RESOURCES if r != "uram")
+"""Those that synthesizers count; UltraRAM is counted by vendors' tools alone."""
+
 ENTRY_POINTS = "l1trigger.figures"
 """Group of the entry points with figures of other packages."""
 
@@ -231,7 +243,7 @@ HLS, POST_TRAINING, FRONT, PERCENT = "hls_", "post_training_", "front_", "_perce
 def _with_family(e: Entry) -> Iterable[Entry]:
     """An entry, and those that follow from it by rule."""
     yield e
-    plain = replace(e, group=None, tile="", hardware=False, roles=())
+    plain = replace(e, group=None, tile="", hardware=False, roles=(), equal_at=None)
     if e.group is Group.RESOURCES:
         yield replace(plain, name=e.name + PERCENT, title=f"{e.title}, share of the device", short="", unit="%",
                       printed=_THREE_DIGITS)

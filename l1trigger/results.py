@@ -122,8 +122,8 @@ class Results:
         record = RunFolder(self.folder).record("csim") if self.folder is not None else None
         if self.folder is None or record is None or not (self.folder / NAME / "rate.json").exists():
             return None
-        found = RateResult.load(self.folder / NAME)
-        return found if found.upstream == record.digest else None
+        rates = RateResult.load(self.folder / NAME)
+        return rates if rates.upstream == record.digest else None
 
     @cached_property
     def report(self) -> Report:

@@ -13,6 +13,7 @@ import re
 import tempfile
 from pathlib import Path
 
+from l1trigger.catalogue import SYNTHESIZED
 from l1trigger.errors import ReportError
 from l1trigger.sections import SynthSection
 from l1trigger.synth import calibration
@@ -28,18 +29,18 @@ _ROWS = {
 def utilization(path: Path) -> tuple[str, str, dict[str, float]]:
     """Part, top module and resources of a utilization report; CARRY8 counts as two CARRY4."""
     text = path.read_text(encoding="utf-8", errors="replace")
-    found = {}
+    rows = {}
     for name, row in _ROWS.items():
         match = re.search(rf"^\|\s*{row}\*?\s*\|\s*([\d.]+)", text, re.MULTILINE)
-        found[name] = float(match[1]) if match else 0.0
+        rows[name] = float(match[1]) if match else 0.0
         if match is None and name in ("logic", "ff", "dsp", "bram"):
             raise ReportError(f"{path}: has no row '{row}'. Remedy: give a report of report_utilization")
     part, top = (re.search(rf"^\|\s*{what}\s*:\s*(\S+)", text, re.MULTILINE) for what in ("Device", "Design"))
     if part is None or top is None:
         raise ReportError(f"{path}: does not say its device and design. Remedy: give a report of report_utilization")
     return part[1], top[1], {
-        "lut": found["logic"], "ff": found["ff"], "srl": found["srl"], "dsp": found["dsp"],
-        "bram18": 2 * found["bram"], "carry": found["carry4"] + 2 * found["carry8"],
+        "lut": rows["logic"], "ff": rows["ff"], "srl": rows["srl"], "dsp": rows["dsp"],
+        "bram18": 2 * rows["bram"], "carry": rows["carry4"] + 2 * rows["carry8"],
     }
 
 
@@ -78,12 +79,12 @@ def main():
     parser.add_argument("--out", type=Path, help="calibration file to write")
     arguments = parser.parse_args()
     yosys = Yosys(SynthSection(time_limit_s=arguments.time_limit_s))
-    pairs = {r: [] for r in calibration.RESOURCES}
+    pairs = {r: [] for r in SYNTHESIZED}
     print(f"{yosys.tool()}; report: *{arguments.report}*")
     for folder in arguments.folders:
         report, ours, theirs = measure(folder, arguments.report, yosys)
         print(f"\n{folder.name}  ({report.name})\n{'':8}{'Yosys':>10}{'vendor':>10}{'vendor/Yosys':>14}")
-        for resource in calibration.RESOURCES:
+        for resource in SYNTHESIZED:
             pairs[resource].append((ours[resource], theirs[resource]))
             ratio = f"{theirs[resource] / ours[resource]:14.3f}" if ours[resource] else f"{'-':>14}"
             print(f"{resource:8}{ours[resource]:10.0f}{theirs[resource]:10.0f}{ratio}")

@@ -25,18 +25,18 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500)
     given = parser.parse_args()
     frameworks.prepare()
-    found = contrib.read(given.file)
-    options = {n: list(v) if isinstance(v, tuple) else v for n, v in found.options.items()}
+    description = contrib.read(given.file)
+    options = {n: list(v) if isinstance(v, tuple) else v for n, v in description.options.items()}
     section = {"model": {"architecture": "garnet", "contrib_file": str(given.file), **options}}
     print(yaml.safe_dump(section, sort_keys=False, default_flow_style=None), end="")
-    inputs = Showers(ShowersOptions(max_hits=found.vertices)).load().test.inputs[: given.events]
-    x = HitInputs().scaling(found.vertices).real(inputs).astype(np.float32)
+    inputs = Showers(ShowersOptions(max_hits=description.vertices)).load().test.inputs[: given.events]
+    x = HitInputs().scaling(description.vertices).real(inputs).astype(np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        told = deviation(given.file, x.reshape(-1, found.vertices, found.features), Path(folder))
-    print(f"largest difference from hls4ml's Keras layer, {told.events} clusters, outputs up to {told.largest:.3g}:")
-    print(f"  {told.simulated:.2g}  hls4ml's own C-simulation (rms {told.simulated_rms:.2g}), {told.precision} and "
+        off = deviation(given.file, x.reshape(-1, description.vertices, description.features), Path(folder))
+    print(f"largest difference from hls4ml's Keras layer, {off.events} clusters, outputs up to {off.largest:.3g}:")
+    print(f"  {off.simulated:.2g}  hls4ml's own C-simulation (rms {off.simulated_rms:.2g}), {off.precision} and "
           "types that it settles by itself")
-    print(f"  {told.own:.2g}  l1trigger's float layer; `l1trigger run` quantizes it, and csim then equals bit for bit")
+    print(f"  {off.own:.2g}  l1trigger's float layer; `l1trigger run` quantizes it, and csim then equals bit for bit")
 
 
 if __name__ == "__main__":

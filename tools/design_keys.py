@@ -81,13 +81,13 @@ def options_table(section: type[Section], without: Collection[str] = ()) -> str:
 
 def _meanings(section: type[Section]) -> dict[str, str]:
     """What the docstrings of a section and its bases say about each key; the most derived one counts."""
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for kind in reversed(section.__mro__):
         attributes = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")[2]
         for names, meaning in re.findall(r"^    (\w+(?:, \w+)*): (.*(?:\n {8}.*)*)", attributes, re.MULTILINE):
             text = " ".join(meaning.split()).replace("``", "`").replace("|", r"\|")
-            found |= dict.fromkeys(names.split(", "), text)
-    return found
+            meanings |= dict.fromkeys(names.split(", "), text)
+    return meanings
 
 
 def _kind(section: type[Section], key: str) -> str:
@@ -124,13 +124,13 @@ def _sections_in(annotation: Any) -> list[type[Section]]:
 
 def _nested(section: type[Section], at: str) -> dict[type[Section], str]:
     """The sections inside a section, and theirs, each with the first place where it stands."""
-    found: dict[type[Section], str] = {}
+    places: dict[type[Section], str] = {}
     for key, field in section.model_fields.items():
         for inner in _sections_in(field.annotation):
-            if inner not in found and inner is not section:
+            if inner not in places and inner is not section:
                 inside = {inner: f"{at}.{key}"} | _nested(inner, f"{at}.{key}")
-                found |= {k: v for k, v in inside.items() if k not in found}
-    return found
+                places |= {k: v for k, v in inside.items() if k not in places}
+    return places
 
 
 def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -100,15 +100,15 @@ class Tried:
 
 def files(clone: Path) -> Iterator[tuple[Path, Path | None]]:
     """The models of a clone: a file, and that of its weights where it holds the architecture alone."""
-    found = sorted(p for p in clone.rglob("*") if p.suffix in (*keras_import.SUFFIXES, *OTHERS))
-    architectures = [p for p in found if p.suffix == ".json" and p.parent != clone]
+    held = sorted(p for p in clone.rglob("*") if p.suffix in (*keras_import.SUFFIXES, *OTHERS))
+    architectures = [p for p in held if p.suffix == ".json" and p.parent != clone]
     taken = set()
     for file in architectures:
-        for weights in found:
+        for weights in held:
             if weights.suffix == ".h5" and _architecture_of(weights, architectures) == file:
                 taken.add(weights)
                 yield file, weights
-    yield from ((p, None) for p in found if p.suffix != ".json" and p not in taken)
+    yield from ((p, None) for p in held if p.suffix != ".json" and p not in taken)
 
 
 def _architecture_of(weights: Path, architectures: Sequence[Path]) -> Path | None:
@@ -214,13 +214,13 @@ def _keras(row: Tried, file: Path, weights: Path | None, folder: Path) -> Tried:
 def _garnet(row: Tried, file: Path, weights: Path | None, folder: Path) -> Tried:
     """What becomes of a model of hls4ml's own GarNet layers, by the architecture ``garnet``; with the logit first."""
     path = weights or file
-    found = garnet_contrib.read(path)
-    own = GarNet(GarNetOptions.model_validate({**found.options, "contrib_file": path}))
-    model, inputs = own.build(), _hits(found.vertices)
-    garnet_contrib.assign(found, model)
+    contrib = garnet_contrib.read(path)
+    own = GarNet(GarNetOptions.model_validate({**contrib.options, "contrib_file": path}))
+    model, inputs = own.build(), _hits(contrib.vertices)
+    garnet_contrib.assign(contrib, model)
     float_weights = training.weights_by_name(model)
     probability = special.expit(own.float_score(float_weights, inputs))
-    written = _own_probability(path, own.scaling.real(inputs).reshape(len(inputs), found.vertices, -1))
+    written = _own_probability(path, own.scaling.real(inputs).reshape(len(inputs), contrib.vertices, -1))
     if (difference := np.abs(probability - written).max() / written.std()) > TOLERANCE:
         raise DataError(path, f"differs from hls4ml's own layers by {difference:.2g} of the spread")
     made = own.quantized_model(float_weights, QuantizationSection(), GarNet.internal_bits, own.scaling.firmware(inputs))
@@ -279,8 +279,8 @@ def _compared(
 
 def _multiplications(layer: Any) -> int:
     """Products that a layer computes for one event."""
-    found = lint.multiplications(layer)
-    return math.prod(found) * math.prod(layer.output.shape[1:-1]) if found else 0
+    factors = lint.multiplications(layer)
+    return math.prod(factors) * math.prod(layer.output.shape[1:-1]) if factors else 0
 
 
 def _reuse_factor(model: Any) -> int:
@@ -365,8 +365,8 @@ def results_of(clone: Path, names: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def _git(clone: Path, *command: str) -> str:
-    told = subprocess.run(["git", "-C", str(clone), *command], capture_output=True, text=True, check=True, timeout=60)
-    return told.stdout.strip()
+    done = subprocess.run(["git", "-C", str(clone), *command], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.strip()
 
 
 def filled(text: str, results: Mapping[str, Any]) -> str:

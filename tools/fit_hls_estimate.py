@@ -48,7 +48,7 @@ class Network:
     def operations(self, rng):
         """As plain operations, with weights drawn at random."""
         data, width, fraction, activation = self.bits
-        found = []
+        operations = []
         for k, (n, m) in enumerate(zip(self.sizes, self.sizes[1:], strict=False)):
             raw = np.rint(rng.normal(0, math.sqrt(2 / (n + m)), (n, m)) * 2**fraction).astype(int)
             raw = np.clip(raw, -(2 ** (width - 1)), 2 ** (width - 1) - 1)
@@ -56,20 +56,20 @@ class Network:
                 raw[raw == 0] = 1
                 raw.flat[np.argsort(np.abs(raw).ravel())[: n * m - self.nonzero[k]]] = 0
             sums = self.accumulator or data + width + math.ceil(math.log2(n))
-            found.append(Products(f"dense{k}", raw, m, data, width, sums))
+            operations.append(Products(f"dense{k}", raw, m, data, width, sums))
             last = k == len(self.sizes) - 2
             if self.normalized and not last:
                 scale = np.rint(rng.uniform(0.5, 2, (1, m)) * 2**10).astype(int)
-                found.append(Products(f"normalization{k}", scale, m, 16, 16, 32, own_inputs=True))
+                operations.append(Products(f"normalization{k}", scale, m, 16, 16, 32, own_inputs=True))
             if not last:
-                found.append(Logic(f"relu{k}", 2 * m * activation, 1))
+                operations.append(Logic(f"relu{k}", 2 * m * activation, 1))
             data = activation
         if self.output == "softmax":
             m = self.sizes[-1]
-            found.append(Tables("softmax", m + 1, 1024, 18, m, math.ceil(math.log2(m))))
+            operations.append(Tables("softmax", m + 1, 1024, 18, m, math.ceil(math.log2(m))))
         elif self.output == "sigmoid":
-            found.append(Tables("sigmoid", self.sizes[-1], 1024, 18))
-        return found
+            operations.append(Tables("sigmoid", self.sizes[-1], 1024, 18))
+        return operations
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,10 @@ def own_points(paths):
         for source, names in STAGES.items():
             for quantity, name in names.items():
                 guess = report.figure(f"hls_{quantity}")
-                found = [f for f in report.find(name) if f.source == source and f.value is not None]
-                if guess is None or guess.value is None or not found:
+                counted = [f for f in report.find(name) if f.source == source and f.value is not None]
+                if guess is None or guess.value is None or not counted:
                     continue
-                model, measured = float(guess.conditions["uncorrected"]), float(found[0].value)
+                model, measured = float(guess.conditions["uncorrected"]), float(counted[0].value)
                 if quantity == "latency_cycles":
                     measured += 1 - float(guess.conditions.get("loop_clocks", 0))
                 points.append(Point(quantity, f"{report.design.name}, {source} ({path.name})", measured, model,
@@ -214,10 +214,10 @@ def main():
     arguments = parser.parse_args()
     points = published_points() + own_points(arguments.reports)
     grouped = {q: [p for p in points if p.quantity == q] for q in hls_estimate.QUANTITIES}
-    quantities = {q: fit(found) for q, found in grouped.items() if found}
-    for name, found in quantities.items():
-        print(f"\n{name}: x {found['factor']:.3g}, error a factor {math.exp(found['sigma']):.2f}; {found['note']}")
-        for row in found["rows"]:
+    quantities = {q: fit(of_quantity) for q, of_quantity in grouped.items() if of_quantity}
+    for name, fitted in quantities.items():
+        print(f"\n{name}: x {fitted['factor']:.3g}, error a factor {math.exp(fitted['sigma']):.2f}; {fitted['note']}")
+        for row in fitted["rows"]:
             ratio = f"{row['measured'] / row['model']:8.2f}" if row["model"] else f"{'-':>8}"
             numbers = f"{row['measured']:10.0f} measured {row['model']:10.0f} model {ratio}"
             print(f"  {numbers}  {row['used']:12} {row['row']}")

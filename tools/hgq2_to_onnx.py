@@ -118,8 +118,8 @@ class Quant(OpRun):  # type: ignore[misc]
 def fractions(values: Any) -> NDArray[np.int64]:
     """Bits behind the binary point of each number; ``ZERO`` of 0."""
     values = np.asarray(values, np.float64)
-    found = [ZERO if v == 0 else _fraction(float(v)) for v in values.ravel()]
-    return np.array(found, np.int64).reshape(values.shape)
+    bits = [ZERO if v == 0 else _fraction(float(v)) for v in values.ravel()]
+    return np.array(bits, np.int64).reshape(values.shape)
 
 
 def _fraction(value: float) -> int:
@@ -281,15 +281,15 @@ def of_inputs(model: Any, shape: tuple[int, ...]) -> tuple[NDArray[np.int64], ..
     Raises:
         RefusedError: something takes the input that has no quantizer.
     """
-    found = []
+    widest = []
     for layer in model.layers:
         if any(t is model.inputs[0] for n in layer._inbound_nodes for t in n.input_tensors):
             quantizer = layer if type(layer).__name__ == "Quantizer" else getattr(layer, "iq", None)
             if quantizer is None or not hasattr(quantizer, "quantizer"):
                 raise RefusedError(f"{layer.name}: takes the input without a quantizer. Remedy: put a Quantizer in "
                                    "front")
-            found.append([v.max() for v in types(quantizer, shape)])
-    return tuple(np.array(found).max(axis=0))
+            widest.append([v.max() for v in types(quantizer, shape)])
+    return tuple(np.array(widest).max(axis=0))
 
 
 def converted(model: Any, fraction: int | None = None) -> tuple[Writer, str]:
@@ -311,14 +311,14 @@ def converted(model: Any, fraction: int | None = None) -> tuple[Writer, str]:
     w = Writer(shape)
     port = w.node("Quant", "x", w.constant(2.0**-most), w.constant(0.0), w.constant(float(integer + most + signed)),
                   domain=DOMAIN, signed=int(signed), narrow=0, rounding_mode="ROUND")
-    found = {id(model.inputs[0]): Tensor(port, np.full(shape, most))}
+    tensors = {id(model.inputs[0]): Tensor(port, np.full(shape, most))}
     for layer in model.layers:
         if type(layer).__name__ == "InputLayer":
             continue
         for node in layer._inbound_nodes:
-            if all(id(t) in found for t in node.input_tensors):
-                found[id(node.output_tensors[0])] = written(w, layer, [found[id(t)] for t in node.input_tensors])
-    return w, plain(w, found[id(model.outputs[0])]).name
+            if all(id(t) in tensors for t in node.input_tensors):
+                tensors[id(node.output_tensors[0])] = written(w, layer, [tensors[id(t)] for t in node.input_tensors])
+    return w, plain(w, tensors[id(model.outputs[0])]).name
 
 
 def require_same(model: Any, w: Writer, output: str, events: Array) -> None:

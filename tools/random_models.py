@@ -31,26 +31,26 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the first network; the others count up")
     parser.add_argument("--logic", action="store_true", help="also quantize, and compare the logic of the RTL")
     options = parser.parse_args()
-    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     layers: Counter[str] = Counter()
     for seed in track(range(options.seed, options.seed + options.networks), "networks"):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 tried = random_keras.tried(seed, folder, odd=seed % 3 == 0, logic=options.logic)
             except L1TriggerError as e:
-                found["refused"] += 1
+                outcomes["refused"] += 1
                 print(f"{seed}: {e}")
             except Exception as e:  # noqa: BLE001 (whatever it is, it must not be)
-                found["WRONG"] += 1
+                outcomes["WRONG"] += 1
                 print(f"{seed}: WRONG: {type(e).__name__}: {e}")
             else:
-                found["exact"] += 1
+                outcomes["exact"] += 1
                 layers.update(tried.kinds)
     packages = ", ".join(f"{p} {version(p)}" for p in ("tf-keras", "keras", "tensorflow"))
     print(f"{options.networks} networks from seed {options.seed}, {packages}")
-    print(", ".join(f"{count} {what}" for what, count in sorted(found.items())))
+    print(", ".join(f"{count} {what}" for what, count in sorted(outcomes.items())))
     print("layers of those that are exact: " + ", ".join(f"{k} {n}" for k, n in layers.most_common()))
-    return int(bool(found["WRONG"]))
+    return int(bool(outcomes["WRONG"]))
 
 
 if __name__ == "__main__":

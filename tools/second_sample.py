@@ -47,15 +47,15 @@ def figures(done: Results, seen: DataSet) -> dict[tuple[str, str, str], Figure]:
         level: Level = "float" if name == "float" else "quantized" if name == "quantized" else "baseline"
         return FigureMaker(level, Source.DATASET, None, {"baseline": name} if level == "baseline" else {})
 
-    found = []
+    figures = []
     for level, scores in samples.items():
         at = threshold if level == "quantized" else None
-        found += measure.level_figures(scores, seen, maker(level), at)
-    found += measure.comparison_figures(samples["float"], samples["quantized"], seen, maker("quantized"))
+        figures += measure.level_figures(scores, seen, maker(level), at)
+    figures += measure.comparison_figures(samples["float"], samples["quantized"], seen, maker("quantized"))
     linear = baselines.LinearModel.fit(trained.scaling, done.data.train, trained.float_score(done.data.train.inputs))
     others = {n: measure.scored(s, seen) for n, s in baselines.baseline_scores(seen, linear).items()}
-    found += best_baseline.tpr_figures(samples["quantized"], others, seen, threshold, maker, "quantized")
-    return {(f.name, str(f.conditions.get("signal", "")), str(f.level)): f for f in found if _wanted(f)}
+    figures += best_baseline.tpr_figures(samples["quantized"], others, seen, threshold, maker, "quantized")
+    return {(f.name, str(f.conditions.get("signal", "")), str(f.level)): f for f in figures if _wanted(f)}
 
 
 def _wanted(f: Figure) -> bool:

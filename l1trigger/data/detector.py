@@ -24,12 +24,14 @@ UNITS_PER_GEV = 64
 _HALF = np.concatenate([np.arange(21) * 0.087, [1.830, 1.930, 2.043, 2.172, 2.322, 2.5, 2.65, 3.0]])
 ETA_EDGES = np.concatenate([-_HALF[::-1], _HALF[1:]])
 
+CHARGED = (11, 13, 211, 321, 2212, 3112, 3222, 3312, 3334)
+"""Codes of the charged particles that reach a detector; antiparticles have the negative code."""
+_NEGATIVE = (11, 13, 3112, 3312, 3334)  # those among them whose particle, not antiparticle, is negative
+
 _CURVATURE = 0.3 * 3.8  # pT [GeV] per metre of bending radius
 _R_ECAL, _Z_ECAL, _SIGMA_Z = 1.29, 3.17, 0.035  # m
 _LEAST_DEPOSIT = 2
 _MUON_PT, _MUON_ETA, _MUON_EFFICIENCY = 2.5, 2.4, 0.93
-_CHARGED = (11, 13, 211, 321, 2212, 3112, 3222, 3312, 3334)
-_NEGATIVE = (11, 13, 3112, 3312, 3334)
 # Decay lengths c*tau/m [m/GeV] of charged pions and kaons; the kaon's is divided by its branching to a muon.
 _DECAY_LENGTH = {211: 7.80 / 0.1396, 321: 3.71 / 0.4937 / 0.64}
 _MOMENTUM_SHARE = {211: 0.57, 321: 0.05}  # smallest share of the momentum that the muon keeps
@@ -69,7 +71,7 @@ def calorimeter(p: Particles, rng: np.random.Generator) -> Deposits:
     pt = np.maximum(np.hypot(p.px, p.py), 1e-6)
     slope = p.pz / pt
     sign = np.where(np.isin(pid, _NEGATIVE), -1, 1) * np.sign(p.pid)
-    charge = np.where(np.isin(pid, _CHARGED), sign, 0)
+    charge = np.where(np.isin(pid, CHARGED), sign, 0)
     z0 = rng.normal(0, _SIGMA_Z, p.events)[p.event]
     radius = np.where(charge != 0, pt / _CURVATURE, 1e9)
     barrel = np.where(2 * radius > _R_ECAL, 2 * radius * np.arcsin(np.minimum(_R_ECAL / (2 * radius), 1)), np.inf)

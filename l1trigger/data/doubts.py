@@ -36,15 +36,15 @@ class Doubt:
 
 def doubts(data: DataSet) -> list[Doubt]:
     """What is hardly meant in the background of a data set."""
-    found = list(_weights(data.train))
+    raised = list(_weights(data.train))
     if data.train.inputs.shape[1:] == (OBJECTS, len(FEATURES)):
         inputs = np.concatenate([data.train.inputs, data.test.inputs])
-        found += [d for kind in CLASSES for d in _objects(kind, inputs[:, kind.rows])]
-        found += _empty(inputs)
+        raised += [d for kind in CLASSES for d in _objects(kind, inputs[:, kind.rows])]
+        raised += _empty(inputs)
     elif (share := float((np.abs(data.train.inputs.astype(np.int32)) >= _LARGEST).mean())) > _SHARE:
-        found.append(Doubt(f"{share:.0%} of the numbers are the largest that 16 bits hold",
+        raised.append(Doubt(f"{share:.0%} of the numbers are the largest that 16 bits hold",
                            "give the unit of the numbers (data.units)"))
-    return found
+    return raised
 
 
 def _weights(train: Events) -> Iterator[Doubt]:

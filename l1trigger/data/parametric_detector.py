@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.data.detector import CHARGED
 from l1trigger.data.objects import CLASSES, EGAMMA, JET, MET, MUON, OBJECTS, ObjectClass
 from l1trigger.data.pythia import Particles
 from l1trigger.errors import MissingExtraError
@@ -29,7 +30,6 @@ APPROXIMATIONS = (
     "no jets that fake leptons, no photon conversions, no tau identification",
 )
 
-_CHARGED = (11, 13, 211, 321, 2212, 3112, 3222, 3312, 3334)
 _TRACKER_ETA, _CALO_ETA, _LOOPER_PT = 2.5, 5.0, 0.75
 _RING_EDGES = np.linspace(-4, 4, 17)
 
@@ -122,7 +122,7 @@ def _measure(p: Particles, rng: np.random.Generator) -> _Measured:
     pt, eta, _ = _kinematics(p)
     pid, a = np.abs(p.pid), np.abs(eta)
     muon, electron, photon = pid == 13, pid == 11, pid == 22
-    charged = np.isin(pid, _CHARGED)
+    charged = np.isin(pid, CHARGED)
     looper = charged & (pt < _LOOPER_PT)
     efficiency = np.where(muon | electron, np.where(pt < 2, 0.0, 0.95), np.where(a < 1.5, 0.95, 0.90))
     track = charged & (a < _TRACKER_ETA) & ~looper & (rng.random(len(pt)) < efficiency)

@@ -88,7 +88,7 @@ class Table(ABC):
         Raises:
             DataError: a column is missing or is not numeric, the file has no events, or is damaged.
         """
-        picked = {name: found for name in names if (found := self._pick(name)) is not None}
+        picked = {name: place for name in names if (place := self._pick(name)) is not None}
         wanted = list(dict.fromkeys(picked[n][0] if n in picked else n for n in names))
         for name in wanted:
             self.require(name)
@@ -115,8 +115,8 @@ class Table(ABC):
 
     def _pick(self, name: str) -> tuple[str, int] | None:
         """Column and place of a name such as ``weights[0]``, which stands for one entry of each event."""
-        found = re.fullmatch(r"(.+)\[(\d+)\]", name)
-        return None if found is None or name in self else (found[1], int(found[2]))
+        match = re.fullmatch(r"(.+)\[(\d+)\]", name)
+        return None if match is None or name in self else (match[1], int(match[2]))
 
     def _entry(self, name: str, column: Column, place: int, first: int) -> Column:
         """One entry of each event."""

@@ -51,9 +51,9 @@ def kind_of(low: int, high: int) -> int:
 
 def _only(kinds: Ints) -> int:
     """The one kind of some rows; kernels read rows of one kind only."""
-    found = np.unique(kinds)
-    assert len(found) < 2, f"rows of the kinds {found.tolist()} are read together"
-    return int(found[0]) if len(found) else 0
+    distinct = np.unique(kinds)
+    assert len(distinct) < 2, f"rows of the kinds {distinct.tolist()} are read together"
+    return int(distinct[0]) if len(distinct) else 0
 
 
 def too_wide() -> UnsupportedLayerError:

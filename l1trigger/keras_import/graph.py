@@ -65,11 +65,11 @@ class Graph:
     @cached_property
     def consumers(self) -> Mapping[str, tuple[Node, ...]]:
         """The nodes that take each node's result, once for each time that they take it."""
-        found: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
+        takers: dict[str, list[Node]] = {node.name: [] for node in self.nodes}
         for node in self.nodes:
             for name in node.inputs:
-                found[name].append(node)
-        return {name: tuple(nodes) for name, nodes in found.items()}
+                takers[name].append(node)
+        return {name: tuple(nodes) for name, nodes in takers.items()}
 
     @cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:

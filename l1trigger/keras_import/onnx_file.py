@@ -94,12 +94,12 @@ class OnnxModel:
         nodes = [helper.make_node(o.kind, o.inputs, [o.output], domain=o.domain, **o.attributes)
                  for o in self.operations]
         evaluator = _evaluator(nodes, self.constants, tuple(self.inputs), tuple(dict.fromkeys(wanted)), self.opsets)
-        found = []
+        batches = []
         for first in range(0, len(inputs[0]), _EVENTS):
             given = {n: x[first : first + _EVENTS] for n, x in zip(self.inputs, inputs, strict=True)}
             results = dict(zip(evaluator.output_names, _computed(evaluator, given), strict=True))
-            found.append([np.asarray(results[n], np.float64) for n in wanted])
-        return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+            batches.append([np.asarray(results[n], np.float64) for n in wanted])
+        return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
 def read(content: bytes, name: str) -> OnnxModel:
@@ -209,17 +209,17 @@ def _require_events_first(nodes: Sequence[Any], constants: Mapping[str, Array]) 
 def _attributes(node: Any) -> dict[str, Any]:
     """Attributes of a node, numbers as float64 where they are constants or types."""
     onnx = _onnx()
-    found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    for key, value in found.items():
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    for key, value in attributes.items():
         if isinstance(value, bytes):
-            found[key] = value.decode()
+            attributes[key] = value.decode()
         elif isinstance(value, onnx.TensorProto):
-            found[key] = onnx.numpy_helper.from_array(_wide(onnx.numpy_helper.to_array(value)))
-    if node.op_type == "Constant" and (simple := {"value_float", "value_floats"} & found.keys()):
-        found = {"value": onnx.numpy_helper.from_array(np.asarray(found[simple.pop()], np.float64))}
-    if node.op_type == "Cast" and found["to"] in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
-        found["to"] = onnx.TensorProto.DOUBLE
-    return found
+            attributes[key] = onnx.numpy_helper.from_array(_wide(onnx.numpy_helper.to_array(value)))
+    if node.op_type == "Constant" and (simple := {"value_float", "value_floats"} & attributes.keys()):
+        attributes = {"value": onnx.numpy_helper.from_array(np.asarray(attributes[simple.pop()], np.float64))}
+    if node.op_type == "Cast" and attributes["to"] in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
+        attributes["to"] = onnx.TensorProto.DOUBLE
+    return attributes
 
 
 def _wide(value: Array) -> Array:

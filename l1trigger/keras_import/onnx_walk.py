@@ -49,8 +49,8 @@ class LoadedOnnx:
             return self.model.run(inputs, self.model.outputs)
         places = [self.places.get(n, (n, None)) for n in layers]
         wanted = [self.model.makers[result].inputs[0] if logits else result for result, _ in places]
-        found = self.model.run(inputs, wanted)
-        return [_placed(y, order) for y, (_, order) in zip(found, places, strict=True)]
+        results = self.model.run(inputs, wanted)
+        return [_placed(y, order) for y, (_, order) in zip(results, places, strict=True)]
 
 
 def _placed(y: NDArray[np.float64], order: NDArray[np.intp] | None) -> NDArray[np.float64]:
@@ -87,12 +87,12 @@ def read(content: bytes, name: str, outputs: Sequence[str] = ()) -> tuple[Loaded
 
 def _reached(model: OnnxModel, outputs: Sequence[str]) -> list[Operation]:
     """The operations that outputs depend on, in order."""
-    wanted, found = set(outputs), []
+    wanted, reached = set(outputs), []
     for operation in reversed(model.operations):
         if operation.output in wanted:
             wanted.update(operation.inputs)
-            found.append(operation)
-    return found[::-1]
+            reached.append(operation)
+    return reached[::-1]
 
 
 def _take(nodes: Nodes, operation: Operation) -> None:

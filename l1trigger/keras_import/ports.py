@@ -108,11 +108,11 @@ def _quantized_weights(node: Node) -> tuple[list[Any], list[int]]:
     """Kernel and bias on the grids of their quantizers, and bits behind their binary points."""
     layer = Graph((Node("x", "InputLayer", (), {"shape": node.weights[0].shape[:-1]}), replace(node, inputs=("x",))),
                   ("x",), (node.name,)).model().get_layer(node.name)
-    found = [weights for _, _, weights in quantized_weights(layer)]
-    types = [t for weights in found if (t := covering(weights)) is not None]
+    on_grid = [weights for _, _, weights in quantized_weights(layer)]
+    types = [t for weights in on_grid if (t := covering(weights)) is not None]
     if len(types) < len(node.weights):
         raise _unknown(node, "its weights have no fixed-point type")
-    return [np.asarray(weights, np.float64) for weights in found], [t.fraction for t in types]
+    return [np.asarray(weights, np.float64) for weights in on_grid], [t.fraction for t in types]
 
 
 def _unknown(node: Node, why: str) -> UnsupportedLayerError:

@@ -237,12 +237,12 @@ def _output_quantizer(
 ) -> Any:
     """What holds every output of a network whose last layer has no type, such as pooling or a concatenation."""
     last = last_points(model, typed_layers)
-    found = {types[name].activation for name in last} or {network_type}
-    if len(found) == 1 and all(typed_layers[name].relu for name in last):
-        (t,) = found
+    last_types = {types[name].activation for name in last} or {network_type}
+    if len(last_types) == 1 and all(typed_layers[name].relu for name in last):
+        (t,) = last_types
         return frameworks.qkeras().quantized_relu(t.width, t.integer)
-    integer = max(t.integer + int(not t.signed) for t in found)
-    return type_of(FixedPoint.from_quantized_bits(integer + max(t.fraction for t in found), integer - 1))
+    integer = max(t.integer + int(not t.signed) for t in last_types)
+    return type_of(FixedPoint.from_quantized_bits(integer + max(t.fraction for t in last_types), integer - 1))
 
 
 def _replaced(layer: Any, types: LayerTypes) -> Any:

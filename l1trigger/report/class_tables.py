@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from l1trigger.catalogue import entry
 from l1trigger.report.tables import Book, Cell, Row, Table
 from l1trigger.report.text import number
 
@@ -27,18 +28,16 @@ def accuracy_table(book: Book) -> Table:
         ], style=_line(rows, level)))
     head = ["classes from", "level", "source", "accuracy", "loss against float", "events"]
     return Table(
-        "Accuracy", head, rows,
+        entry("accuracy").heading, head, rows,
         "Fraction of the test events and signals together whose largest output is that of the true class. ± is half "
         "the Clopper-Pearson interval of 68 %, and for the loss the error of the paired difference on the same events.",
     )
 
 
-_PER_CLASS = {
-    "efficiency": ("Efficiency by class", "Fraction of the events of a class that are found."),
-    "purity": (
-        "Purity by class",
+_NOTES = {
+    "efficiency": "Fraction of the events of a class that are found.",
+    "purity":
         "Fraction of the events taken for a class that are of it, in the proportions of the test events and signals.",
-    ),
 }
 
 
@@ -56,8 +55,7 @@ def per_class(book: Book, name: str) -> Table:
         source = next((str(f.source) for f in figures if f), "")
         rows.append(Row([*_head(what, level, source), *(book.cell(f) for f in figures)],
                         style=_line(rows, level)))
-    title, note = _PER_CLASS[name]
-    return Table(title, ["classes from", "level", "source", *classes], rows, note)
+    return Table(entry(name).heading, ["classes from", "level", "source", *classes], rows, _NOTES[name])
 
 
 def _head(what: str, level: str, source: str) -> list[Cell]:

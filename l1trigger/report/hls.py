@@ -6,9 +6,7 @@ from l1trigger.catalogue import HLS, entry, ordered
 from l1trigger.figures import Figure, FigureMaker, Source
 from l1trigger.report.tables import ABSENT, Book, Cell, Row, Table
 from l1trigger.report.text import number
-from l1trigger.synth.hls_estimate import TOOL, HlsEstimate
-
-_PER_LAYER = ("lut", "ff", "dsp", "bram18")
+from l1trigger.synth.hls_estimate import ESTIMATED, TOOL, HlsEstimate
 
 
 def hls_figures(estimate: HlsEstimate) -> list[Figure]:
@@ -25,7 +23,7 @@ def hls_figures(estimate: HlsEstimate) -> list[Figure]:
         ))
     return figures + [
         make(HLS + name, round(getattr(layer, name)), layer=layer.name, products=layer.products)
-        for layer in estimate.layers for name in _PER_LAYER
+        for layer in estimate.layers for name in ESTIMATED
     ]
 
 
@@ -58,12 +56,12 @@ def _layers(book: Book) -> Table:
     names = dict.fromkeys(str(f.conditions["layer"]) for f in book.report.find("hls_lut") if "layer" in f.conditions)
     rows = []
     for layer in names:
-        figures = [book.report.figure(HLS + name, layer=layer) for name in _PER_LAYER]
+        figures = [book.report.figure(HLS + name, layer=layer) for name in ESTIMATED]
         products = next((number(float(f.conditions["products"])) for f in figures if f), ABSENT)
         rows.append(Row([
             Cell(layer), Cell(Source.ESTIMATE, style="source"), Cell(products),
             *(book.cell(f) for f in figures),
         ]))
-    head = ["layer", "source", "products", *(entry(name).head for name in _PER_LAYER)]
+    head = ["layer", "source", "products", *(entry(name).head for name in ESTIMATED)]
     return Table("The HLS route by layer, estimated", head, rows, "Products: multiplications by weights that are not "
                  "zero, or all where weights share multipliers.", numeric=2)

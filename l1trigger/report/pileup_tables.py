@@ -24,18 +24,18 @@ def _rates(book: Book) -> Table:
     wanted = sorted({float(f.conditions["rate_khz"]) for f in report.find("threshold_at_pileup")})
     rows = []
     for pileup in _pileups(book):
-        def found(name: str, at: float = pileup, **more: float) -> Figure | None:
+        def figure(name: str, at: float = pileup, **more: float) -> Figure | None:
             return report.figure(name, _LEVEL, pileup=at, **more)
 
-        rate = found("rate_at_pileup_khz")
+        rate = figure("rate_at_pileup_khz")
         known = rate.conditions if rate else {}
         rows.append(Row([
             Cell(number(pileup)), Cell(rate.source if rate else "", style="source"),
             Cell(f"{int(known.get('crossings', 0)):,}".replace(",", " ")),
             book.cell(rate), Cell(number(float(known["n_eff"]), 3)) if "n_eff" in known else Cell(ABSENT),
-            book.cell(found("pure_rate_khz")), book.cell(found("menu_rate_khz")),
-            book.cell(found("rate_shift_at_pileup_khz")),
-            *(_threshold(book, found("threshold_at_pileup", rate_khz=khz)) for khz in wanted),
+            book.cell(figure("pure_rate_khz")), book.cell(figure("menu_rate_khz")),
+            book.cell(figure("rate_shift_at_pileup_khz")),
+            *(_threshold(book, figure("threshold_at_pileup", rate_khz=khz)) for khz in wanted),
         ]))
     head = ["pile-up", "source", "crossings", "rate [kHz]", "n_eff", "pure rate [kHz]", "menu [kHz]",
             "rate shift [kHz]", *(f"threshold for {number(khz)} kHz" for khz in wanted)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from l1trigger.catalogue import entry
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report.model import Confusion, Picture, Report
 from l1trigger.report.style import BASELINE_COLORS, LEVEL_STYLE
@@ -32,7 +33,7 @@ def class_plots(report: Report) -> Drawn:
         ), partial(_matrix, matrix)
     if levels:
         yield Picture(
-            name="class_efficiency", section="classes", title="Efficiency by class",
+            name="class_efficiency", section="classes", title=entry("efficiency").heading,
             caption="Fraction of the events of each class that are found, with its interval of 68 %.",
         ), partial(_efficiencies, report, levels[0].classes)
 

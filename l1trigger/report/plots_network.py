@@ -73,14 +73,14 @@ def resource_plots(report: Report) -> Drawn:
         counts = [report.figure(f.name.removesuffix(PERCENT), "rtl") for f in shares]
         yield Picture(
             name="resources", section="hardware", title="Resources against the device",
-            caption=f"Share of {shares[0].part} that the RTL of the whole trigger function takes, counted by Yosys "
-            f"({shares[0].tool}).",
+            caption=f"Share of {shares[0].part} that the RTL of the whole trigger function takes, counted by "
+            f"{shares[0].tool or shares[0].source}.",
         ), partial(_resources, shares, counts)
     layers = [f for f in report.find("lut") if "layer" in f.conditions and f.value is not None]
     if layers:
         yield Picture(
             name="layer_resources", section="hardware", title="Look-up tables per part",
-            caption=f"Each part synthesized by {layers[0].tool} {layers[0].conditions['counted']}.",
+            caption=f"Each part synthesized by {layers[0].tool or layers[0].source} {layers[0].conditions['counted']}.",
         ), partial(_layer_resources, layers)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from l1trigger.catalogue import PERCENT, Format, entries, entry
-from l1trigger.figures import Figure, Judgement
+from l1trigger.figures import Figure, Judgement, Source
 from l1trigger.physics.turn_on import TITLES as QUANTITY_TITLES
 from l1trigger.report import vendor_tables
 from l1trigger.report.model import Layer, Report, Spread
@@ -261,14 +261,21 @@ def _unit(figure: Figure) -> str:
 
 
 def _counted(shown: Sequence[Figure]) -> str:
-    """What must be known about the counts of Yosys and the estimates among the figures shown."""
+    """What must be known about the synthesizer's counts and the estimates among the figures shown."""
     if not any(f.level == "rtl" for f in shown):
         return ""
-    own = [f.interval_method for f in shown if f.name == "lut" and f.level == "rtl"]
-    checked = next((method for method in own if method), None)
+    return f"{_counted_by_yosys(shown)}Estimates come from a model. "
+
+
+def _counted_by_yosys(shown: Sequence[Figure]) -> str:
+    """How far Yosys' counts are from a vendor's; nothing where another synthesizer counted, or none."""
+    own = [f for f in shown if f.name == "lut" and f.source is Source.YOSYS and f.value is not None]
+    if not own:
+        return ""
+    checked = next((f.interval_method for f in own if f.interval_method), None)
     sure = (f"small print: {checked}" if checked else
             "19 and 46 % more look-up tables than Vivado 2025.1 after synthesis on the two designs that were checked")
-    return f"Yosys counts mapped cells, not placed ones: {sure}. Estimates come from a model. "
+    return f"Yosys counts mapped cells, not placed ones: {sure}. "
 
 
 def _remark(figure: Figure) -> str:

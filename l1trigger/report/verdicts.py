@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from l1trigger.catalogue import Better, entry
+from l1trigger.catalogue import Better, Group, entries, entry
 from l1trigger.figures import Figure
 from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.report import vendor_tables
@@ -19,9 +19,6 @@ Standing = Literal["above", "equal", "below"]
 
 DEVIATIONS = 2.0
 """Standard deviations from which on a difference counts."""
-
-_EQUAL = {"tpr_above_best_baseline": 0.0, "accuracy_above_best_baseline": 0.0, "resolution_ratio_to_best_baseline": 1.0}
-"""Figures that hold a level against the best baseline, with their value where both are the same."""
 
 _STYLES: dict[Standing | None, Style] = {"above": "good", "equal": "unknown", "below": "bad", None: "unknown"}
 
@@ -130,10 +127,11 @@ def _working_point(report: Report, figure: Figure) -> str:
 
 def standing(figure: Figure) -> Standing | None:
     """Where a level stands against the best baseline; None when its error is not known."""
-    if figure.value is None or figure.interval is None:
+    known = entry(figure.name)
+    if figure.value is None or figure.interval is None or known.equal_at is None:
         return None
-    ahead = figure.value - _EQUAL[figure.name]
-    if entry(figure.name).better is Better.LOWER:
+    ahead = figure.value - known.equal_at
+    if known.better is Better.LOWER:
         ahead = -ahead
     error = (figure.interval[1] - figure.interval[0]) / 2
     if abs(ahead) <= DEVIATIONS * error:
@@ -142,7 +140,10 @@ def standing(figure: Figure) -> Standing | None:
 
 
 def _against_baselines(report: Report) -> list[Figure]:
-    return [f for name in _EQUAL for f in report.find(name)]
+    """The figures that hold a level against the best baseline, in the order of their headings."""
+    held = [e for heading in (*Group, None) for e in entries().values()
+            if e.equal_at is not None and e.group is heading]
+    return [f for e in held for f in report.find(e.name)]
 
 
 def _what(figure: Figure, book: Book) -> str:
@@ -152,7 +153,7 @@ def _what(figure: Figure, book: Book) -> str:
         return book.titles.get(str(at["signal"]), str(at["signal"]))
     if "sample" in at:
         return f"Resolution of {book.titles.get(str(at['sample']), str(at['sample']))}"
-    return "Accuracy"
+    return entry("accuracy" if figure.name == "accuracy_above_best_baseline" else figure.name).heading
 
 
 def baseline_table(book: Book) -> Table | None:
@@ -191,4 +192,6 @@ def _pair(report: Report, figure: Figure) -> tuple[Figure | None, Figure | None]
         every = {"sample": at["sample"], "true_energy_gev": "all"}
         return (report.figure("resolution", level, **every),
                 report.figure("resolution", "baseline", baseline=baseline, **every))
-    return report.figure("accuracy", level), report.figure("accuracy", "baseline", baseline=baseline)
+    if figure.name == "accuracy_above_best_baseline":
+        return report.figure("accuracy", level), report.figure("accuracy", "baseline", baseline=baseline)
+    return None, None  # a figure of another package, which says by itself what it was held against

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import t
 
+from l1trigger.catalogue import SYNTHESIZED
 from l1trigger.errors import DesignError
 
-RESOURCES = ("lut", "ff", "srl", "dsp", "bram18", "carry")
 FEW = 3
 ASSUMED = math.log(1.2)
 """Scatter where too few designs tell one: what was seen on the one design that the flow was chosen with."""
@@ -78,10 +78,10 @@ def load(path: Path) -> dict[str, Correction]:
             None, "synth.calibration", f"{path} is no calibration ({type(e).__name__}: {e})",
             "write one with tools/calibrate_yosys.py --out FILE, or leave synth.calibration out",
         ) from None
-    wrong = [k for k, c in corrections.items() if k not in RESOURCES or c.factor <= 0 or c.sigma < 0]
+    wrong = [k for k, c in corrections.items() if k not in SYNTHESIZED or c.factor <= 0 or c.sigma < 0]
     if wrong:
         raise DesignError(
             None, "synth.calibration", f"{path}: corrections.{wrong[0]} makes no sense",
-            f"resources are {', '.join(RESOURCES)}; factors are above 0",
+            f"resources are {', '.join(SYNTHESIZED)}; factors are above 0",
         )
     return corrections

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from l1trigger.catalogue import RESOURCES
 from l1trigger.synth.hls_operations import Logic, Operation, Products, Tables, Unknown
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ ADD_NS, LUT_PRODUCT_NS, DSP_PRODUCT_NS, TABLE_NS = 1.0, 1.2, 3.5, 2.5
 BRAM_BITS, BRAM_WIDTH = 18_432, 36
 UNCERTAINTY = {"Vitis": 0.27, "Vivado": 0.125}
 """Part of the clock period that each tool keeps back, as hls4ml sets it."""
-
-QUANTITIES = ("lut", "csynth_lut", "ff", "dsp", "bram18", "latency_cycles", "initiation_interval")
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,11 @@ class LayerEstimate:
     bram18: int
     delay_ns: float
     clocks: int
+
+
+ESTIMATED = tuple(r for r in RESOURCES if r in LayerEstimate.__annotations__)
+"""Resources that the model estimates, of each layer and of the whole."""
+QUANTITIES = (*ESTIMATED, "csynth_lut", "latency_cycles", "initiation_interval")
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,7 @@ def _totals(
         depth = int(sum(x.delay_ns for x in layers) / period)
         waits = sum(loops)
     intervals = [_interval(o) for o in operations if not isinstance(o, Unknown)]
-    sums = {k: round(sum(getattr(x, k) for x in layers)) for k in ("lut", "ff", "dsp", "bram18")}
+    sums = {k: round(sum(getattr(x, k) for x in layers)) for k in ESTIMATED}
     return sums | {"pipeline": depth, "loops": waits, "initiation_interval": max(intervals, default=1)}
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from l1trigger.catalogue import SYNTHESIZED
 from l1trigger.cores import cores
 from l1trigger.figures import Source
 from l1trigger.plugins import Group, Plugin
@@ -15,9 +16,9 @@ from l1trigger.processes import run_each
 from l1trigger.sections import SynthSection
 from l1trigger.synth.rtl import TOP
 
-RESOURCES = ("lut", "ff", "srl", "dsp", "bram18", "carry", "mux")
+RESOURCES = (*SYNTHESIZED, "mux")
 """What is counted: look-up tables used as logic, flip-flops, shift registers made of look-up tables, multipliers, block
-memories of 18 kbit, carry chains, and multiplexers behind look-up tables."""
+memories of 18 kbit, carry chains, and multiplexers behind look-up tables, which are no figure of their own."""
 
 
 @dataclass(frozen=True)

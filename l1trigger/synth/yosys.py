@@ -80,7 +80,7 @@ class Yosys(Synthesizer):
                 return {group[0]: self.synthesize(modules[group[0]], folder / group[0])}
             return self._together({name: modules[name] for name in group}, folder)
 
-        counts = {name: cells for found in run_each(together, groups, cores()) for name, cells in found.items()}
+        counts = {name: cells for of_group in run_each(together, groups, cores()) for name, cells in of_group.items()}
         return {name: counts[name] for name in modules}
 
     def _together(self, modules: Mapping[str, Module], folder: Path) -> dict[str, Mapping[str, int]]:

@@ -60,9 +60,7 @@ def check_synthesizer(synthesizer: type[Synthesizer], folder: Path, part: str = 
         raise ContractError("it takes a file that is no Verilog")
 
 
-def _cells(
-    chosen: Synthesizer, sources: tuple[Path, ...], folder: Path, part: str
-) -> dict[str, Mapping[str, int]]:
+def _cells(chosen: Synthesizer, sources: tuple[Path, ...], folder: Path, part: str) -> dict[str, dict[str, int]]:
     """Counts of modules that are synthesized side by side, in folders that are not there yet."""
     modules = {
         "inner": Module(sources, part, "inner"), "outer": Module(sources, part, "outer"),
@@ -71,7 +69,7 @@ def _cells(
     }
     with ThreadPoolExecutor(len(modules)) as pool:
         counts = pool.map(lambda item: dict(chosen.synthesize(item[1], folder / item[0])), modules.items())
-        single: dict[str, Mapping[str, int]] = dict(zip(modules, counts, strict=True))
+        single = dict(zip(modules, counts, strict=True))
     each = {name: dict(cells) for name, cells in chosen.synthesize_each(modules, folder.with_name("each")).items()}
     require(each == single, "it counts several modules otherwise than each of them alone")
     return single

@@ -19,9 +19,13 @@ from l1trigger.compare.baseline import load_baseline, make_baseline, worsening
 from l1trigger.design import Limit
 from l1trigger.errors import DesignError, ReportError, UnknownFigureError
 from l1trigger.figures import Figure, FigureMaker, Source
+from l1trigger.report import verdicts
+from l1trigger.report.build import OF_LAYERS
 from l1trigger.report.model import load_report
-from l1trigger.synth.calibration import RESOURCES
-from l1trigger.synth.hls_estimate import QUANTITIES
+from l1trigger.report.tables import Book
+from l1trigger.synth.hls_estimate import ESTIMATED, QUANTITIES
+from l1trigger.synth.synthesizer import RESOURCES
+from l1trigger.synth.vendor_tools import reading
 from l1trigger.synth.vendor_tools.figures import EXPECTED
 
 PACKAGE = Path(l1trigger.__file__).parent
@@ -65,10 +69,18 @@ def test_every_name_that_is_made_is_in_the_catalogue():
 
 
 def test_names_that_are_made_in_loops_are_in_the_catalogue():
-    looped = {*RESOURCES, *(n for names in EXPECTED.values() for n in names), *(catalogue.HLS + q for q in QUANTITIES)}
-    looped |= {n + catalogue.PERCENT for n in RESOURCES}
+    counted = {*RESOURCES} - {"mux"}
+    looped = {*counted, *(n for names in EXPECTED.values() for n in names), *(catalogue.HLS + q for q in QUANTITIES)}
+    looped |= {n + catalogue.PERCENT for n in counted}
     looped |= {catalogue.POST_TRAINING + n for n in catalogue.names("headline")}
     assert looped <= catalogue.entries().keys()
+
+
+def test_lists_of_resources_are_chosen_from_those_of_the_catalogue():
+    assert catalogue.RESOURCES == ("lut", "ff", "srl", "dsp", "bram18", "uram", "carry")
+    assert RESOURCES == ("lut", "ff", "srl", "dsp", "bram18", "carry", "mux")
+    assert reading.RESOURCES == ("lut", "ff", "srl", "dsp", "bram18", "uram")
+    assert ESTIMATED == ("lut", "ff", "dsp", "bram18") and OF_LAYERS == ("lut", "dsp", "bram18", "carry")
 
 
 def test_nothing_in_the_catalogue_is_made_by_nobody():
@@ -174,6 +186,15 @@ def test_another_package_adds_a_figure(added):
         "name": "x", "data": {"source": "zerobias"}, "model": {"architecture": "autoencoder"},
         "compress": {"score": "latent_norm"}, "budget": {"muon_rate_khz": {"max": 5}},
     }).budget
+
+
+def test_another_package_holds_levels_against_the_best_baseline(added):
+    added(Entry("muons_above_best_baseline", "muons above the best baseline", "", Better.HIGHER, equal_at=0.5))
+    made = [Figure(name="muons_above_best_baseline", value=value, interval=(value - 0.1, value + 0.1),
+                   source=Source.CSIM, level="csim") for value in (0.4, 0.9)]
+    assert [verdicts.standing(f) for f in made] == ["equal", "above"]
+    table = verdicts.baseline_table(Book(report(figures=made)))
+    assert [row.cells[0].text for row in table.rows] == ["Muons above the best baseline"] * 2
 
 
 def test_an_added_name_must_be_free(added):

@@ -51,15 +51,15 @@ def main():
         list(farm.map(task.count, few))  # starts what has to be started, and reads the pool
         start = time.perf_counter() - began
         began = time.perf_counter()
-        found = Counts.join([c for _, c in farm.map(task.count, jobs)])
+        counted = Counts.join([c for _, c in farm.map(task.count, jobs)])
         seconds = time.perf_counter() - began - (start if farm.cluster else 0)
-        reference, counts = reference or seconds, counts or found
+        reference, counts = reference or seconds, counts or counted
         alone[farm.cluster] = alone.get(farm.cluster, seconds)
-        exact = same(found, counts)
+        exact = same(counted, counts)
         equal &= exact
         note = f"efficiency {100 * alone[farm.cluster] / seconds / workers:.0f} %, {'equal' if exact else 'DIFFERENT'}"
         note += f", start {start:.1f} s not counted" if farm.cluster else ""
-        speed = float(found.events.sum() / seconds)
+        speed = float(counted.events.sum() / seconds)
         rows.append(Row("rates", name, speed, "crossings/s", reference / seconds, "1 thread", note))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     conditions = f"{args.run.name}, pile-up {PILEUP:g}, numpy {np.__version__}"

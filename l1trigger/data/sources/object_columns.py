@@ -63,9 +63,9 @@ class Condition:
         Raises:
             ValueError: it is none.
         """
-        found = _CONDITION.fullmatch(text)
+        match = _CONDITION.fullmatch(text)
         try:
-            name, compare, value = found.groups() if found else ("", "", "")
+            name, compare, value = match.groups() if match else ("", "", "")
             number = float(value)
         except ValueError:
             known = ", ".join(_COMPARISONS)
@@ -185,22 +185,22 @@ class ObjectReader:
                 remedy=object_values.NOT_THERE,
             )
         three = [values.get(f, np.zeros(there.shape)) for f in columns.features]
-        found = np.stack(_polar(three) if columns.cartesian else three, axis=2)
+        objects = np.stack(_polar(three) if columns.cartesian else three, axis=2)
         if self.units is not None:
-            found *= [self.units.factors[0], 1, 1] if columns.cartesian else self.units.factors
+            objects *= [self.units.factors[0], 1, 1] if columns.cartesian else self.units.factors
             names = [f"{f} of {self.table.where} '{n}'" for f, n in zip(FEATURES, columns.columns, strict=True)]
-            object_values.check_physical(self.table.path, names, found, first)
+            object_values.check_physical(self.table.path, names, objects, first)
         if kind.count == 1:
-            self._require_one(kind, leading, found, first)
-        order = np.argsort(-found[..., 0], axis=1, kind="stable")
-        return np.take_along_axis(found, order[..., None], axis=1)
+            self._require_one(kind, leading, objects, first)
+        order = np.argsort(-objects[..., 0], axis=1, kind="stable")
+        return np.take_along_axis(objects, order[..., None], axis=1)
 
     def absent(self, values: NDArray[Any]) -> NDArray[np.bool_]:
         """Which values stand for no object."""
         with np.errstate(over="ignore"):
             singles = np.array(self.missing, np.float32).astype(np.float64)  # what a column of floats makes of them
-        found = np.isin(values.astype(np.float64), [*self.missing, *singles])
-        return found | np.isnan(values) if np.isnan(singles).any() else found
+        absent = np.isin(values.astype(np.float64), [*self.missing, *singles])
+        return absent | np.isnan(values) if np.isnan(singles).any() else absent
 
     def _there(
         self, columns: ObjectColumns, leading: str, part: dict[str, Column], first: int
@@ -244,8 +244,8 @@ class ObjectReader:
                 "are of another bunch crossing", f"write where: {name} == 0 beside '{columns.names()[0]}'",
             )
 
-    def _require_one(self, kind: ObjectClass, name: str, found: NDArray[np.float64], first: int) -> None:
-        several = (found[..., 0] > 0).sum(axis=1)
+    def _require_one(self, kind: ObjectClass, name: str, objects: NDArray[np.float64], first: int) -> None:
+        several = (objects[..., 0] > 0).sum(axis=1)
         if (several > 1).any():
             event = int(np.argmax(several > 1))
             raise DataError(

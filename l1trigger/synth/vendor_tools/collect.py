@@ -63,7 +63,7 @@ def _may_be_report(path: Path) -> bool:
     try:
         return _parser(_text(path, path.name, _HEAD)) is not None
     except ReportError:
-        return True  # which is told when it is read
+        return True  # which is reported when it is read
 
 
 def read(path: Path, name: str) -> Reading:
@@ -109,7 +109,7 @@ def collect(
 ) -> VendorResult:
     """Everything that the reports in a folder say about one design.
 
-    What cannot be read, or is of another design than the one that is chosen, is left out and told in the result.
+    What cannot be read, or is of another design than the one that is chosen, is left out and named in the result.
 
     Args:
         folder: that is searched, with all folders in it.
@@ -129,8 +129,8 @@ def collect(
         )
     readings, unread = _read_all(paths, folder)
     mine, left_out = choose(readings, unread, solution, folder)
-    told = {(r.step, r.kind) for r in mine}
-    left_out = [x for x in left_out if not (in_project_run(x.file) and (x.step, x.kind) in told)]
+    covered = {(r.step, r.kind) for r in mine}
+    left_out = [x for x in left_out if not (in_project_run(x.file) and (x.step, x.kind) in covered)]
     of_top, others = _of_one_design(mine, top, folder)
     chosen = _branded([*_agreeing([r for r in of_top if r.kind == "csynth"]),
                        *_one_each([r for r in of_top if r.kind != "csynth"])])

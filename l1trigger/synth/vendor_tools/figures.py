@@ -10,12 +10,12 @@ from l1trigger.synth.vendor_tools.reading import RESOURCES, STEPS, LeftOut, Read
 from l1trigger.synth.vendor_tools.vivado import distance
 
 EXPECTED: Mapping[Step, tuple[str, ...]] = {
-    "csynth": ("latency_cycles", "latency_ns", "initiation_interval", "estimated_clock_ns", "lut", "ff", "dsp",
-               "bram18", "uram"),
+    "csynth": ("latency_cycles", "latency_ns", "initiation_interval", "estimated_clock_ns",
+               *(r for r in RESOURCES if r != "srl")),
     "cosim": ("cosim_pass", "latency_cycles", "latency_ns", "initiation_interval"),
-    "vsynth": ("lut", "ff", "srl", "dsp", "bram18", "uram", "slack_ns", "achieved_clock_ns"),
-    "route": ("lut", "ff", "srl", "dsp", "bram18", "uram", "slack_ns", "achieved_clock_ns", "hold_slack_ns",
-              "power_w", "dynamic_power_w", "static_power_w"),
+    "vsynth": (*RESOURCES, "slack_ns", "achieved_clock_ns"),
+    "route": (*RESOURCES, "slack_ns", "achieved_clock_ns", "hold_slack_ns", "power_w", "dynamic_power_w",
+              "static_power_w"),
 }
 """What a step is asked for; what its reports do not say is a figure without value."""
 

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from l1trigger import catalogue
 from l1trigger.errors import ReportError
 
 Step = Literal["csynth", "cosim", "vsynth", "route"]
 STEPS: tuple[Step, ...] = ("csynth", "cosim", "vsynth", "route")
 """Steps of the HLS route in their order; also the sources of their figures."""
 
-RESOURCES = ("lut", "ff", "srl", "dsp", "bram18", "uram")
+RESOURCES = tuple(r for r in catalogue.RESOURCES if r != "carry")
+"""Those that are read in vendors' reports; carry chains are not."""
 _SIGNED = ("slack_ns", "hold_slack_ns")
 _ABSURD = 100.0
 """A count above this many whole devices is a misread or damaged report, not a large design."""

@@ -170,16 +170,16 @@ _UNCLOCKED = {"no_clock": "registers have no clock", "unconstrained_internal_end
 
 def _constraints(text: str, summary: Mapping[str, float | None]) -> tuple[str, ...]:
     """What the report says of constraints that are not met, and of what none of them covers."""
-    told = [
+    remarks = [
         f"{what}: {failing:g} endpoints fail, the worst by {-(summary[worst] or 0):g} ns"
         for what, worst, total in _CHECKS if (failing := summary.get(f"{total} Failing Endpoints"))
     ]
-    if told or "Timing constraints are not met." in text:
-        told = [f"timing constraints are not met ({'; '.join(told) or 'the report does not say which'})"]
+    if remarks or "Timing constraints are not met." in text:
+        remarks = [f"timing constraints are not met ({'; '.join(remarks) or 'the report does not say which'})"]
     if "There are no user specified timing constraints" in text:
-        told.append("there are no timing constraints, so nothing was timed")
+        remarks.append("there are no timing constraints, so nothing was timed")
     counts = dict(re.findall(r"(?m)^\d+\. checking (\w+) \((\d+)\)", text))
-    return (*told, *(f"{counts[k]} {what}" for k, what in _UNCLOCKED.items() if int(counts.get(k, 0))))
+    return (*remarks, *(f"{counts[k]} {what}" for k, what in _UNCLOCKED.items() if int(counts.get(k, 0))))
 
 
 def power(text: str, file: str) -> Reading:

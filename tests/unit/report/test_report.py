@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import jsonschema
@@ -12,12 +13,15 @@ from sklearn.metrics import roc_auc_score
 from l1trigger import bit_exact, report
 from l1trigger.design import Limit
 from l1trigger.errors import ReportError
-from l1trigger.report import html
+from l1trigger.figures import Source
+from l1trigger.report import html, plots
 from l1trigger.report.build import build
 from l1trigger.report.measurement import measure
 from l1trigger.report.model import Report, json_schema, load_report, shipped_schema
 from l1trigger.report.text import number
+from l1trigger.synth.result import LayerResources, SynthResult
 
+PART = "xcvu9p-flga2104-2-e"
 TIMINGS = {"data": 1.5, "train": 90.0}
 
 
@@ -62,8 +66,6 @@ def written(tmp_path_factory, stages):
     folder = tmp_path_factory.mktemp("run")
     patch = pytest.MonkeyPatch()
     synthetic.stand_in(patch.setattr)
-    from l1trigger.report import plots
-
     every = plots.drawings
     patch.setattr(plots, "drawings", lambda *a: every(*a)[:1])
     report.run(synthetic.design(), stages.results(**TIMINGS), folder)
@@ -226,25 +228,50 @@ def test_numbers_in_print(value, text):
     assert number(value) == text
 
 
-def test_latency_and_resources(stages, tmp_path):
-    from l1trigger.synth.result import LayerResources, SynthResult
-
-    part = "xcvu9p-flga2104-2-e"
+def synthesized(source=Source.YOSYS, tool="yosys 0.70", **changes):
+    """What synth gives for a design of two layers."""
     cells = {"lut": 9000, "ff": 3000, "srl": 0, "dsp": 0, "bram18": 0, "carry": 2000, "mux": 0}
     layers = tuple(LayerResources(name, "Dense", {**cells, "lut": lut}, lut - 9.0, 3.25)
                    for name, lut in (("first", 8765), ("out", 77_000_000)))
     exact = bit_exact.compare(np.arange(9), np.arange(9), ("csim", "rtl"), "score of zerobias")
-    made = SynthResult(part, 5.0, (exact,), "", 6, 1, 9, 5, (6.1, 6.4, 6.2, 6.0, 5.0), (525, 13), 3300, cells, 8800.0,
-                       30.0, layers, ("out", "out_relu"),
-                       {"verilator": "verilator 5.48.0", "yosys": "yosys 0.70", "estimate": "alkaid 0.8.2"})
+    made = SynthResult(PART, 5.0, (exact,), "", 6, 1, 9, 5, (6.1, 6.4, 6.2, 6.0, 5.0), (525, 13), 3300, cells, 8800.0,
+                       30.0, layers, ("out", "out_relu"), synthesis_source=source,
+                       tools={"verilator": "verilator 5.48.0", source: tool, "estimate": "alkaid 0.8.2"})
+    return replace(made, **changes)
+
+
+def test_latency_and_resources(stages, tmp_path):
     limits = {"latency_ns": Limit(max=30), "lut": Limit(max=9500)}
-    written = report.run(synthetic.design(**limits), stages.results(made, **TIMINGS), tmp_path)
+    written = report.run(synthetic.design(**limits), stages.results(synthesized(), **TIMINGS), tmp_path)
     assert written.within_budget and written.figure("latency_ns").value == 30
     assert written.figure("bit_mismatches", "rtl").value == 0 and len(written.find("bit_mismatches")) == 2
     page = (tmp_path / "report.html").read_text()
     assert "Latency and resources" in page and "2 bunch crossings" in page and "stage 2: out, out_relu" in page
     assert "Parts one by one" in page and "8\u2009765" in page and "since layers share logic" in page
+    assert "Yosys counts mapped cells" in page and "counted by yosys 0.70." in page
     assert written.figure("lut").value == 9000 and written.figure("lut", layer="first").value == 8765
     assert (tmp_path / "figures" / "resources.png").exists()
     assert (tmp_path / "figures" / "layer_resources.png").exists()
-    assert load_report(tmp_path / "report.json").figure("lut").part == part
+    assert load_report(tmp_path / "report.json").figure("lut").part == PART
+
+
+def page_and_captions(results):
+    """The page without images, and what stands below its pictures."""
+    measured = measure(results)
+    made = build(synthetic.design(), measured)
+    return html.render(made, {}), {d.picture.name: d.picture.caption for d in plots.drawings(measured, made)}
+
+
+def test_counts_of_another_synthesizer_carry_its_name_alone(stages):
+    other = synthesized(Source.SYNTHESIS, "word counter 1.0")
+    page, captions = page_and_captions(stages.results(other, **TIMINGS))
+    assert "word counter 1.0" in page and "Estimates come from a model." in page
+    assert captions["resources"].endswith("takes, counted by word counter 1.0.")
+    assert captions["layer_resources"].startswith("Each part synthesized by word counter 1.0 ")
+    assert not [text for text in (page, *captions.values()) if "Yosys" in text]
+
+
+def test_a_design_that_is_not_synthesized_says_so(stages):
+    page, captions = page_and_captions(stages.results(synthesized(cells=None, layers=()), **TIMINGS))
+    assert "synthesis is off (synth.yosys)" in page and "Estimates come from a model." in page
+    assert "Yosys counts" not in page and not captions.keys() & {"resources", "layer_resources"}
