@@ -71,7 +71,7 @@ def _cells(
     }
     with ThreadPoolExecutor(len(modules)) as pool:
         counts = pool.map(lambda item: dict(chosen.synthesize(item[1], folder / item[0])), modules.items())
-        single = dict(zip(modules, counts, strict=True))
+        single: dict[str, Mapping[str, int]] = dict(zip(modules, counts, strict=True))
     each = {name: dict(cells) for name, cells in chosen.synthesize_each(modules, folder.with_name("each")).items()}
     require(each == single, "it counts several modules otherwise than each of them alone")
     return single
