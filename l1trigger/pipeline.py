@@ -45,7 +45,7 @@ class Run:
     records: Mapping[str, StageRecord]
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 (the public entry, with the options of the command)
     design: Design | Path | str,
     runs: Path | str = "runs",
     start: str | None = None,

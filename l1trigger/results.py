@@ -37,7 +37,7 @@ class Results:
         quick: whether it is a quick run.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one result for each stage, by its name)
         self, folder: Path | None = None, *, quick: bool = False, timings: Mapping[str, float] | None = None,
         data: DataSet | None = None, train: TrainResult | None = None, compress: CompressResult | None = None,
         convert: ConvertResult | None = None, csim: CsimResult | None = None, synth: SynthResult | None = None,

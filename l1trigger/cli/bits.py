@@ -47,7 +47,8 @@ def bits(
     from l1trigger.scan.bits_plot import draw
 
     asked = load(design, overrides or [])
-    wanted = library.points(_widths(widths), methods.split(","), [0.0, *(pruned or [])], structured)
+    points = library.points(_widths(widths), methods.split(","), [0.0, *(pruned or [])], structured)
+    plan = library.Plan(points, figure, epochs, lut)
     console = Console()
     display = RichDisplay(console)
     try:
@@ -58,8 +59,8 @@ def bits(
     folder = done.folder / "bits"
     with console.status("bits") as status, stderr_to(done.folder / "log.txt"):
         study = library.study(
-            used, done.results.data, done.results.train, done.records["train"].digest, wanted, folder,
-            lambda text: status.update(f"[bold]bits[/]  {text}"), figure=figure, epochs=epochs, lut=lut,
+            used, done.results, done.records["train"].digest, plan, folder,
+            lambda text: status.update(f"[bold]bits[/]  {text}"),
         )
         picture = draw(study, folder)
     _print(study, console)

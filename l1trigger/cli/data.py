@@ -127,13 +127,11 @@ def make_showers(
     """Makes calorimeter clusters of e/gamma and charged pions, 10 to 100 GeV, with true class and energy."""
     from l1trigger.cli.display import bar
     from l1trigger.data.showers.clusters import ClusterSettings
-    from l1trigger.data.showers.make import make_samples
+    from l1trigger.data.showers.make import Samples, make_samples
 
+    samples = Samples(events, extra, seed, ClusterSettings(threshold, soft))
     with _writable(out), bar("showers") as progress:
-        files = make_samples(
-            out, pool or out / "pool", events, seed, jobs or cores(), ClusterSettings(threshold, soft), progress,
-            extra,
-        )
+        files = make_samples(out, pool or out / "pool", samples, jobs or cores(), progress)
     _tell(files)
 
 

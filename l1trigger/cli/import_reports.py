@@ -45,9 +45,10 @@ def import_reports(
 
     from l1trigger.cli.summary import print_report
     from l1trigger.design import load
-    from l1trigger.report.imported import import_reports as read
+    from l1trigger.report import imported
 
-    run, report = read(folder, runs, name, load(design) if design else None, project, top, solution, trust_times)
+    origin = imported.Origin(folder, project, top, solution, trust_times)
+    run, report = imported.import_reports(origin, runs, name, load(design) if design else None)
     console = Console()
     print_report(report, console)
     console.print(f"report  {(run / 'report.html').resolve()}", highlight=False, soft_wrap=True)

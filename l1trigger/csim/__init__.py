@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,7 @@ from l1trigger.run_folder import checkpoints
 from l1trigger.trigger import TriggerFunction, TriggerOutputs
 
 if TYPE_CHECKING:
-    from l1trigger.convert.result import ConvertResult
-    from l1trigger.csim.compile import Executable
+    from l1trigger.csim.trace import Place
     from l1trigger.results import Results
     from l1trigger.train.result import TrainResult
 
@@ -46,12 +46,13 @@ def run(
         ToolNotFoundError: there is no C++ compiler.
         ToolFailedError: the compiler or the program failed or ran past its time limit.
     """
-    from l1trigger.csim import compile, simulate, witness
+    from l1trigger.csim import compile, simulate, trace, witness
 
     section, trigger, reference, converted = design.csim, results.compress.trigger, results.train, results.convert
     work = checkpoints(folder)
     executable = compile.build(converted, section, work)
     engine = witness.of(trigger, design.convert)
+    locate = partial(trace.locate, executable, trigger, converted, work=work)
     chunks = work / "chunks"
 
     def count(what: str, done: int, total: int) -> None:
@@ -87,9 +88,7 @@ def run(
             for level, predicted in _predictions(reference, trigger, inputs, quantized, simulated.outputs).items():
                 for what, values in predicted.items():
                     predictions.setdefault(what, {}).setdefault(level, {})[sample.name] = values
-        comparisons += _compare(
-            sample.name, inputs, quantized, simulated.outputs, executable, trigger, converted, work
-        )
+        comparisons += _compare(sample.name, inputs, quantized, simulated.outputs, locate)
         if engine.engine is not None:
             seen = engine.compare(sample.name, inputs, simulated.outputs, executable, work)
             comparisons += seen.comparisons
@@ -131,25 +130,30 @@ def _evaluate(
 
 
 def _compare(
-    name: str, inputs: NDArray[Any], quantized: TriggerOutputs, simulated: TriggerOutputs, executable: Executable,
-    trigger: TriggerFunction, converted: ConvertResult, folder: Path,
+    name: str, inputs: NDArray[Any], quantized: TriggerOutputs, simulated: TriggerOutputs,
+    locate: Callable[[NDArray[Any]], Place],
 ) -> list[Comparison]:
-    """Comparisons of all quantities of one sample; the first mismatch of each says in which layer it arose."""
-    from l1trigger.csim import trace
+    """Comparisons of all quantities of one sample; the first mismatch of each says in which layer it arose.
 
+    Args:
+        name: of the sample.
+        inputs: hardware integers, first axis events.
+        quantized, simulated: what the two levels gave for them.
+        locate: gives the first place where the levels differ for one event.
+    """
     pairs = (
         (quantized.network, simulated.network, "network outputs"),
         (quantized.score, simulated.score, "score"),
         (quantized.accept.astype(np.int64), simulated.accept.astype(np.int64), "accept"),
     )
     comparisons = [compare(a, b, LEVELS, f"{what} of {name}") for a, b, what in pairs]
-    places: dict[int, trace.Place] = {}
+    places: dict[int, Place] = {}
     for i, c in enumerate(comparisons):
         if c.first_mismatch is None:
             continue
         event = c.first_mismatch.event
         if event not in places:
-            places[event] = trace.locate(executable, trigger, converted, inputs[event], folder)
+            places[event] = locate(inputs[event])
         place = places[event]
         comparisons[i] = replace(c, first_mismatch=replace(c.first_mismatch, layer=place.layer, type=place.type))
     return comparisons

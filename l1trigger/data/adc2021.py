@@ -277,7 +277,7 @@ def make_chunks(
     """
     todo = parallel.round_robin(plan, scale)
     missing = [(p, c, folder, settings) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
-    parallel.run(_make_and_save, missing, len(todo), workers, progress)
+    parallel.run(_make_and_save, missing, len(todo), parallel.Workers(workers), progress)
 
 
 def write(path: Path, rows: NDArray[np.floating], event_id: NDArray[np.int64], card: dict[str, Any]) -> None:

@@ -293,4 +293,4 @@ def make_pool(
     """
     todo = [(p, c + part * p.chunks(scale)) for p, c in parallel.round_robin(plan, scale)]
     missing = [(p, c, folder.absolute()) for p, c in todo if not chunk_path(folder, p.name, c).exists()]
-    parallel.run(_make_and_save, missing, len(todo), workers, progress, cluster=cluster)
+    parallel.run(_make_and_save, missing, len(todo), parallel.Workers(workers, cluster=cluster), progress)

@@ -105,7 +105,7 @@ def make_samples(
     jobs = [(s, b, _block_path(work, s, b)) for s in samples for b in s.blocks]
     missing = [j for j in jobs if not j[2].exists()]
     todo = [(s, b, path, pileup, seed) for s, b, path in missing]
-    parallel.run(_make_block, todo, len(jobs), workers, progress, start="fork")
+    parallel.run(_make_block, todo, len(jobs), parallel.Workers(workers, start="fork"), progress)
     files = []
     for s in samples:
         files.append(out / f"{s.name}.h5")

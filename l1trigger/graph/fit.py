@@ -22,6 +22,57 @@ Weights = Mapping[str, NDArray[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
+class FloatStack:
+    """A float stack of graph layers and the collapse at its end.
+
+    Attributes:
+        algebra: of its layers.
+        cells: weights of each layer, by name.
+        activation: of the layers' outputs; in types, ``tanh`` becomes saturation at +-1.
+        collapse: over the vertices.
+        mask_feature: index of the feature that marks a vertex.
+    """
+
+    algebra: GraphLayer
+    cells: Sequence[Weights]
+    activation: str
+    collapse: str
+    mask_feature: int
+
+    def readings(self, vertices: int) -> list[Seen]:
+        """What is to remember the values in each layer."""
+        last = len(self.cells) - 1
+        linear_end = self.algebra.linear_end(self.collapse)
+        return [
+            Seen(vertices, "linear" if i == last and linear_end else self.activation) for i in range(len(self.cells))
+        ]
+
+    def outputs(self, readings: Sequence[Seen], x: Array) -> Array:
+        """Outputs (events, filters) for a few events (events, V, features); the readings remember what they saw."""
+        mask = (x[..., self.mask_feature, None] != 0).astype(np.float64)
+        for r, cell in zip(readings, self.cells, strict=True):
+            x = self.algebra.layer(r, cell, x, mask)
+        outputs: Array = collapsed(readings[-1], x, self.collapse)[:, 0]
+        return outputs
+
+    def types(self, r: Seen, bits: Mapping[str, int]) -> dict[str, str]:
+        """Types of what was seen in a layer, by role."""
+        types = {}
+        for role, parts in r.seen.items():
+            values = np.concatenate(parts)
+            kind = self.algebra.roles[role].kind if role in self.algebra.roles else "signed"
+            if role == "output":
+                types[role] = output_type(values, bits[role], self.activation)
+            elif kind == "weight":
+                types[role] = FixedPoint.from_quantized_bits(bits[role], 0, keep_negative=False)
+            else:
+                limit = self.algebra.limit(role)
+                seen = values if limit is None else np.clip(values, -limit, limit)
+                types[role] = fitted(seen, bits[role], signed=kind == "signed")
+        return {role: str(t) for role, t in types.items()}
+
+
+@dataclass(frozen=True)
 class Fitted:
     """What the quantized Keras layer of a stack is made from.
 
@@ -36,68 +87,25 @@ class Fitted:
     outputs: Array
 
 
-def fit(
-    algebra: GraphLayer, cells: Sequence[Weights], bits: Sequence[Mapping[str, int]], x: Array, *, activation: str,
-    collapse: str, collapsed_bits: int, mask_feature: int,
-) -> Fitted:
+def fit(stack: FloatStack, bits: Sequence[Mapping[str, int]], x: Array, collapsed_bits: int) -> Fitted:
     """Quantizes a float stack.
 
     Args:
-        algebra: of its layers.
-        cells: float weights of each layer, by name.
+        stack: to quantize.
         bits: widths of each layer: ``weights``, ``biases``, ``output``, and by role.
         x: typical inputs (events, V, features), in network units.
-        activation: of the layers' outputs; ``tanh`` becomes saturation at +-1.
-        collapse: over the vertices.
         collapsed_bits: width of the result.
-        mask_feature: index of the feature that marks a vertex.
     """
-    last = len(cells) - 1
-    readings = [
-        Seen(x.shape[1], "linear" if i == last and algebra.linear_end(collapse) else activation)
-        for i in range(len(cells))
-    ]
-    step = algebra.chunk
-    outputs = np.concatenate([
-        _outputs(algebra, readings, cells, x[s : s + step], collapse, mask_feature)
-        for s in range(0, max(len(x), 1), step)
-    ])
+    readings, step = stack.readings(x.shape[1]), stack.algebra.chunk
+    outputs = np.concatenate([stack.outputs(readings, x[s : s + step]) for s in range(0, max(len(x), 1), step)])
     arguments: dict[str, Any] = {
-        "shapes": [{n: list(w.shape) for n, w in cell.items()} for cell in cells],
-        "weight_types": [weight_types(cell, widths) for cell, widths in zip(cells, bits, strict=True)],
-        "types": [_types(algebra, r, widths, activation) for r, widths in zip(readings, bits, strict=True)],
-        "collapse": collapse, "mask_feature": mask_feature, "collapsed": str(fitted(outputs, collapsed_bits)),
-        **asdict(algebra),
+        "shapes": [{n: list(w.shape) for n, w in cell.items()} for cell in stack.cells],
+        "weight_types": [weight_types(cell, widths) for cell, widths in zip(stack.cells, bits, strict=True)],
+        "types": [stack.types(r, widths) for r, widths in zip(readings, bits, strict=True)],
+        "collapse": stack.collapse, "mask_feature": stack.mask_feature,
+        "collapsed": str(fitted(outputs, collapsed_bits)), **asdict(stack.algebra),
     }
-    return Fitted(arguments, tuple(cells), outputs)
-
-
-def _outputs(
-    algebra: GraphLayer, readings: Sequence[Seen], cells: Sequence[Weights], x: Array, collapse: str, mask_feature: int
-) -> Array:
-    """Outputs of the float stack for a few events; the readings remember what they saw."""
-    mask = (x[..., mask_feature, None] != 0).astype(np.float64)
-    for r, cell in zip(readings, cells, strict=True):
-        x = algebra.layer(r, cell, x, mask)
-    outputs: Array = collapsed(readings[-1], x, collapse)[:, 0]
-    return outputs
-
-
-def _types(algebra: GraphLayer, r: Seen, bits: Mapping[str, int], activation: str) -> dict[str, str]:
-    """Types of what was seen, by role."""
-    types = {}
-    for role, parts in r.seen.items():
-        values = np.concatenate(parts)
-        kind = algebra.roles[role].kind if role in algebra.roles else "signed"
-        if role == "output":
-            types[role] = output_type(values, bits[role], activation)
-        elif kind == "weight":
-            types[role] = FixedPoint.from_quantized_bits(bits[role], 0, keep_negative=False)
-        else:
-            limit = algebra.limit(role)
-            seen = values if limit is None else np.clip(values, -limit, limit)
-            types[role] = fitted(seen, bits[role], signed=kind == "signed")
-    return {role: str(t) for role, t in types.items()}
+    return Fitted(arguments, tuple(stack.cells), outputs)
 
 
 def weight_types(cell: Weights, bits: Mapping[str, int]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from l1trigger.design import Design, ModelSection, QuantizationSection, Section,
 from l1trigger.errors import DesignError, nearest
 from l1trigger.graph import keras_layers
 from l1trigger.graph.algebra import AggregatingLayer, GraphLayer
-from l1trigger.graph.fit import Fitted, Weights, fit
+from l1trigger.graph.fit import Fitted, FloatStack, Weights, fit
 from l1trigger.graph.keras_layers import listed, qkeras_quantizer
 from l1trigger.models import dense, supervised
 from l1trigger.package_files import firmware_folder
@@ -265,10 +265,8 @@ class HitNetwork(SupervisedArchitecture[OptionsT]):
         few = x[:SAMPLE].reshape(-1, options.hits, len(FEATURES))
         inside = {k: v for k, v in internal.items() if k != "collapsed"}
         bits = [{**w, **inside} for w in _widths(section, name, len(cells), head)]
-        fitted = fit(
-            options.algebra(), cells, bits, few, activation=options.activation, collapse=options.collapse,
-            collapsed_bits=internal["collapsed"], mask_feature=MASK_FEATURE,
-        )
+        stack = FloatStack(options.algebra(), cells, options.activation, options.collapse, MASK_FEATURE)
+        fitted = fit(stack, bits, few, internal["collapsed"])
         layer = keras_layers.quantized_stack(self.layer)(**fitted.arguments, name=name)
         return _quantized(options, layer, fitted, head, section, self.scaling)
 

@@ -69,6 +69,23 @@ class LayerTypes:
         return by_channel.quantizer(self.by_channel, shape) if self.by_channel else _bits(self.weight)
 
 
+@dataclass(frozen=True)
+class Behind:
+    """What stands behind a layer and bounds its outputs.
+
+    Attributes:
+        relu: whether a ReLU does, so that they have no sign.
+        limit: where that ReLU clips, a power of two: the largest value of their type, whatever the design says.
+        clipped: whether they are clipped to [-1, 1].
+        last: whether nothing does: they are the network's outputs.
+    """
+
+    relu: bool = False
+    limit: float | None = None
+    clipped: bool = False
+    last: bool = False
+
+
 def fit_types(
     stack: Sequence[DenseLayer], section: QuantizationSection, x: NDArray[np.float64]
 ) -> tuple[LayerTypes, ...]:
@@ -87,10 +104,8 @@ def fit_types(
     x = x[:SAMPLE].astype(np.float64)
     for layer in stack:
         x = layer(x)
-        out.append(layer_types(
-            layer.name, section, x, layer.relu, (layer.kernel, layer.bias), last=layer is stack[-1],
-            clipped=layer.clipped,
-        ))
+        behind = Behind(layer.relu, clipped=layer.clipped, last=layer is stack[-1])
+        out.append(layer_types(layer.name, section, x, behind, (layer.kernel, layer.bias)))
     return tuple(out)
 
 
@@ -107,9 +122,8 @@ def require_layers(section: QuantizationSection, names: Sequence[str]) -> None:
 
 
 def layer_types(
-    name: str, section: QuantizationSection, values: NDArray[Any], relu: bool,
-    weights: tuple[NDArray[Any], NDArray[Any]] | None = None, *, last: bool = False, clipped: bool = False,
-    limit: float | None = None,
+    name: str, section: QuantizationSection, values: NDArray[Any], behind: Behind,
+    weights: tuple[NDArray[Any], NDArray[Any]] | None = None,
 ) -> LayerTypes:
     """Types of one layer; binary points that the design leaves open are fitted.
 
@@ -117,33 +131,30 @@ def layer_types(
         name: of the layer.
         section: bit widths.
         values: its outputs on examples.
-        relu: whether a ReLU is behind it, so that they have no sign.
+        behind: what bounds them.
         weights: kernel and bias; None where it has none, as a sum.
-        last: whether it is the network's last.
-        clipped: whether its outputs are clipped to [-1, 1].
-        limit: where its ReLU clips, a power of two: the largest value of its type, whatever the section says.
     """
-    own = section.layers.get(name, LayerBits())
+    own, signed = section.layers.get(name, LayerBits()), not behind.relu
     kernel, bias = weights or (np.zeros(0), np.zeros(0))
     bias_bits = own.biases or section.biases
     channels = _channel_types(name, section, kernel, len(bias))
     weight = by_channel.covering(channels) if channels else _weight_type(own, section, kernel)
-    bits = own.activations or (section.score if last else section.activations)
+    bits = own.activations or (section.score if behind.last else section.activations)
     bi = _first(own.biases_integer, section.biases_integer, covering_integer(bias, bias_bits))
-    if limit is not None:
-        ai = round(np.log2(limit))
-    elif last:
+    if behind.limit is not None:
+        ai = round(np.log2(behind.limit))
+    elif behind.last:
         # A score that saturates cannot rank the most anomalous events.
         ai = _first(own.activations_integer, None, covering_integer(values, bits))
     else:
-        fitted = 0 if clipped else fit_integer(values, bits, not relu)
+        fitted = 0 if behind.clipped else fit_integer(values, bits, signed)
         ai = _first(own.activations_integer, section.activations_integer, fitted)
-    if ai > bits - (not relu):
+    if ai > bits - signed:
         key = f"compress.quantization.layers.{name}.activations_integer"
-        raise DesignError(None, key, f"is {ai}, of {bits} bits {'without' if relu else 'with'} a sign",
-                          f"{bits - (not relu)} or less, or more bits")
+        raise DesignError(None, key, f"is {ai}, of {bits} bits {'with' if signed else 'without'} a sign",
+                          f"{bits - signed} or less, or more bits")
     return LayerTypes(
-        weight, FixedPoint.from_quantized_bits(bias_bits, bi), FixedPoint.from_quantized_bits(bits, ai, not relu),
+        weight, FixedPoint.from_quantized_bits(bias_bits, bi), FixedPoint.from_quantized_bits(bits, ai, signed),
         channels,
     )
 

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from l1trigger import frameworks
-from l1trigger.design import FineTuneSection, PruningSection
+from l1trigger.design import CompressSection, PruningSection
 from l1trigger.errors import DesignError, nearest
-from l1trigger.network import as_inputs
-from l1trigger.quantize.training import read_history
+from l1trigger.quantize.training import Lesson, read_history
 
 _FLOAT = ("Dense", "Conv1D", "Conv2D")
 _DEPTHWISE = "DepthwiseConv2D"
@@ -64,27 +58,13 @@ def _is_prunable(layer: Any) -> bool:
     return type(layer).__name__ in (*_FLOAT, _DEPTHWISE) or bool(getattr(layer, "get_prunable_weights", list)())
 
 
-def fine_tune(
-    model: Any,
-    loss: Callable[[Any, Any], Any],
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    pruning: PruningSection,
-    section: FineTuneSection,
-    seed: int,
-    work: Path,
-    progress: Callable[[str], None],
-) -> tuple[Any, dict[str, list[float]]]:
+def fine_tune(model: Any, lesson: Lesson, section: CompressSection) -> tuple[Any, dict[str, list[float]]]:
     """Trains a quantized model, or a float one, to reproduce targets, pruning on the way.
 
     Args:
         model: QKeras model with float weights in it, or a Keras model.
-        loss: of (target, output).
-        x, y: network inputs, flat, and targets.
-        pruning, section: of the design.
-        seed: for the order of events.
-        work: folder for checkpoints, from which an interrupted training goes on.
-        progress: told the loss after each epoch.
+        lesson: what it learns.
+        section: pruning and fine tuning.
 
     Returns:
         The trained model without pruning wrappers, and the history.
@@ -92,32 +72,34 @@ def fine_tune(
     k = frameworks.keras()
     import tensorflow_model_optimization as tfmot
 
-    if section.epochs == 0:
+    tune = section.fine_tune
+    if tune.epochs == 0:
         return model, {}
-    frameworks.seed_everything(seed)
-    steps = section.epochs * -(-len(x) // section.batch_size)
-    wrapped = prune(model, pruning, steps)
+    frameworks.seed_everything(lesson.seed)
+    steps = tune.epochs * -(-len(lesson.x) // tune.batch_size)
+    wrapped = prune(model, section.pruning, steps)
     if wrapped is not model:
         for layer in wrapped.layers:
             name = layer.layer.name if hasattr(layer, "layer") else layer.name
             weights = model.get_layer(name).get_weights()
             layer.set_weights([*weights, *layer.get_weights()[len(weights) :]])
-    rate = k.optimizers.schedules.CosineDecay(section.learning_rate, steps, alpha=0.01)
+    rate = k.optimizers.schedules.CosineDecay(tune.learning_rate, steps, alpha=0.01)
     # The legacy optimizer keeps its step count where tfmot's callback looks for it.
-    wrapped.compile(k.optimizers.legacy.Adam(rate), loss=loss)
-    work.mkdir(parents=True, exist_ok=True)
-    log = work / "history.csv"
+    wrapped.compile(k.optimizers.legacy.Adam(rate), loss=lesson.loss)
+    lesson.work.mkdir(parents=True, exist_ok=True)
+    log = lesson.work / "history.csv"
     callbacks = [
         k.callbacks.CSVLogger(str(log), append=True),
-        k.callbacks.BackupAndRestore(str(work / "backup"), delete_checkpoint=False),
+        k.callbacks.BackupAndRestore(str(lesson.work / "backup"), delete_checkpoint=False),
         k.callbacks.LambdaCallback(
-            on_epoch_end=lambda e, logs: progress(f"epoch {e + 1}/{section.epochs}  loss {logs['loss']:.4g}")
+            on_epoch_end=lambda e, logs: lesson.progress(f"epoch {e + 1}/{tune.epochs}  loss {logs['loss']:.4g}")
         ),
     ]
     if wrapped is not model:
         callbacks.insert(0, tfmot.sparsity.keras.UpdatePruningStep())
     wrapped.fit(
-        as_inputs(model, x), y, epochs=section.epochs, batch_size=section.batch_size, verbose=0, callbacks=callbacks
+        lesson.inputs(model), lesson.target, epochs=tune.epochs, batch_size=tune.batch_size, verbose=0,
+        callbacks=callbacks,
     )
     return _stripped(model, wrapped), read_history(log)
 

@@ -20,7 +20,7 @@ from l1trigger.errors import DesignError, UnsupportedLayerError, nearest
 from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import as_inputs, batch_size
 from l1trigger.quantize import lint_layers
-from l1trigger.quantize.dense_layers import SAMPLE, LayerTypes, layer_types, require_layers
+from l1trigger.quantize.dense_layers import SAMPLE, Behind, LayerTypes, layer_types, require_layers
 from l1trigger.sections import ConvertSection
 
 _WEIGHTED = ("Dense", "Conv1D", "Conv2D", "DepthwiseConv2D")
@@ -182,8 +182,8 @@ def _types(
         few = x[: max(1, min(SAMPLE, _BYTES // size))].astype(np.float32)
         part = frameworks.keras().Model(model.inputs, tensor)
         values = part.predict(as_inputs(model, few), batch_size=batch_size(model), verbose=0)
-        types[name] = layer_types(name, section, values, point.relu, point.weights, last=name in last,
-                                  limit=point.limit)
+        behind = Behind(point.relu, point.limit, last=name in last)
+        types[name] = layer_types(name, section, values, behind, point.weights)
     return types
 
 

@@ -7,7 +7,7 @@ from one training, each from the one before it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from l1trigger import frameworks
 from l1trigger.compress_sections import CompressSection, LearnedSection
 from l1trigger.data.scaling import InputScaling
-from l1trigger.network import QuantizedNetwork, as_inputs
+from l1trigger.network import QuantizedNetwork
 from l1trigger.quantize import dense_layers
 from l1trigger.quantize.compressed import Compressed, FrontNetwork
 from l1trigger.quantize.dense_layers import float_model
 from l1trigger.quantize.learned_export import exported
 from l1trigger.quantize.learned_network import Layout, LearnedNetwork
-from l1trigger.quantize.training import read_history
+from l1trigger.quantize.training import Lesson, read_history
 
 _RISE = math.log(200.0)
 """How much the strength of a penalty rises in all, as a logarithm."""
@@ -73,36 +73,39 @@ class Strength:
 
 
 def compressed(
-    network: Any, scaling: InputScaling, section: CompressSection, x: NDArray[np.float64],
-    target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path,
-    progress: Callable[[str], None], examples: NDArray[np.float64] | None = None, learn_inputs: bool = True,
+    network: Any, scaling: InputScaling, lesson: Lesson, section: CompressSection, examples: NDArray[np.float64],
+    learn_inputs: bool = True,
 ) -> Compressed:
     """A network whose bit widths are trained with its weights, and those for other targets beside it.
 
     Args:
         network: the float network to begin with, as a Keras model or as a list of dense layers.
-        scaling, section, x, target, loss, seed, work, progress, examples: see ``scores.base.quantized``.
+        scaling: of its inputs.
+        lesson: what it learns.
+        section: targets, epochs and strength of the penalty; width of the score.
+        examples: inputs on which the ranges of activations are seen.
         learn_inputs: whether inputs may lose bits.
     """
-    seen = x if examples is None else examples
     layout = _layout(network)
-    frameworks.seed_everything(seed)
-    net = LearnedNetwork(layout, scaling, seen, learn_inputs)
-    training = _Training(net, section.learned, x.astype(np.float32), target, loss, seed, work, progress)
+    frameworks.seed_everything(lesson.seed)
+    net = LearnedNetwork(layout, scaling, examples, learn_inputs)
+    training = _Training(net, lesson, section.learned)
     wanted, front, histories = section.learned, [], []
     chosen: Compressed | None = None
     for lut in sorted({wanted.lut, *wanted.front}, key=lambda v: -(v or 0)):
         history = training.towards(lut)
         histories.append(history)
-        made = exported(layout, net.widths(), scaling, section.quantization.score, seen)
+        made = exported(layout, net.widths(), scaling, section.quantization.score, examples)
         quantized = QuantizedNetwork.from_keras(
             made.model, made.scaling.network_type, dense_layers.output_type(made.model)
         )
         ebops = history["ebops"][-1]
         if lut == wanted.lut:
             if lut is not None and ebops > _CLOSE * lut:
-                progress(f"compress.learned.lut: {lut:g} was not reached, the network has {ebops:.0f} EBOPs. Remedy: "
-                         "more epochs, a smaller network or a higher target")
+                lesson.progress(
+                    f"compress.learned.lut: {lut:g} was not reached, the network has {ebops:.0f} EBOPs. Remedy: "
+                    "more epochs, a smaller network or a higher target"
+                )
             chosen = Compressed(quantized, dense_layers.summarize(quantized), {}, scaling=made.scaling, ebops=ebops)
         else:
             front.append(FrontNetwork(ebops, quantized, made.scaling))
@@ -128,20 +131,15 @@ class _Training:
 
     Attributes:
         net: trained in place.
+        lesson: what it learns.
         section: of the design.
-        x, y, loss, seed, work, progress: see ``compressed``.
         done: targets that are reached.
         log_strength: logarithm of the penalty's strength at the end of the last one.
     """
 
     net: LearnedNetwork
+    lesson: Lesson
     section: LearnedSection
-    x: NDArray[np.float32]
-    y: NDArray[np.float32]
-    loss: Callable[[Any, Any], Any]
-    seed: int
-    work: Path
-    progress: Callable[[str], None]
     done: int = 0
     log_strength: float = OFF
 
@@ -151,7 +149,7 @@ class _Training:
         Args:
             lut: EBOPs that the network may have; None takes the strength that the section gives.
         """
-        folder = self.work / f"target{self.done}"
+        folder = self.lesson.work / f"target{self.done}"
         finished = folder / "variables.npz"
         if not finished.is_file():
             self._train(folder, lut)
@@ -167,14 +165,14 @@ class _Training:
         return read_history(folder / "history.csv")
 
     def _train(self, folder: Path, lut: float | None) -> None:
-        k, section = frameworks.keras(), self.section
+        k, lesson, section = frameworks.keras(), self.lesson, self.section
         epochs = section.epochs if self.done == 0 else max(2, section.epochs // 2)
         first_rate = section.learning_rate if self.done == 0 else section.learning_rate / 2
         model = _trained_model(self.net, self.log_strength)
-        steps = -(-len(self.x) // section.batch_size)
+        steps = -(-len(lesson.x) // section.batch_size)
         rate = k.optimizers.schedules.CosineDecay(first_rate, steps * epochs, alpha=0.01)
         model.compile(
-            k.optimizers.Adam(rate, clipvalue=1.0), loss=self.loss, jit_compile=self.net.dense,
+            k.optimizers.Adam(rate, clipvalue=1.0), loss=lesson.loss, jit_compile=self.net.dense,
             steps_per_execution=min(steps, 16),
         )
         folder.mkdir(parents=True, exist_ok=True)
@@ -182,7 +180,7 @@ class _Training:
         name = "" if lut is None else f" for {lut:g} LUT"
 
         def after(epoch: int, logs: dict[str, float]) -> None:
-            self.progress(
+            lesson.progress(
                 f"learned widths{name}, epoch {epoch + 1}/{epochs}  loss {logs['loss']:.4g}  "
                 f"EBOPs {logs['ebops']:.0f}"
             )
@@ -192,7 +190,7 @@ class _Training:
             model.log_strength.assign(strength.after(epoch + 1, before, logs["loss"], logs["ebops"], first))
 
         model.fit(
-            _batches(as_inputs(self.net.layout.model, self.x), self.y, section.batch_size, self.seed + self.done),
+            _batches(lesson.inputs(self.net.layout.model), lesson.target, section.batch_size, lesson.seed + self.done),
             steps_per_epoch=steps, epochs=epochs, verbose=0,
             callbacks=[
                 k.callbacks.LambdaCallback(on_epoch_end=after),

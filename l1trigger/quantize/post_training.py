@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from l1trigger.fixed_point import FixedPoint
 from l1trigger.network import as_inputs, batch_size
 from l1trigger.quantize import fine_tune, keras_graph
 from l1trigger.quantize.dense_layers import float_model
+from l1trigger.quantize.training import Lesson
 
 _BYTES = 2**28
 """Memory for the outputs of one layer."""
@@ -105,16 +105,13 @@ def _before_relu(layer: Any) -> Any:
     return result
 
 
-def pruned_float(
-    network: Any, section: CompressSection, x: NDArray[np.float32], target: NDArray[np.float32], loss: Any, seed: int,
-    work: Path, progress: Any,
-) -> tuple[Any, dict[str, list[float]]]:
+def pruned_float(network: Any, lesson: Lesson, section: CompressSection) -> tuple[Any, dict[str, list[float]]]:
     """The float network pruned, and trained to recover from it; the same where nothing is to be pruned.
 
     Args:
         network: the float network, as a Keras model or as a list of dense layers.
+        lesson: what it learns.
         section: pruning and fine tuning.
-        x, target, loss, seed, work, progress: as for ``fine_tune.fine_tune``.
 
     Returns:
         The network, of the same kind, and the history of its training.
@@ -128,9 +125,7 @@ def pruned_float(
     else:
         model = k.models.clone_model(network)
         model.set_weights(network.get_weights())
-    model, history = fine_tune.fine_tune(
-        model, loss, x, target, pruning, section.fine_tune, seed, work, lambda m: progress(f"float, {m}")
-    )
+    model, history = fine_tune.fine_tune(model, lesson.part("pruned", "float, "), section)
     if not isinstance(network, Sequence):
         return model, history
     weights = {layer.name: model.get_layer(layer.name).get_weights() for layer in network}

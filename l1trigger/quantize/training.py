@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger import frameworks
+from l1trigger.contracts.architecture import Loss
 from l1trigger.design import TrainSection
+from l1trigger.network import as_inputs
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a network has to learn, and where its training leaves checkpoints and word of how far it is.
+
+    Attributes:
+        x: network inputs, flat (events, inputs).
+        target: what the network should answer (events, ...), in whatever form ``loss`` takes.
+        loss: of (target, output), per event.
+        seed: random seed, also for the order of events.
+        work: folder for checkpoints, from which an interrupted training goes on.
+        progress: told the losses after each epoch, and whatever else happens.
+    """
+
+    x: NDArray[np.float64]
+    target: NDArray[np.float32]
+    loss: Loss
+    seed: int
+    work: Path
+    progress: Progress
+
+    def part(self, folder: str, prefix: str = "") -> Lesson:
+        """The same for one of several trainings: in a folder inside, and with a prefix to all that is told."""
+        return replace(self, work=self.work / folder, progress=lambda message: self.progress(prefix + message))
+
+    def inputs(self, model: Any) -> Any:
+        """The inputs in the shapes that a Keras model takes."""
+        return as_inputs(model, self.x.astype(np.float32))
 
 
 def weights_by_name(model: Any) -> dict[str, NDArray[np.float32]]:
@@ -34,7 +66,6 @@ def fit(
     work: Path,
     progress: Progress,
     callbacks: Sequence[Any] = (),
-    monitor: str = "val_loss",
 ) -> dict[str, list[float]]:
     """Trains a compiled model with early stopping; an interrupted training goes on from its last epoch.
 
@@ -45,7 +76,6 @@ def fit(
         work: folder for checkpoints.
         progress: told the losses after each epoch.
         callbacks: further Keras callbacks.
-        monitor: which loss decides.
 
     Returns:
         History of the losses.
@@ -58,7 +88,7 @@ def fit(
             f"epoch {epoch + 1}/{section.epochs}  " + "  ".join(f"{n} {v:.4g}" for n, v in logs.items() if n != "lr")
         )
     )
-    stop = k.EarlyStopping(monitor, patience=section.patience, restore_best_weights=True)
+    stop = k.EarlyStopping("val_loss", patience=section.patience, restore_best_weights=True)
     model.fit(
         *train, validation_data=validation, epochs=section.epochs, batch_size=section.batch_size, verbose=0,
         callbacks=[
@@ -67,6 +97,25 @@ def fit(
         ],
     )
     return read_history(log)
+
+
+def teach(
+    model: Any, lesson: Lesson, validation: tuple[NDArray[Any], NDArray[Any]], section: TrainSection
+) -> dict[str, list[float]]:
+    """Trains a float model on a lesson, as ``fit`` does, and gives the history of the losses.
+
+    Args:
+        model: its best weights are in it afterwards.
+        lesson: what it learns.
+        validation: network inputs, flat, and targets that decide when to stop.
+        section: epochs, batch size, learning rate, patience.
+    """
+    model.compile(cosine(section, len(lesson.x)), loss=lesson.loss)
+    inside, answers = validation
+    return fit(
+        model, (lesson.inputs(model), lesson.target), (as_inputs(model, inside.astype(np.float32)), answers), section,
+        lesson.work, lesson.progress,
+    )
 
 
 def read_history(log: Path) -> dict[str, list[float]]:

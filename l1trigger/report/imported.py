@@ -6,6 +6,7 @@ import platform
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from l1trigger.catalogue import of_key
@@ -29,22 +30,36 @@ _UP = 5
 """How many folders above the reports a project is looked for."""
 
 
-def import_reports(
-    folder: Path, runs: Path, name: str | None = None, design: Design | None = None, project: Path | None = None,
-    top: str | None = None, solution: str | None = None, trust_times: float | None = None,
-) -> tuple[Path, Report]:
-    """Reads the reports in a folder and writes ``report.json`` and ``report.html`` into a run folder.
+@dataclass(frozen=True)
+class Origin:
+    """Where reports come from, and what cannot be read in them.
 
-    Args:
+    Attributes:
         folder: with reports of Vivado HLS, Vitis HLS or Vivado, in it or in folders inside.
-        runs: folder of the run folders.
-        name: of the run; by default the design's with ``-imported``, or the folder's.
-        design: that the reports are of; its budget is judged and a comparison shows how it differs.
-        project: HLS project that the reports are of; looked for around the folder by default.
+        project: HLS project that they are of; looked for around the folder by default.
         top: name of the top function, where the reports do not tell, or where it is another than that of the design.
         solution: whose reports count, where the folder holds several.
         trust_times: judge by file times alone whether reports are of the project as it is; its sources may be newer
             than a report by that much [s].
+    """
+
+    folder: Path
+    project: Path | None = None
+    top: str | None = None
+    solution: str | None = None
+    trust_times: float | None = None
+
+
+def import_reports(
+    origin: Origin, runs: Path, name: str | None = None, design: Design | None = None
+) -> tuple[Path, Report]:
+    """Reads the reports in a folder and writes ``report.json`` and ``report.html`` into a run folder.
+
+    Args:
+        origin: where the reports come from.
+        runs: folder of the run folders.
+        name: of the run; by default the design's with ``-imported``, or the folder's.
+        design: that the reports are of; its budget is judged and a comparison shows how it differs.
 
     Returns:
         The run folder and the report.
@@ -54,14 +69,16 @@ def import_reports(
             several designs or of another one.
         RunFolderError: the run folder holds a run of a design.
     """
+    folder = origin.folder
     if not folder.is_dir():
         raise ReportError(f"{folder}: is no folder. Remedy: name the folder that holds the reports")
-    project = project or _project_around(folder)
-    if project is None and trust_times is not None:
+    project = origin.project or _project_around(folder)
+    if project is None and origin.trust_times is not None:
         raise ReportError(f"{folder}: there is no project whose sources the reports may be older than. "
                           f"Remedy: leave out {argument('trust_times')}, or give {argument('project')}")
-    result = collect(folder, top or (_top_of(project) if project else None), solution=solution)
-    if design is not None and top is None:
+    top = origin.top or (_top_of(project) if project else None)
+    result = collect(folder, top, solution=origin.solution)
+    if design is not None and origin.top is None:
         _check_top(result, design, folder)
     name = name or (f"{design.name}-imported" if design else folder.resolve().name)
     if not _NAME.fullmatch(name):
@@ -70,7 +87,7 @@ def import_reports(
         )
     report = build(result, name, design)
     if project is not None:
-        unsure = freshness.check(project, [folder / r.file for r in result.readings], trust_times)
+        unsure = freshness.check(project, [folder / r.file for r in result.readings], origin.trust_times)
         report = report.model_copy(update={"remarks": [*report.remarks, *unsure]})
     return _write(report, runs / name), report
 

@@ -24,12 +24,11 @@ from l1trigger.compress.measured import float_figures, quantized_figures
 from l1trigger.compress.stage import trigger_function
 from l1trigger.compress_sections import PruningSection, QuantizationSection, StructuredSection
 from l1trigger.contracts.score import SCORES
-from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design
 from l1trigger.errors import ArgumentError, nearest
 from l1trigger.figures import Figure
+from l1trigger.results import Results
 from l1trigger.run_folder import remove, write_atomically
-from l1trigger.train.result import TrainResult
 from l1trigger.trigger import TriggerFunction
 
 _PACKAGES = ("l1trigger", "numpy", "tensorflow", "tf-keras", "qkeras", "tensorflow-model-optimization")
@@ -79,6 +78,24 @@ class Point:
             "fine_tune": tune if epochs is None else tune.model_copy(update={"epochs": epochs}),
             "post_training": given.post_training.model_copy(update={"figures": False}),
         })
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study measures.
+
+    Attributes:
+        points: in order.
+        figure: that is drawn and tabled, one with the role ``scan`` in the catalogue; None takes accuracy where there
+            are classes, else the mean area under the ROC.
+        epochs: of fine tuning; None takes the design's.
+        lut: whether look-up tables are estimated.
+    """
+
+    points: Sequence[Point]
+    figure: str | None = None
+    epochs: int | None = None
+    lut: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,30 +188,25 @@ def points(
 
 
 def study(
-    design: Design, data: DataSet, trained: TrainResult, upstream: str, wanted: Sequence[Point], folder: Path,
-    progress: Callable[[str], None], *, figure: str | None = None, epochs: int | None = None, lut: bool = False,
+    design: Design, results: Results, upstream: str, plan: Plan, folder: Path, progress: Callable[[str], None]
 ) -> Study:
     """Compresses and measures every point that is not there yet.
 
     Args:
         design: of which sections ``compress`` and, for resources, ``convert`` and ``synth`` count.
-        data, trained: results of the stages before; the best training is compressed.
+        results: give the data and the reference, whose best training is compressed.
         upstream: digest of what these two were made from.
-        wanted: the points.
+        plan: what is measured.
         folder: takes state, tables and checkpoints.
         progress: told what happens.
-        figure: one with the role ``scan`` in the catalogue; None takes accuracy where there are classes, else the mean
-            area under the ROC.
-        epochs: of fine tuning; None takes the design's.
-        lut: whether look-up tables are estimated.
 
     Raises:
         ArgumentError: the figure is not measured for this task.
     """
     folder.mkdir(parents=True, exist_ok=True)
     progress("float reference")
-    reference = tuple(float_figures(data, trained))
-    figure = figure or ("accuracy" if any(f.name == "accuracy" for f in reference) else "mean_auc")
+    reference = tuple(float_figures(results.data, results.train))
+    figure = plan.figure or ("accuracy" if any(f.name == "accuracy" for f in reference) else "mean_auc")
     scanned = catalogue.names("scan")
     known = [f.name for f in reference if f.name in scanned and f.value is not None]
     if figure not in known:
@@ -202,17 +214,17 @@ def study(
     versions = {p: version(p) for p in _PACKAGES}
     before = _read(folder / "bits.json")
     done: list[Measured] = []
-    for i, point in enumerate(wanted):
-        section = point.section(design.compress, epochs)
-        digest = _digest([upstream, section.model_dump(mode="json"), versions, lut])
+    for i, point in enumerate(plan.points):
+        section = point.section(design.compress, plan.epochs)
+        digest = _digest([upstream, section.model_dump(mode="json"), versions, plan.lut])
         measured = before.get(digest)
         if measured is None:
             own = design.model_copy(update={"compress": section})
             # Of points quantized after training, all widths share the pruned float network.
             free = section.model_dump(mode="json", exclude={"quantization"} if point.method == "ptq" else set())
             work = folder / "checkpoints" / _digest([upstream, free, versions])[:16]
-            tell = partial(_tell, progress, f"{i + 1}/{len(wanted)}  {point.name}")
-            measured = _measure(own, data, trained, point, digest, work, lut, tell)
+            tell = partial(_tell, progress, f"{i + 1}/{len(plan.points)}  {point.name}")
+            measured = _measure(own, results, point, digest, work, plan.lut, tell)
         done.append(measured)
         rest = [m for d, m in before.items() if d not in {x.digest for x in done}]
         # Points of other calls stay in the file, so that they are not lost to a narrower one.
@@ -226,10 +238,9 @@ def _tell(progress: Callable[[str], None], name: str, text: str) -> None:
 
 
 def _measure(
-    design: Design, data: DataSet, trained: TrainResult, point: Point, digest: str, work: Path, lut: bool,
-    progress: Callable[[str], None],
+    design: Design, results: Results, point: Point, digest: str, work: Path, lut: bool, progress: Callable[[str], None]
 ) -> Measured:
-    began = time.monotonic()
+    began, data, trained = time.monotonic(), results.data, results.train
     score = SCORES.of(design.compress)
     if point.method == "ptq" and not score.keeps_outputs:
         work = work / digest[:16]  # what else such a score trains stops early, and would go on when it starts again
@@ -237,19 +248,19 @@ def _measure(
     trigger = trigger_function(design, trained, made.network, made.scaling)
     progress("measuring")
     figures = tuple(quantized_figures(trigger, data, trained))
-    estimate = _estimated_lut(design, trigger, data) if lut else None
+    estimate = _estimated_lut(design, trigger, results) if lut else None
     weights = sum(layer.weights for layer in made.layers)
     zeros = sum(layer.zeros for layer in made.layers)
     seconds = round(time.monotonic() - began, 1)
     return Measured(point, figures, weights, weights - zeros, estimate, seconds, digest)
 
 
-def _estimated_lut(design: Design, trigger: TriggerFunction, data: DataSet) -> float:
+def _estimated_lut(design: Design, trigger: TriggerFunction, results: Results) -> float:
     """Look-up tables of the fully parallel trigger function, by alkaid's cost model."""
     from l1trigger.convert import hls4ml
     from l1trigger.synth import lower
 
-    types = lower.ports(trigger.scaling, [e.inputs for e in data.evaluated])
+    types = lower.ports(trigger.scaling, [e.inputs for e in results.data.evaluated])
     layers = hls4ml.graph_layers(trigger.network, design.convert)
     return lower.lower(trigger, design.synth, types, layers).lut
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from l1trigger.contracts.architecture import Part
-from l1trigger.contracts.score import Progress, Score
+from l1trigger.contracts.score import Score
 from l1trigger.data.events import DataSet
 from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.data.scaling import InputScaling
@@ -23,73 +22,61 @@ from l1trigger.quantize import dense_layers, fine_tune, keras_graph, learned, po
 from l1trigger.quantize.compressed import Compressed
 from l1trigger.quantize.image_outliers import make_image_outliers, symmetric_copies
 from l1trigger.quantize.outliers import make_outliers
+from l1trigger.quantize.training import Lesson
 from l1trigger.train.result import TrainResult
 
 
 def quantized(
-    network: Any, scaling: InputScaling, section: CompressSection, x: NDArray[np.float64],
-    target: NDArray[np.float32], loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Progress,
+    network: Any, scaling: InputScaling, lesson: Lesson, section: CompressSection,
     examples: NDArray[np.float64] | None = None, keep_inputs: bool = False,
 ) -> Compressed:
-    """Quantizes a network, then trains and prunes it to reproduce ``target``.
+    """Quantizes a network, then trains and prunes it to reproduce the targets of a lesson.
 
     Args:
         network: the float network, as a Keras model or as a list of dense layers.
         scaling: of its inputs.
+        lesson: what it learns, on firmware inputs.
         section: bit widths, pruning, fine tuning.
-        x: firmware inputs to train on (events, inputs).
-        target: what the network should answer (events, ...), in whatever form ``loss`` takes.
-        loss: of (target, output).
-        seed: random seed.
-        work: folder for checkpoints.
-        progress: told what happens.
-        examples: inputs on which the ranges of activations are seen; None takes ``x``.
+        examples: inputs on which the ranges of activations are seen; None takes those of the lesson.
         keep_inputs: whether inputs keep all their bits where widths are learned: more than the network reads them.
     """
-    seen = x if examples is None else examples
+    seen = lesson.x if examples is None else examples
     network, units = shrunk(network, section)
     if section.method == "learned":
-        small = learned.compressed(
-            network, scaling, section, x, target, loss, seed, work, progress, seen, learn_inputs=not keep_inputs
-        )
+        small = learned.compressed(network, scaling, lesson, section, seen, learn_inputs=not keep_inputs)
         return replace(small, layers=dense_layers.summarize(small.network, units))
     if section.method == "ptq":
-        network, history = post_training.pruned_float(
-            network, section, x.astype(np.float32), target, loss, seed, work / "pruned", progress
-        )
+        network, history = post_training.pruned_float(network, lesson, section)
     if isinstance(network, Sequence):
         model = dense_layers.build(network, dense_layers.fit_types(network, section.quantization, seen), scaling)
     else:
         model = keras_graph.quantized(network, section.quantization, scaling.network_type, seen)
     wanted = section.post_training.bias_correction and (section.method == "ptq" or section.post_training.figures)
-    means = post_training.means(network, section.post_training, x) if wanted else {}
+    means = post_training.means(network, section.post_training, lesson.x) if wanted else {}
     if section.method == "ptq":
-        with post_training.corrected(model, means, section, x):
+        with post_training.corrected(model, means, section, lesson.x):
             made = _taken(model, scaling)
         return Compressed(made, dense_layers.summarize(made, units), history)
-    return fine_tuned(model, scaling, section, x, target, loss, seed, work, progress, units, means)
+    return fine_tuned(model, scaling, lesson, section, units, means)
 
 
 def fine_tuned(
-    model: Any, scaling: InputScaling, section: CompressSection, x: NDArray[np.float64], target: NDArray[np.float32],
-    loss: Callable[[Any, Any], Any], seed: int, work: Path, progress: Progress,
+    model: Any, scaling: InputScaling, lesson: Lesson, section: CompressSection,
     units: Mapping[str, Units] | None = None, means: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> Compressed:
     """Trains and prunes a QKeras model with float weights in it; what it is without that comes along.
 
     Args:
         model: to train.
-        scaling, section, x, target, loss, seed, work, progress: see ``quantized``.
+        scaling, lesson, section: see ``quantized``.
         units: what structured pruning did, by layer.
         means: of the float network's outputs by layer, which biases are corrected for before training.
     """
     before = None
     if section.post_training.figures and section.fine_tune.epochs:
-        with post_training.corrected(model, means or {}, section, x):
+        with post_training.corrected(model, means or {}, section, lesson.x):
             before = _taken(model, scaling)
-    model, history = fine_tune.fine_tune(
-        model, loss, x.astype(np.float32), target, section.pruning, section.fine_tune, seed, work, progress
-    )
+    model, history = fine_tune.fine_tune(model, lesson, section)
     made = _taken(model, scaling)
     return Compressed(made, dense_layers.summarize(made, units), history, before, bool(means))
 

@@ -14,6 +14,7 @@ from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection, Design, DistillationSection
 from l1trigger.errors import DesignError, nearest
 from l1trigger.quantize import compressed, keras_graph
+from l1trigger.quantize.training import Lesson
 from l1trigger.scores import base, distillation, kernels
 from l1trigger.scores.distillation import SmallNetwork, Teacher
 from l1trigger.train.result import TrainResult
@@ -84,6 +85,7 @@ class Classifier(Score[ClassifierOptions]):
         loss, teacher = truth.loss(), _teacher(options, trained, which, bool(truth.class_count))
         if teacher is not None:
             loss, targets = teacher.loss(loss), teacher.targets(inputs, targets)
+        lesson = Lesson(x, targets, loss, training.seed, work, progress)
         internal = internal_bits(options, architecture)
         network = architecture.layers(training.weights, Part.OUTPUTS)
         if network is None:
@@ -94,19 +96,14 @@ class Classifier(Score[ClassifierOptions]):
                     None, "compress.score", f"{options.score} finds nothing in {trained.architecture} to quantize",
                     "take the score student, which follows any reference",
                 )
-            return base.fine_tuned(
-                model, trained.scaling, options, x, targets, loss, training.seed, work, progress
-            )
+            return base.fine_tuned(model, trained.scaling, lesson, options)
         if options.student is not None and teacher is not None:
             inside = data.validation.inputs
             validation = teacher.targets(inside, truth.targets(data.validation))
             network, _ = distillation.small_network(
-                options.student, network, loss, (x, targets), (trained.scaling.firmware(inside), validation),
-                training.seed, work / "float", progress,
+                network, lesson, (trained.scaling.firmware(inside), validation), options.student
             )
-        return base.quantized(
-            network, trained.scaling, options, x, targets, loss, training.seed, work / "quantized", progress
-        )
+        return base.quantized(network, trained.scaling, lesson.part("quantized"), options)
 
 
 def _teacher(options: ClassifierOptions, trained: TrainResult, which: int, classes: bool) -> Teacher | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from l1trigger.contracts.architecture import Loss, SupervisedArchitecture
 from l1trigger.design import DistillationSection, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks
-from l1trigger.network import as_inputs
 from l1trigger.quantize import training
+from l1trigger.quantize.training import Lesson
 from l1trigger.sections import Section
 from l1trigger.train.result import TrainResult
 
@@ -109,25 +108,21 @@ class Teacher:
 
 
 def small_network(
-    section: SmallNetwork, model: Any, loss: Loss, train: tuple[NDArray[Any], NDArray[Any]],
-    validation: tuple[NDArray[Any], NDArray[Any]], seed: int, work: Path, progress: training.Progress,
+    model: Any, lesson: Lesson, validation: tuple[NDArray[Any], NDArray[Any]], section: SmallNetwork
 ) -> tuple[Any, Mapping[str, list[float]]]:
     """A trained network of other layers with the inputs and outputs of a model, and its history.
 
     Args:
-        section: its layers, and how it is trained.
         model: whose place it takes.
-        loss: of (targets, output), per event.
-        train, validation: network inputs, flat, and targets.
-        seed: random seed.
-        work: folder for checkpoints.
-        progress: told the losses after each epoch.
+        lesson: what it learns.
+        validation: network inputs, flat, and targets.
+        section: its layers, and how it is trained.
 
     Raises:
         DesignError: the layers do not fit together.
     """
     k = frameworks.keras()
-    frameworks.seed_everything(seed)
+    frameworks.seed_everything(lesson.seed)
     inputs = [k.Input(t.shape[1:], name=f"x{i}" if len(model.inputs) > 1 else "x") for i, t in enumerate(model.inputs)]
     last = blocks.Layer(dense=blocks.Dense(units=model.output_shape[-1], relu=False, name="output"))
     try:
@@ -135,9 +130,4 @@ def small_network(
     except ValueError as e:
         raise DesignError(None, "compress.student.layers", str(e), "change that layer or what is before it") from e
     small = k.Model(inputs if len(inputs) > 1 else inputs[0], output)
-    small.compile(training.cosine(section.train, len(train[0])), loss=loss)
-    pairs = [(as_inputs(small, x.astype(np.float32)), y) for x, y in (train, validation)]
-    history = training.fit(
-        small, pairs[0], pairs[1], section.train, work, lambda m: progress(f"float student, {m}")
-    )
-    return small, history
+    return small, training.teach(small, lesson.part("float", "float student, "), validation, section.train)

@@ -12,6 +12,7 @@ from l1trigger.contracts.score import Progress, Score
 from l1trigger.data.events import DataSet
 from l1trigger.design import CompressSection
 from l1trigger.quantize import compressed
+from l1trigger.quantize.training import Lesson
 from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
 
@@ -47,7 +48,6 @@ class LatentNorm(Score[LatentNormOptions]):
         stack = base.firmware_layers(trained, which, self)
         events = base.with_outliers(data, options.outliers, training.seed)
         x = trained.scaling.firmware(events)
-        return base.quantized(
-            stack, trained.scaling, options, x, base.forward(stack, trained.scaling.real(events)),
-            frameworks.keras().losses.MeanSquaredError(), training.seed, work, progress, examples=x[-len(x) // 3 :],
-        )
+        target, loss = base.forward(stack, trained.scaling.real(events)), frameworks.keras().losses.MeanSquaredError()
+        lesson = Lesson(x, target, loss, training.seed, work, progress)
+        return base.quantized(stack, trained.scaling, lesson, options, examples=x[-len(x) // 3 :])

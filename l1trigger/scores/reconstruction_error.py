@@ -17,6 +17,7 @@ from l1trigger.data.objects import present
 from l1trigger.design import CompressSection
 from l1trigger.models.autoencoder import standardized
 from l1trigger.quantize import compressed
+from l1trigger.quantize.training import Lesson
 from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
 
@@ -62,9 +63,11 @@ class ReconstructionError(Score[ReconstructionErrorOptions]):
         error = (there * np.square(trained.scaling.real(events) - target)).sum(1, keepdims=True)
         # Relative to the error itself: the score is judged on its rank, among ordinary events as among outliers.
         weight = (there / (error + np.median(error))).astype(np.float32)
+        lesson = Lesson(
+            x, np.concatenate([target, weight], 1), _weighted_difference, training.seed, work, progress
+        )
         return base.quantized(
-            stack, trained.scaling, options, x, np.concatenate([target, weight], 1), _weighted_difference,
-            training.seed, work, progress, examples=x[-len(x) // 3 :], keep_inputs=True,
+            stack, trained.scaling, lesson, options, examples=x[-len(x) // 3 :], keep_inputs=True
         )
 
     @classmethod

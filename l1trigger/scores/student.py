@@ -22,9 +22,9 @@ from l1trigger.data.objects import FEATURES, OBJECTS
 from l1trigger.design import CompressSection, Design, TrainSection
 from l1trigger.errors import DesignError
 from l1trigger.models import blocks, dense
-from l1trigger.network import as_inputs
 from l1trigger.quantize import compressed, keras_graph, lint, training
 from l1trigger.quantize.score_link import LogLink
+from l1trigger.quantize.training import Lesson
 from l1trigger.scores import base, kernels
 from l1trigger.train.result import TrainResult
 from l1trigger.unread import Unread, one_seed
@@ -132,34 +132,18 @@ class Student(Score[StudentOptions]):
             scaling = scaling.folded([f in options.fold for f in FEATURES] * OBJECTS)
         x = scaling.firmware(events)
         target = trained.float_score(events, which).astype(np.float32)
-        validation = (
-            scaling.firmware(data.validation.inputs).astype(np.float32),
-            trained.float_score(data.validation.inputs, which).astype(np.float32),
-        )
+        inside = data.validation.inputs
+        validation = scaling.firmware(inside), trained.float_score(inside, which).astype(np.float32)
         frameworks.seed_everything(seed)
         model = self.build(options, events.shape[1:])
         link = LogLink.of(target) if options.link == "log" else None
-        loss = _loss(target, options.tail, link)
-        self._distill(model, options, loss, x, target, validation, work / "float", progress)
+        lesson = Lesson(x, target, _loss(target, options.tail, link), seed, work, progress)
+        training.teach(model, lesson.part("float", "float student, "), validation, options.distill)
         # The exporter of dense layers fits binary points layer by layer, that of any other model tensor by tensor.
         network = model if options.layers else dense.folded_dense(model, linear=("output",))
-        made = base.quantized(
-            network, scaling, options, x, target[:, None], loss, seed, work / "quantized", progress,
-            examples=x[-len(x) // 3 :],
-        )
+        lesson = replace(lesson.part("quantized"), target=target[:, None])
+        made = base.quantized(network, scaling, lesson, options, examples=x[-len(x) // 3 :])
         return replace(made, link=link, scaling=made.scaling or scaling)
-
-    @staticmethod
-    def _distill(
-        model: Any, options: StudentOptions, loss: Loss, x: NDArray[np.float64], target: NDArray[np.float32],
-        validation: tuple[NDArray[np.float32], NDArray[np.float32]], work: Path, progress: Progress,
-    ) -> None:
-        """Trains the float student, in place."""
-        model.compile(training.cosine(options.distill, len(x)), loss=loss)
-        training.fit(
-            model, (as_inputs(model, x.astype(np.float32)), target), (as_inputs(model, validation[0]), validation[1]),
-            options.distill, work, lambda m: progress(f"float student, {m}"),
-        )
 
 
 def _loss(score: NDArray[np.float32], tail: float, link: LogLink | None) -> Loss:

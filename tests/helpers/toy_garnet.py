@@ -69,10 +69,8 @@ def fitted(
 ) -> fit.Fitted:
     """What a quantized layer with random weights is made from."""
     own = [fold(c) if folded and variant == "simplified" else c for c in cells(variant, seed)]
-    return fit.fit(
-        GarNetLayer(), own, [BITS, BITS], features(300, seed, vertices=vertices), activation=activation,
-        collapse=collapse, collapsed_bits=9, mask_feature=3,
-    )
+    stack = fit.FloatStack(GarNetLayer(), own, activation, collapse, mask_feature=3)
+    return fit.fit(stack, [BITS, BITS], features(300, seed, vertices=vertices), collapsed_bits=9)
 
 
 def layer(

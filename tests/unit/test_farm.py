@@ -103,7 +103,8 @@ def touch(folder, name):
 def test_jobs_of_processes_run_on_a_cluster(tmp_path):
     told = []
     jobs = [(tmp_path, str(i)) for i in range(5)]
-    parallel.run(touch, jobs, 7, 1, lambda done, total: told.append((done, total)), cluster="local")
+    workers = parallel.Workers(1, cluster="local")
+    parallel.run(touch, jobs, 7, workers, lambda done, total: told.append((done, total)))
     assert sorted(p.name for p in tmp_path.iterdir()) == list("01234")
     assert told == [(n, 7) for n in range(2, 8)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,26 @@ _GROUPS = {
 _TITLES = {"hard": "e/gamma and charged pions", "extra": "neutral pions and muons"}
 
 
+@dataclass(frozen=True)
+class Samples:
+    """What the samples hold.
+
+    Attributes:
+        events: showers to simulate; those without any hit are left out of the file.
+        extra: showers of ``showers_extra.h5`` to simulate; 0 makes no such file.
+        seed: of all random numbers.
+        settings: threshold and overlay.
+    """
+
+    events: int
+    extra: int = 0
+    seed: int = 1
+    settings: clusters.ClusterSettings = field(default_factory=clusters.ClusterSettings)
+
+
 def make_samples(
-    out: Path, pool: Path, events: int, seed: int = 1, workers: int = 1,
-    settings: clusters.ClusterSettings | None = None, progress: parallel.Progress = lambda done, total: None,
-    extra: int = 0,
+    out: Path, pool: Path, samples: Samples, workers: int = 1,
+    progress: parallel.Progress = lambda done, total: None,
 ) -> list[Path]:
     """Makes ``showers.h5``, half of it electrons and photons, half charged pions.
 
@@ -37,12 +53,9 @@ def make_samples(
     Args:
         out: folder of the file.
         pool: folder of simulated chunks, which later calls use again.
-        events: showers to simulate; those without any hit are left out of the file.
-        seed: of all random numbers.
+        samples: what they hold.
         workers: processes.
-        settings: threshold and overlay.
         progress: called with (chunks done, chunks in all).
-        extra: showers of ``showers_extra.h5`` to simulate; 0 makes no such file.
 
     Returns:
         The files.
@@ -52,7 +65,7 @@ def make_samples(
         MissingExtraError: a package of the extra ``calo`` is not installed.
         ToolFailedError: Geant4 ended its process.
     """
-    wanted = {"hard": (FILE, events)} | ({"extra": (EXTRA_FILE, extra)} if extra else {})
+    wanted = {"hard": (FILE, samples.events)} | ({"extra": (EXTRA_FILE, samples.extra)} if samples.extra else {})
     chunks = {"soft": simulation.SOFT_CHUNKS} | {k: -(-n // simulation.CHUNK) for k, (_, n) in wanted.items()}
     made: dict[str, list[Path]] = {}
     for kind, number in chunks.items():
@@ -61,9 +74,9 @@ def make_samples(
         def tell(done: int, _: int, before: int = before) -> None:
             progress(before + done, sum(chunks.values()))
 
-        made[kind] = simulation.make_chunks(pool, kind, number, seed, workers, tell)
+        made[kind] = simulation.make_chunks(pool, kind, number, samples.seed, workers, tell)
     for kind, (name, number) in wanted.items():
-        assembled = assemble(made[kind], made["soft"], number, seed, settings or clusters.ClusterSettings(), kind)
+        assembled = assemble(made[kind], made["soft"], number, samples.seed, samples.settings, kind)
         packed.save(assembled, out / name)
     return [out / name for name, _ in wanted.values()]
 

@@ -207,7 +207,7 @@ def make_chunks(
     if missing and find_spec("geant4_pybind") is None:  # told here: a process of its own could not say so
         raise MissingExtraError("geant4-pybind", "calo")
     try:
-        parallel.run(make_chunk, missing, chunks, workers, progress, jobs_per_process=1)
+        parallel.run(make_chunk, missing, chunks, parallel.Workers(workers, jobs_per_process=1), progress)
     except BrokenProcessPool as e:
         log = next((p.with_suffix(".log") for p in paths if p.with_suffix(".log").exists()), folder)
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-12:]) if log.is_file() else ""

@@ -144,7 +144,7 @@ class Table(FileSource[TableOptions]):
 
 def read_events(
     path: Path, columns: Columns, first: int | None = None, *, units: Units = "physical",
-    tree: Sequence[str] = (), missing: Sequence[float | str] = (), chunk: int = readers.CHUNK, sort: bool = False,
+    tree: Sequence[str] = (), missing: Sequence[float | str] = (), sort: bool = False,
 ) -> Sample:
     """Events of one file in hardware integers, and their generator events where there is a column for them.
 
@@ -155,7 +155,6 @@ def read_events(
         units: of the columns.
         tree: name of the tree in a ROOT file, or of several.
         missing: values that stand for no object.
-        chunk: events read at once.
         sort: whether whole events may come in any order.
 
     Raises:
@@ -167,7 +166,7 @@ def read_events(
     inputs, weights, ids = [], [], []
     done = 0
     wanted = [*columns.names(), *_crossings(table, columns)]
-    for part in table.chunks(wanted, first, chunk):
+    for part in table.chunks(wanted, first, readers.CHUNK):
         objects = _objects(reader, columns, part, done, sort)
         inputs.append(_whole(path, objects, done) if in_file is None else to_hardware(objects))
         if columns.weight:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from l1trigger.errors import ReportError
 from l1trigger.synth.vendor_tools.parts import with_grades
@@ -57,7 +58,8 @@ def utilization(text: str, file: str) -> Reading:
     if (halves := available.pop("ramb18", None)) is not None or holds_tiles is not None:
         available["bram18"] = halves if halves is not None else 2 * (holds_tiles or 0)
     reasons = {k: "the report has no such row" for k in ("srl", "dsp", "bram18") if used.get(k) is None}
-    return sane(_reading(text, file, "utilization", {**dict.fromkeys(reasons), **used}, reasons, available=available))
+    values = {**dict.fromkeys(reasons), **used}
+    return sane(replace(_heading(text, file, "utilization"), values=values, reasons=reasons, available=available))
 
 
 def _whole_design(text: str, file: str) -> None:
@@ -108,7 +110,7 @@ def hierarchy(text: str, file: str) -> Reading:
         "/".join(where[len(root) :]): counts for where, counts in instances
         if len(root) < len(where) <= len(root) + _DEPTH and where[: len(root)] == root
     }
-    return sane(_reading(text, file, "hierarchy", instances[0][1], {}, modules=modules))
+    return sane(replace(_heading(text, file, "hierarchy"), values=instances[0][1], modules=modules))
 
 
 def _function(instances: list[tuple[tuple[str, ...], dict[str, float | None]]]) -> tuple[str, ...]:
@@ -137,7 +139,10 @@ def timing(text: str, file: str) -> Reading:
     reasons = dict.fromkeys((n for n, v in values.items() if v is None), "no path is constrained")
     if slack is not None and clock is None:
         reasons["achieved_clock_ns"] = "the report names no clock"
-    return sane(_reading(text, file, "timing", values, reasons, clock_ns=clock, remarks=_constraints(text, summary)))
+    return sane(replace(
+        _heading(text, file, "timing"), clock_ns=clock, values=values, reasons=reasons,
+        remarks=_constraints(text, summary),
+    ))
 
 
 def _fastest(text: str, slack: float | None, file: str) -> tuple[float | None, float | None]:
@@ -196,18 +201,14 @@ def power(text: str, file: str) -> Reading:
     if "power_w" not in values:
         raise damaged(file, "ends before its total on-chip power, or is no report_power")
     reasons = {k: "the report does not say" for k in _POWER.values() if values.get(k) is None}
-    return sane(_reading(text, file, "power", {**dict.fromkeys(reasons), **values}, reasons))
+    return sane(replace(_heading(text, file, "power"), values={**dict.fromkeys(reasons), **values}, reasons=reasons))
 
 
-def _reading(
-    text: str, file: str, kind: str, values: dict[str, float | None], reasons: dict[str, str],
-    available: dict[str, float] | None = None, modules: dict[str, dict[str, float | None]] | None = None,
-    clock_ns: float | None = None, remarks: tuple[str, ...] = (),
-) -> Reading:
+def _heading(text: str, file: str, kind: str) -> Reading:
+    """What the heading of a report says, without a number yet."""
     head = header(text)
     step, state = _state(text, head, file)
-    return Reading(step, kind, file, tool_version(head), head.get("design", ""), state, _part(head), clock_ns, values,
-                   reasons, available or {}, modules or {}, remarks)
+    return Reading(step, kind, file, tool_version(head), head.get("design", ""), state, _part(head))
 
 
 def _part(head: dict[str, str]) -> str | None:

@@ -321,7 +321,8 @@ def test_two_files_are_made_of_chunks_of_three_kinds(tmp_path, monkeypatch):
         return [path]
 
     monkeypatch.setattr(simulation, "make_chunks", chunks)
-    files = make.make_samples(tmp_path, tmp_path, 20, 1, 1, QUIET, lambda *done: told.append(done), extra=17)
+    samples = make.Samples(20, extra=17, settings=QUIET)
+    files = make.make_samples(tmp_path, tmp_path, samples, progress=lambda *done: told.append(done))
     assert [f.name for f in files] == ["showers.h5", "showers_extra.h5"]
     assert asked == [("soft", simulation.SOFT_CHUNKS), ("hard", 1), ("extra", 1)]
     assert told == [(4, 6), (5, 6), (6, 6)]
@@ -334,7 +335,8 @@ def test_two_files_are_made_of_chunks_of_three_kinds(tmp_path, monkeypatch):
     assert extra.card["particles"]["pdg"] == [111, 13]
     assert "muon" in extra.card["measured"]
     assert "pion" not in extra.card["measured"]
-    assert [f.name for f in make.make_samples(tmp_path, tmp_path, 20, settings=QUIET)] == ["showers.h5"]
+    alone = make.make_samples(tmp_path, tmp_path, make.Samples(20, settings=QUIET))
+    assert [f.name for f in alone] == ["showers.h5"]
 
 
 def test_the_shipped_extra_sample_shares_blocks_with_the_other():
@@ -424,7 +426,8 @@ def test_geant4_gives_the_same_showers_again(tmp_path, monkeypatch):
     for name in "ab":
         work = tmp_path / name
         simulation.parallel.run(
-            simulation.make_chunk, [(work, "hard", 0, 1, 3)], 1, 1, lambda done, total: None, jobs_per_process=1,
+            simulation.make_chunk, [(work, "hard", 0, 1, 3)], 1, simulation.parallel.Workers(1, jobs_per_process=1),
+            lambda done, total: None,
         )
         made.append(simulation.load_chunk(simulation.chunk_path(work, "hard", 0)))
     a, b = made

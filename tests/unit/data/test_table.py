@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from l1trigger import design
+from l1trigger.data import readers
 from l1trigger.data.objects import CLASSES, lsb_table, to_hardware
 from l1trigger.data.readers import padded
 from l1trigger.data.sources.table import Columns, Table, TableOptions, read_events
@@ -81,11 +82,12 @@ def options(path, **more):
 
 @pytest.mark.parametrize("suffix", WRITERS)
 @pytest.mark.parametrize("chunk", [7, 100_000])
-def test_every_format_gives_the_same_events(tmp_path, suffix, chunk):
+def test_every_format_gives_the_same_events(tmp_path, monkeypatch, suffix, chunk):
+    monkeypatch.setattr(readers, "CHUNK", chunk)
     path = tmp_path / f"a.{suffix}"
     columns = events()
     WRITERS[suffix](path, columns)
-    found, ids, _ = read_events(path, Columns.model_validate(COLUMNS | {"event_id": "event"}), chunk=chunk)
+    found, ids, _ = read_events(path, Columns.model_validate(COLUMNS | {"event_id": "event"}))
     assert np.array_equal(found.inputs, expected(columns))
     assert np.array_equal(ids, columns["event"])
     assert found.equally_weighted and found.weight.sum() == pytest.approx(1, abs=1e-12)

@@ -6,7 +6,7 @@ import toy_garnet as toy
 
 from l1trigger import frameworks
 from l1trigger.graph import keras_layers
-from l1trigger.graph.fit import fit
+from l1trigger.graph.fit import FloatStack, fit
 from l1trigger.models.garnet import GarNetLayer, fold
 
 ACTIVATIONS = {"linear": lambda v: v, "relu": lambda v: np.maximum(v, 0), "tanh": np.tanh}
@@ -151,8 +151,8 @@ def test_the_fit_follows_the_float_function(variant, collapse, folded):
     """The outputs that binary points are fitted to are those of the float layer, folded or not."""
     cells, x = toy.cells(variant, 4), toy.features(30, 5)
     use = [fold(c) if folded and variant == "simplified" else c for c in cells]
-    found = fit(GarNetLayer(), use, [toy.BITS] * 2, x, activation="tanh", collapse=collapse, collapsed_bits=9,
-                mask_feature=3)
+    float_stack = FloatStack(GarNetLayer(), use, "tanh", collapse, mask_feature=3)
+    found = fit(float_stack, [toy.BITS] * 2, x, collapsed_bits=9)
     layer = stack(cells, SIZES, variant=variant, activation="tanh", collapse=collapse)
     np.testing.assert_allclose(found.outputs, layer(x.astype(np.float32)), **CLOSE)
     assert ("propagate" in found.weights[0]) is not (folded and variant == "simplified")

@@ -42,10 +42,8 @@ def test_wide_types_come_close_to_the_float_layer(options):
     wide = {"weights": 18, "biases": 20, "coordinate": 18, "square": 18, "edge_weight": 18, "propagated": 20,
             "aggregated": 20, "output": 20}
     cells = [{n: w.numpy() for n, w in cell.items()} for cell in layer.cells]
-    fitted = fit.fit(
-        layer.algebra, cells, [wide, wide], x, activation=layer.activation, collapse=layer.collapse, collapsed_bits=22,
-        mask_feature=3,
-    )
+    stack = fit.FloatStack(layer.algebra, cells, layer.activation, layer.collapse, mask_feature=3)
+    fitted = fit.fit(stack, [wide, wide], x, collapsed_bits=22)
     expected = model.predict(x, verbose=0)
     # Two independent computations in float64 and float32; inputs are small integers over 8, so that neighbours agree
     # but for ties that rounding in float32 breaks: the events with such ties may differ.

@@ -14,6 +14,7 @@ from l1trigger.network import QuantizedNetwork, as_inputs
 from l1trigger.quantize import dense_layers, learned
 from l1trigger.quantize.learned_export import _Export, _floored, exported, without_low_bits
 from l1trigger.quantize.learned_network import Layout, LearnedNetwork, on_grid, significant_bits
+from l1trigger.quantize.training import Lesson
 
 PIXEL = FeatureScaling(shift=4, bits=6)
 
@@ -181,8 +182,8 @@ def trained(work, told, epochs=60, lut=60.0, front=(30.0, 200.0)):
         learned=LearnedSection(lut=lut, front=front, epochs=epochs, batch_size=200, learning_rate=1e-2),
     )
     stack = dense_stack(0, (6, 8, 1))
-    loss = frameworks.keras().losses.MeanSquaredError()
-    made = learned.compressed(stack, scaling, section, x, target, loss, 1, work, told.append)
+    lesson = Lesson(x, target, frameworks.keras().losses.MeanSquaredError(), 1, work, told.append)
+    made = learned.compressed(stack, scaling, lesson, section, x)
     return made, scaling, x, target
 
 

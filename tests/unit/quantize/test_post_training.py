@@ -19,6 +19,7 @@ from l1trigger.compress_sections import (
 )
 from l1trigger.quantize import fine_tune, keras_graph, post_training
 from l1trigger.quantize.dense_layers import DenseLayer, float_model
+from l1trigger.quantize.training import Lesson
 from l1trigger.results import Results
 
 NETWORK = [
@@ -95,11 +96,12 @@ def test_every_kind_of_layer_is_pruned(example, kind, tmp_path):
     model = toy_cnn.float_model(NETWORK)
     if kind == "quantized":
         model = keras_graph.quantized(model, COARSE, scaling.network_type, x)
-    done, _ = fine_tune.fine_tune(
-        model, "mse", x.astype(np.float32), np.zeros((len(x), 2), np.float32),
-        PruningSection(sparsity=0.5, layers={"conv0": 0.75, "separable_conv0": 0.0}),
-        FineTuneSection(epochs=2, batch_size=64), 1, tmp_path, quietly,
+    section = CompressSection(
+        score="classifier", pruning=PruningSection(sparsity=0.5, layers={"conv0": 0.75, "separable_conv0": 0.0}),
+        fine_tune=FineTuneSection(epochs=2, batch_size=64),
     )
+    lesson = Lesson(x, np.zeros((len(x), 2), np.float32), "mse", 1, tmp_path, quietly)
+    done, _ = fine_tune.fine_tune(model, lesson, section)
     zeros = {la.name: np.mean(la.get_weights()[0] == 0) for la in done.layers if la.get_weights()
              and la.get_weights()[0].ndim > 1}
     assert zeros == pytest.approx(
@@ -116,14 +118,14 @@ def test_pruned_float_networks_recover_before_they_are_quantized(tmp_path):
     target = stack[1](stack[0](x)).astype(np.float32)
     fine = FineTuneSection(epochs=30, batch_size=50)
     options = CompressSection(score="student", method="ptq", pruning=PruningSection(sparsity=0.5), fine_tune=fine)
-    given = (x.astype(np.float32), target, "mse", 1, tmp_path, quietly)
-    made, history = post_training.pruned_float(stack, options, *given)
+    lesson = Lesson(x, target, "mse", 1, tmp_path, quietly)
+    made, history = post_training.pruned_float(stack, lesson, options)
     assert np.mean(made[0].kernel == 0) == 0.5 and not np.any(stack[0].kernel == 0)
     cut = stack[0].kernel * (np.abs(stack[0].kernel) > np.median(np.abs(stack[0].kernel)))
     at_once = np.square(stack[1](replace(stack[0], kernel=cut)(x)) - target).mean()
     assert np.square(made[1](made[0](x)) - target).mean() < 0.7 * at_once
     assert len(history["loss"]) == 30
-    same, nothing = post_training.pruned_float(stack, CompressSection(score="student", method="ptq"), *given)
+    same, nothing = post_training.pruned_float(stack, lesson, CompressSection(score="student", method="ptq"))
     assert same is stack and nothing == {}
 
 
@@ -144,12 +146,12 @@ def test_both_methods_through_the_stage(tmp_path):
     assert CompressResult.load(tmp_path).post_training_figures == found["qat"].post_training_figures
 
 
-def test_structured_pruning_alone_is_recovered_from(example):
+def test_structured_pruning_alone_is_recovered_from(example, tmp_path):
     model, *_ = example
     options = CompressSection(
         score="classifier", method="ptq", pruning=PruningSection(structured=StructuredSection(fraction=0.5)),
         fine_tune=FineTuneSection(epochs=0),
     )
-    given = (np.zeros((1, 36), np.float32), None, "mse", 1, None, quietly)
-    same, history = post_training.pruned_float(model, options, *given)
+    lesson = Lesson(np.zeros((1, 36)), np.zeros((1, 2), np.float32), "mse", 1, tmp_path, quietly)
+    same, history = post_training.pruned_float(model, lesson, options)
     assert history == {} and same is not model

@@ -18,7 +18,8 @@ def start(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         toy_images.install(patch)
         d, data = design.from_mapping(toy_images.raw_design()), toy_images.data_set(600)
-        yield d, data, train.run(d, Results(data=data), tmp_path_factory.mktemp("train"))
+        trained = train.run(d, Results(data=data), tmp_path_factory.mktemp("train"))
+        yield d, Results(data=data, train=trained), "upstream"
 
 
 def test_points_are_every_combination():
@@ -42,7 +43,7 @@ def test_more_bits_are_better_and_nothing_is_done_twice(start, tmp_path, monkeyp
 
     def study(wanted, **more):
         told.clear()
-        return bits.study(*start, "upstream", wanted, tmp_path, told.append, **more)
+        return bits.study(*start, bits.Plan(wanted, **more), tmp_path, told.append)
 
     wanted = bits.points([2, 6], ["qat", "ptq"], [0.0, 0.5])
 
@@ -52,7 +53,7 @@ def test_more_bits_are_better_and_nothing_is_done_twice(start, tmp_path, monkeyp
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bits.study(*start, "upstream", wanted, tmp_path, interrupted, epochs=3)
+        bits.study(*start, bits.Plan(wanted, epochs=3), tmp_path, interrupted)
     assert len(json.loads((tmp_path / "bits.json").read_text())["points"]) == 3
     found = study(wanted, epochs=3)
     assert not any(t.startswith(("1/8", "2/8", "3/8")) for t in told) and any(t.startswith("4/8") for t in told)
