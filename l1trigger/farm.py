@@ -72,10 +72,8 @@ class Farm:
         distributed = _distributed()
         with ExitStack() as stack:
             client = stack.enter_context(self._client(stack))
-            send = client.scatter(function, broadcast=True, hash=False)
-            running = {
-                client.submit(_call, send, job, retries=_RETRIES, pure=False): job for job in jobs
-            }
+            # Jobs of a batch system may start in hours: nothing here waits for a worker.
+            running = {client.submit(function, job, retries=_RETRIES, pure=False): job for job in jobs}
             try:
                 for future in distributed.as_completed(list(running)):
                     try:
@@ -109,10 +107,6 @@ class Farm:
         else:
             cluster = ClusterFile.read(Path(self.cluster)).start()
         return distributed.Client(stack.enter_context(closing(cluster)))
-
-
-def _call(function: Callable[[T], R], job: T) -> R:
-    return function(job)
 
 
 class ClusterFile(BaseModel):

@@ -126,7 +126,8 @@ def test_batch_system(tmp_path, monkeypatch):
     """A stand-in for sbatch starts the workers that it is told to."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    submit = 'bash "$1" >/dev/null 2>&1 &\necho "Submitted batch job $!"'
+    # As sbatch does, it keeps a copy of the script, which is gone when the call returns.
+    submit = f'cp "$1" {tmp_path}/script\nbash {tmp_path}/script >/dev/null 2>&1 &\necho "Submitted batch job $!"'
     for name, text in {"sbatch": submit, "scancel": 'kill "$1"'}.items():
         (programs / name).write_text(f"#!/bin/bash\n{text}\n")
         (programs / name).chmod(stat.S_IRWXU)
