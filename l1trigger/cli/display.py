@@ -76,10 +76,15 @@ class RichDisplay(Display):
 
 
 @contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar; gives a function of (done, in all)."""
+def bar(what: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar; gives a function of (done, in all).
+
+    Args:
+        what: is done.
+        console: to draw on; None takes stderr.
+    """
     columns = (TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console or Console(stderr=True)) as progress:
         task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

@@ -62,14 +62,13 @@ def rate(
         pool, int(events), tuple(_numbers(pileup, "pileup")) if pileup else (), tuple(_numbers(khz, "khz")), menu_khz,
         dict(_cut(text) for text in cut or []), int(float_events), seed,
     )
-    folder = RunFolder.existing(run)
+    folder, console = RunFolder.existing(run), Console()
     require_report(folder)
-    with folder.locked(), disk_full_is_clear(folder.path):
-        with bar("crossings") as progress, stderr_to(folder.path / "log.txt"):
+    with folder.locked(), disk_full_is_clear(folder.path), stderr_to(folder.path / "log.txt"):
+        with bar("crossings", console) as progress:
             study(folder, asked, Farm(workers, cluster), progress)
-        with stderr_to(folder.path / "log.txt"):
+        with console.status("report"):
             report = make_again(folder)
-    console = Console()
     print_tables(pileup_tables.tables(Book(report)), console)
     console.print(f"report  {(folder.path / 'report.html').resolve()}", highlight=False, soft_wrap=True)
 
