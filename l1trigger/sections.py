@@ -182,7 +182,7 @@ class SynthSection(Section):
     Attributes:
         route: ``rtl`` makes and measures RTL, ``hls`` builds the HLS project with a vendor's tool, ``both`` does both,
             ``none`` leaves latency and resources unmeasured.
-        stages: pipeline stages; the latency is one clock edge more. One clock period of estimated delay per stage when
+        stages: pipeline stages; the latency is one clock cycle more. One clock period of estimated delay per stage when
             left out.
         latency_cutoff_ns: most delay of one stage, by the delay model [ns]; takes the place of ``stages``.
         hard_dc: logic levels by which sharing of adders may lengthen a matrix product; -1 leaves it free.

@@ -254,9 +254,7 @@ def hardware_table(book: Book) -> Table:
 
 
 def _unit(figure: Figure) -> str:
-    """The unit in words; the latency of the RTL counts the edges at the registers of its ports, too."""
-    if figure.name == "latency_cycles" and figure.level:
-        return "clock edges"
+    """The unit in words."""
     return entry(figure.name).counted_in or figure.unit
 
 

@@ -94,7 +94,7 @@ class Engine:
 
     @property
     def cycles(self) -> int:
-        """Clock edges from the first beat at the port to the outputs, input and output registers included."""
+        """Clock cycles from the first beat at the port to the outputs, input and output registers included."""
         inner = sum(p.lane.cycles + p.tree.cycles + 1 + p.gather.cycles for p in self.passes)
         return 1 + inner + len(self.passes) * (self.beats - 1)
 

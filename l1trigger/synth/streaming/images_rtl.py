@@ -109,7 +109,7 @@ class Engine:
 
     @property
     def cycles(self) -> int:
-        """Clock edges from the first beat at the port to the outputs, input and output registers included."""
+        """Clock cycles from the first beat at the port to the outputs, input and output registers included."""
         return self.whole + self.head.cycles
 
     @property

@@ -52,7 +52,7 @@ class Engine(Protocol):
 
     @property
     def cycles(self) -> int:
-        """Clock edges from the first beat at the port to the outputs, input and output registers included."""
+        """Clock cycles from the first beat at the port to the outputs, input and output registers included."""
 
     @property
     def port(self) -> tuple[Field, ...]:
