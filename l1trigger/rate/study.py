@@ -105,6 +105,7 @@ def study(
         rows={c.name: c.rows for c in loaded(task.pool).classes}, seed=asked.seed, tool=library.load().tool,
     )
     result.save(folder.path / NAME)
+    loaded.cache_clear()  # what comes next, a report, has no use for the pool
     return result
 
 
