@@ -243,12 +243,13 @@ def check(design: Design, options: ConvAutoencoderOptions) -> None:
         )
     of_objects, score = options.pixel is None, SCORES.get(design.compress.score)
     if score.part == Part.RECONSTRUCTION and score.kernel.of_objects != of_objects:
-        other = next(
-            name for name in SCORES.names() if (found := SCORES.get(name)).part == Part.RECONSTRUCTION
-            and found.kernel.of_objects == of_objects
-        )
+        others = [
+            name for name in SCORES.names() if (s := SCORES.get(name)).part == Part.RECONSTRUCTION
+            and s.kernel.of_objects == of_objects
+        ]
         what = "trigger objects" if options.pixel is None else "an image without objects"
-        raise DesignError(None, "compress.score", f"{design.compress.score} is not for {what}", f"take {other}")
+        raise DesignError(None, "compress.score", f"{design.compress.score} is not for {what}",
+                          f"take {' or '.join(others) or 'student'}")
 
 
 def _shape(shape: Sequence[int]) -> str:
