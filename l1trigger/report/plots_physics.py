@@ -163,15 +163,25 @@ def rate_plots(measured: Measurement) -> Drawn:
 def _rate(measured: Measurement, ax: Axes) -> None:
     for level in measured.levels:
         curve = rates.rate_curve(measured.background(level), measured.data.colliding_bunches, points=50)
-        look = LEVEL_STYLE[level]
-        x = measured.in_float_units(level, curve.threshold)
-        ax.plot(x, curve.khz, label=level, **look)
-        ax.fill_between(x, np.maximum(curve.khz - curve.error_khz, 1e-3), curve.khz + curve.error_khz,
-                        color=look["color"], alpha=0.25, linewidth=0)
+        rate_band(ax, measured.in_float_units(level, curve.threshold), curve, label=level, **LEVEL_STYLE[level])
     ax.axvline(measured.thresholds.get("float", measured.thresholds[measured.last]), color="black", linestyle=":",
                linewidth=1.5)
     ax.set(yscale="log", xlabel="threshold, in units of the float score", ylabel="rate [kHz]")
     ax.legend(loc="upper right")
+
+
+def rate_band(ax: Axes, x: NDArray[np.float64], curve: rates.RateCurve, **look: Any) -> None:
+    """Draws rates against thresholds, with a band of one standard deviation.
+
+    Args:
+        ax: to draw on.
+        x: the curve's thresholds in the units of the axis.
+        curve: the rates.
+        look: of the line, its colour at least.
+    """
+    ax.plot(x, curve.khz, **look)
+    ax.fill_between(x, np.maximum(curve.khz - curve.error_khz, 1e-3), curve.khz + curve.error_khz,
+                    color=look["color"], alpha=0.25, linewidth=0)
 
 
 def shift_plots(measured: Measurement) -> Drawn:

@@ -13,6 +13,7 @@ from l1trigger.physics.baselines import TITLES as BASELINE_TITLES
 from l1trigger.rate.result import RateResult
 from l1trigger.report.measurement import Measurement
 from l1trigger.report.model import Picture, Report
+from l1trigger.report.plots_physics import rate_band
 from l1trigger.report.style import BASELINE_COLORS, BASELINE_DASHES, BASELINE_STYLE, SIGNAL_COLORS
 from l1trigger.report.text import number
 
@@ -48,9 +49,7 @@ def _thresholds(result: RateResult, ax: Axes) -> None:
     for color, pileup in zip(SIGNAL_COLORS * len(result.pileups), result.pileups, strict=False):
         binned = result.binned(pileup)
         curve = rates.rate_curve(binned.scored, result.colliding_bunches, points=60)
-        ax.plot(curve.threshold, curve.khz, color=color, linewidth=2.5, label=f"pile-up {pileup:g}")
-        ax.fill_between(curve.threshold, np.maximum(curve.khz - curve.error_khz, 1e-3), curve.khz + curve.error_khz,
-                        color=color, alpha=0.25, linewidth=0)
+        rate_band(ax, curve.threshold, curve, color=color, linewidth=2.5, label=f"pile-up {pileup:g}")
         pure = [rates.rate(binned.scored, float(t), result.colliding_bunches, binned.pattern == 0)
                 for t in curve.threshold]
         known = [r for r in pure if r.reason is None]
